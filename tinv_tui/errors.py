@@ -1,0 +1,19 @@
+"""The one error a user's input can cause."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """Something the user gave is wrong; the command line exits with 2 and prints all three parts.
+
+    ``code`` is a stable kebab-case word for programs, ``message`` says what and where, ``hint`` says what to do.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message

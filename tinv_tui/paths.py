@@ -1,0 +1,54 @@
+"""Where things are: the user's folder, and the styles and templates that ship with the program."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tinv_tui.errors import InputError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def home() -> Path:
+    """TINV_HOME, or ``~/tinv``. May not exist yet."""
+    return Path(os.environ.get("TINV_HOME") or "~/tinv").expanduser().absolute()
+
+
+def runs_folder() -> Path:
+    return home() / "runs"
+
+
+def embeddings_folder() -> Path:
+    """The library: results lie here, and other tools may be pointed at it."""
+    return home() / "embeddings"
+
+
+def shipped(kind: str) -> Path:
+    """The folder of shipped ``styles`` or ``templates``: inside an installed wheel, or at the top of a checkout."""
+    installed = _PACKAGE / f"_{kind}"
+    return installed if installed.is_dir() else _PACKAGE.parent / kind
+
+
+def template_files() -> dict[str, Path]:
+    """Known template names and their files; the user's own (TINV_HOME/templates) hide shipped ones of the same name."""
+    found: dict[str, Path] = {}
+    for folder in (shipped("templates"), home() / "templates"):
+        if folder.is_dir():
+            found |= {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    return found
+
+
+def find_template(name_or_path: str, beside: Path) -> Path:
+    """The file of a template named in a recipe; a path is relative to the folder ``beside``. Raises InputError."""
+    known = template_files()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = beside / Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    raise InputError(
+        "template-missing",
+        f"dataset.template: there is no template named {name_or_path!r}, and no such file",
+        f"Known templates: {', '.join(known)}. Or give the path of a text file.",
+    )

@@ -1,0 +1,331 @@
+"""All settings of a run: the only declaration of every option.
+
+The form's fields, their help (the text under each field), the keys of a recipe file and the ``--set`` flags come from
+here. A recipe file is TOML with one table per section.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tinv_tui.errors import InputError
+from tinv_tui.schedule import parse_rates
+
+Sampler = Literal["dpm++ 2m karras", "dpm++ 2m", "euler a", "euler", "ddim", "unipc"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class ModelSection(_Section):
+    path: str = ""
+    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. Required."""
+    vae: str = ""
+    """A diffusers VAE folder to use in place of the model's own. Empty: the model's own."""
+    clip_skip: int = Field(1, ge=1, le=12)
+    """Which hidden layer of the text encoder is used, counted from the last. 1 is the last; some anime models want 2."""
+    prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
+    """What the UNet predicts. "auto" asks the model's own scheduler configuration."""
+
+
+class EmbeddingSection(_Section):
+    name: str = ""
+    """The new word, also the file's name. Required. Choose one that is no ordinary word."""
+    vectors: int = Field(1, ge=1, le=75)
+    """Vectors per token. Each takes one of the 75 tokens of a prompt; more hold more, and want more pictures."""
+    init_text: str = "*"
+    """Words the vectors start from, spread over all of them, e.g. "ginger cat". Empty starts from zeros."""
+    continue_from: str = ""
+    """An embedding to go on from: a name in the library or a file. Its vectors replace the init text."""
+    overwrite: bool = False
+    """Replace an embedding of this name in the library; otherwise a trained one is kept and "-2" is added to the name."""
+
+
+class DatasetSection(_Section):
+    path: str = ""
+    """The folder of pictures; captions lie beside them as .txt files of the same name. Required."""
+    template: str = "subject_filewords"
+    """Prompt template: a known name (subject, subject_filewords, style, style_filewords, …) or a text file whose lines
+    hold [name] and, if wanted, [filewords]."""
+    width: int = Field(0, ge=0, le=4096)
+    """Training width in pixels, a multiple of 8. 0 is the model's native size."""
+    height: int = Field(0, ge=0, le=4096)
+    """Training height in pixels, a multiple of 8. 0 is the model's native size."""
+    sizes: Literal["bucket", "resize", "crop"] = "bucket"
+    """Pictures of another shape: "bucket" trains each at a size of about the same area and its own shape, "resize"
+    squeezes it to width x height, "crop" cuts the middle out."""
+    repeats: int = Field(1, ge=1, le=10000)
+    """How often each picture counts in an epoch."""
+    flip: bool = False
+    """Train on mirror images too, drawn at random. Not for faces, text, or anything with a left and a right."""
+    shuffle_tags: bool = False
+    """Shuffle the comma-separated parts of a caption each time it is read."""
+    drop_out_tags: float = Field(0.1, ge=0, le=1)
+    """Chance to leave out each comma-separated part of a caption, each time it is read."""
+    latent_sampling: Literal["deterministic", "once", "random"] = "deterministic"
+    """What a picture becomes in latent space: the mean (deterministic), one sample for the whole run (once), or a new
+    sample each step (random)."""
+    alpha_as_weight: bool = False
+    """Weigh the loss by the picture's transparency: what is transparent counts less."""
+
+
+class TrainingSection(_Section):
+    steps: int = Field(100000, ge=1, le=100_000_000)
+    """How many optimiser updates. Up to 100,000 can be needed; copies and the best so far let you stop earlier."""
+    learning_rate: str = "0.005"
+    """Rate, or rates with step counts: "0.005:500, 0.001:1000, 0.004". Lower is slower but more accurate; stay below
+    0.1, and take 0.005 if unsure."""
+    rate_steps: Literal["duration", "absolute"] = "duration"
+    """What the counts in the rate text mean: that many further steps (duration), or the last step (absolute, A1111)."""
+    batch_size: int = Field(1, ge=1, le=1024)
+    """Pictures per forward pass. A batch larger than the set repeats pictures."""
+    gradient_accumulation: int = Field(1, ge=1, le=1024)
+    """Batches per update: the effect of a larger batch without its memory."""
+    clip: Literal["off", "value", "norm"] = "off"
+    """Gradient clipping, in true gradient units: each element (value) or the whole gradient (norm)."""
+    clip_schedule: str = "0.1"
+    """The clipping threshold, in the same notation as the rate."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32."""
+    seed: int = Field(-1, ge=-1, le=2**63 - 1)
+    """Everything random follows from this. -1 draws one and records it."""
+    deterministic: bool = False
+    """Ask the GPU for the same bytes every time, at some cost in speed. The CPU always gives them."""
+    evaluation_samples: int = Field(4, ge=0, le=64)
+    """Fixed pictures, noises and timesteps for the evaluation loss, which shows progress the training loss hides. 0: off."""
+
+
+class SavingSection(_Section):
+    log_directory: str = ""
+    """Where runs are kept. Empty: TINV_HOME/runs."""
+    embedding_every: int = Field(500, ge=0)
+    """Save a copy of the embedding every so many steps. 0: never."""
+    image_every: int = Field(500, ge=0)
+    """Draw a preview every so many steps. 0: never."""
+    image_carries_embedding: bool = True
+    """Also write each preview as a picture that carries the embedding in a PNG chunk, which A1111 and others can load."""
+    formats: tuple[Literal["safetensors"], ...] = ("safetensors",)
+    """File formats of the result."""
+    checkpoint_seconds: int = Field(20, ge=1, le=86400)
+    """The most training time that a crash can cost, in seconds."""
+
+
+class PreviewSection(_Section):
+    prompts: tuple[str, ...] = ()
+    """Prompts to draw; write the embedding's name, or [name]. Empty: the step's own training prompt."""
+    negative: str = ""
+    """What the preview should not show."""
+    steps: int = Field(20, ge=1, le=1000)
+    """Sampling steps."""
+    sampler: Sampler = "dpm++ 2m karras"
+    """Sampling method."""
+    cfg: float = Field(7.0, ge=1, le=50)
+    """Guidance scale: how strictly the picture follows the prompt."""
+    seed: int = Field(42, ge=-1, le=2**63 - 1)
+    """The same for every preview, so that they compare. -1: another one each time."""
+    width: int = Field(0, ge=0, le=4096)
+    """Preview width in pixels, a multiple of 8. 0: the training width."""
+    height: int = Field(0, ge=0, le=4096)
+    """Preview height in pixels, a multiple of 8. 0: the training height."""
+
+
+class Recipe(_Section):
+    """A complete recipe. Build it with :func:`load_recipe` or :func:`make_recipe`, whose errors speak to the user."""
+
+    model: ModelSection = ModelSection()
+    embedding: EmbeddingSection = EmbeddingSection()
+    dataset: DatasetSection = DatasetSection()
+    training: TrainingSection = TrainingSection()
+    saving: SavingSection = SavingSection()
+    preview: PreviewSection = PreviewSection()
+
+    @field_validator("dataset", "preview")
+    @classmethod
+    def _sizes_fit_the_latents(cls, section: Any) -> Any:
+        for key in ("width", "height"):
+            if getattr(section, key) % 8:
+                raise ValueError(f"{key} must be a multiple of 8")
+        return section
+
+    @property
+    def samples_per_step(self) -> int:
+        return self.training.batch_size * self.training.gradient_accumulation
+
+    def check_rates(self) -> None:
+        """Raise InputError when a rate text cannot be read."""
+        t = self.training
+        parse_rates(t.learning_rate, t.steps, t.rate_steps)
+        parse_rates(t.clip_schedule, t.steps, t.rate_steps, key="training.clip_schedule")
+
+
+REQUIRED = ("model.path", "embedding.name", "dataset.path")
+"""Keys without a usable default."""
+
+
+def field_of(key: str) -> Any:
+    """pydantic's FieldInfo of ``section.key``: default, annotation, limits, and the help text as ``description``."""
+    section, _, name = key.partition(".")
+    return Recipe.model_fields[section].annotation.model_fields[name]  # type: ignore[union-attr]
+
+
+def all_keys() -> list[str]:
+    """Every ``section.key``, in the order of declaration."""
+    return [f"{s}.{k}" for s, info in Recipe.model_fields.items() for k in info.annotation.model_fields]  # type: ignore[union-attr]
+
+
+def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
+    """A recipe from nested tables; ``source`` names them in errors. Raises InputError naming key, value and range."""
+    for key in (f"{s}.{k}" for s, table in values.items() if isinstance(table, dict) for k in table):
+        if key not in all_keys():
+            raise _unknown_key(key, source)
+    for section, table in values.items():
+        if section not in Recipe.model_fields:
+            raise _unknown_key(section, source)
+        if not isinstance(table, dict):
+            raise InputError(
+                "recipe-type", f"{source}: {section} must be a table", f"Write [{section}] above its keys."
+            )
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _from_pydantic(error, values, source) from None
+    recipe.check_rates()
+    return recipe
+
+
+def require_complete(recipe: Recipe, source: str = "recipe") -> None:
+    """Raise InputError for the first required key that is empty."""
+    for key in REQUIRED:
+        section, _, name = key.partition(".")
+        if not getattr(getattr(recipe, section), name).strip():
+            help_text = " ".join((field_of(key).description or "").split())
+            raise InputError("recipe-missing", f"{source}: {key} is required", help_text)
+
+
+def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a TOML recipe and apply ``section.key=value`` overrides. Raises InputError naming file, key and value.
+
+    Relative paths stay as written; :func:`resolve_paths` makes them absolute.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            "recipe-not-found", f"there is no recipe at {path}", "Give the path of a recipe.toml."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError("recipe-unreadable", f"{path}: {error}", "A recipe is a TOML file.") from None
+    for override in overrides or []:
+        apply_override(values, override)
+    return make_recipe(values, str(path))
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Apply one ``section.key=value`` to nested tables: raw text for text keys, TOML for the rest. Raises InputError."""
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals:
+        raise InputError("override-malformed", f"--set {override}: there is no '='", "Write --set section.key=value.")
+    if key not in all_keys():
+        raise _unknown_key(key, "--set")
+    section, _, name = key.partition(".")
+    values.setdefault(section, {})[name] = parse_value(key, text)
+
+
+def parse_value(key: str, text: str) -> Any:
+    """The value a user typed for ``section.key``. Raises InputError when a non-text key gets no TOML."""
+    if is_text(key):
+        return text
+    try:
+        return tomllib.loads(f"x = {text.strip()}")["x"]
+    except tomllib.TOMLDecodeError:
+        kind = allowed_values(key)
+        raise InputError("recipe-type", f"{key} = {text!r} is not {kind}", f"Write {kind}.") from None
+
+
+def is_text(key: str) -> bool:
+    """Whether the key holds plain text (free, or one of fixed words)."""
+    return isinstance(field_of(key).default, str)
+
+
+def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
+    """The recipe with relative paths made absolute against the folder ``beside``, and ``~`` expanded.
+
+    A model or template that is a known name, or a hub id, stays as it is.
+    """
+
+    def absolute(text: str) -> str:
+        return str((beside / Path(text).expanduser()).resolve()) if text.strip() else text
+
+    values = recipe.model_dump()
+    values["dataset"]["path"] = absolute(recipe.dataset.path)
+    values["saving"]["log_directory"] = absolute(recipe.saving.log_directory)
+    values["model"]["vae"] = absolute(recipe.model.vae)
+    for section, key in (("model", "path"), ("dataset", "template"), ("embedding", "continue_from")):
+        text = values[section][key]
+        if text.startswith(("~", ".", "/")) or (text and (beside / text).exists()):
+            values[section][key] = absolute(text)
+    return Recipe.model_validate(values)
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML with every key, each section under its table."""
+    document = tomlkit.document()
+    for section, values in recipe.model_dump(mode="json").items():
+        table = tomlkit.table()
+        for key, value in values.items():
+            table.add(key, value)
+        document.add(section, table)
+    return tomlkit.dumps(document)
+
+
+def allowed_values(key: str) -> str:
+    """What a key may hold, in words: "a whole number, 1 or more", "one of off, value, norm"."""
+    info = field_of(key)
+    choices = getattr(info.annotation, "__args__", ())
+    if choices and all(isinstance(c, str) for c in choices):
+        return f"one of {', '.join(choices)}"
+    if isinstance(info.default, bool):
+        return "true or false"
+    if isinstance(info.default, tuple):
+        return 'a list, as in ["one", "two"]'
+    if isinstance(info.default, str):
+        return "text"
+    low = next((m.ge for m in info.metadata if hasattr(m, "ge")), None)
+    high = next((m.le for m in info.metadata if hasattr(m, "le")), None)
+    kind = "a whole number" if isinstance(info.default, int) else "a number"
+    if low is not None and high is not None:
+        return f"{kind} from {low} to {high}"
+    return f"{kind}, {low} or more" if low is not None else kind
+
+
+def _unknown_key(key: str, source: str) -> InputError:
+    known = all_keys() if "." in key else list(Recipe.model_fields)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    if not near and "." in key:
+        near = [k for k in known if k.split(".")[1] == key.split(".")[1]][:1]
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+    return InputError("recipe-unknown-key", f"{source}: there is no key {key}", hint)
+
+
+def _from_pydantic(error: ValidationError, values: dict[str, Any], source: str) -> InputError:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location[:2])
+    if first["type"] == "value_error":
+        section = location[0]
+        bad = next(k for k in ("width", "height") if int(values[section].get(k, 0)) % 8)
+        key, allowed = f"{section}.{bad}", "a multiple of 8"
+    else:
+        allowed = allowed_values(key) if "." in key else "a table"
+    value: Any = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else value
+    return InputError("recipe-value", f"{source}: {key} = {value!r} is not {allowed}", f"{key} takes {allowed}.")
