@@ -1,0 +1,1 @@
+"""Pictures and their captions, as files: everything about a dataset that needs no model."""

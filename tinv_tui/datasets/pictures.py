@@ -1,0 +1,119 @@
+"""Lists the pictures of a folder, and opens them the way the trainer sees them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from tinv_tui.datasets.captions import read_caption
+from tinv_tui.errors import InputError
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
+MOST_PIXELS = 200_000_000
+"""Larger pictures are refused unread: they would fill the memory."""
+
+
+@dataclass(frozen=True)
+class PictureEntry:
+    """One file of a dataset. ``problem`` says why it cannot be used; then width and height are 0."""
+
+    path: Path
+    width: int
+    height: int
+    """Pixels, after the camera's orientation is applied."""
+    caption: str | None
+    """None when the picture has no caption file."""
+    problem: str | None = None
+
+
+def list_pictures(folder: Path) -> list[PictureEntry]:
+    """The pictures of a folder in the order of their names, headers read, not the pixels. Raises InputError."""
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise InputError(
+            "dataset-missing", f"dataset.path: {folder} {what}", "Give the folder that holds the pictures."
+        )
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+    except OSError as error:
+        raise InputError("dataset-unreadable", f"dataset.path: {error}", "Check the folder's permissions.") from None
+    return [_entry(path) for path in files if path.is_file()]
+
+
+def usable_pictures(folder: Path) -> list[PictureEntry]:
+    """The pictures that can be trained on. Raises InputError when there is none."""
+    entries = list_pictures(folder)
+    usable = [entry for entry in entries if entry.problem is None]
+    if not usable:
+        found = f"{len(entries)} files, none of which can be read ({entries[0].problem})" if entries else "no pictures"
+        raise InputError("dataset-empty", f"dataset.path: {folder} holds {found}", "Put PNG or JPEG pictures there.")
+    return usable
+
+
+def _entry(path: Path) -> PictureEntry:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                if image.getexif().get(0x0112, 1) >= 5:
+                    width, height = height, width
+        if width * height > MOST_PIXELS:
+            return PictureEntry(path, 0, 0, None, f"too large: {width} x {height} pixels")
+    except Image.DecompressionBombError:
+        return PictureEntry(path, 0, 0, None, "too large to open safely")
+    except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
+        reason = "empty file" if _is_empty(path) else f"cannot be read ({type(error).__name__})"
+        return PictureEntry(path, 0, 0, None, reason)
+    return PictureEntry(path, width, height, read_caption(path))
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            if image.size[0] * image.size[1] > MOST_PIXELS:
+                raise OSError(f"{path} is too large to open safely")
+            image.load()
+            turned = ImageOps.exif_transpose(image)
+            if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
+                grey = np.asarray(turned, dtype=np.float32)
+                scale = 255 / 65535 if grey.max() > 255 else 1.0
+                turned = Image.fromarray((grey * scale).astype(np.uint8))
+            if "A" in turned.getbands() or "transparency" in turned.info:
+                return turned.convert("RGBA")
+            return turned.convert("RGB")
+
+
+def load_for_training(
+    path: Path, size: tuple[int, int], *, crop: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A picture at training size: pixels [3, h, w] in [-1, 1] on white, and its opacity [h, w] in [0, 1].
+
+    ``size`` is (width, height). With ``crop`` the middle is cut out at the target's shape before scaling; otherwise the
+    picture is scaled to fit exactly. Raises OSError.
+    """
+    image = open_upright(path)
+    if crop:
+        image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    elif image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    opacity: NDArray[np.float32] = np.ones((size[1], size[0]), dtype=np.float32)
+    if image.mode == "RGBA":
+        opacity = np.asarray(image.getchannel("A"), dtype=np.float32) / np.float32(255)
+        image = Image.alpha_composite(Image.new("RGBA", size, "white"), image).convert("RGB")
+    pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
+    return np.ascontiguousarray(pixels), opacity

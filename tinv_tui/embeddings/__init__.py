@@ -1,0 +1,1 @@
+"""Embeddings as files, and the library they lie in."""
