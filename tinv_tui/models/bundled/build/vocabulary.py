@@ -1,0 +1,77 @@
+"""Makes the tokenizer: a CLIP byte-pair vocabulary in which every word of the captions is one token."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from tinv_tui.models.bundled.build import words
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+WORD_END = "</w>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens in row order, the merges that make them, and the rows of all caption words.
+
+    ``rows`` also holds the struck words; their rows follow those of ``tokens`` and are cut off when the model is written.
+    """
+
+    tokens: list[str]
+    merges: list[tuple[str, str]]
+    rows: dict[str, int]
+
+    @property
+    def begin(self) -> int:
+        return len(self.tokens) - 2
+
+    @property
+    def end(self) -> int:
+        return len(self.tokens) - 1
+
+    @property
+    def trained_size(self) -> int:
+        """Rows of the table during training, struck words included."""
+        return max(len(self.tokens), max(self.rows.values()) + 1)
+
+
+def make_vocabulary() -> Vocabulary:
+    """Learn merges until each word is one token; everything else falls back to letters and bytes, and never fails."""
+    spoken = [w for w in words.caption_words() if not w.startswith("_")]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    learner = Tokenizer(models.BPE(end_of_word_suffix=WORD_END))
+    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=100_000, min_frequency=1, end_of_word_suffix=WORD_END, initial_alphabet=alphabet, show_progress=False
+    )
+    learner.train_from_iterator(spoken, trainer)
+    merges = [
+        tuple(m) if isinstance(m, list) else tuple(m.split(" "))
+        for m in json.loads(learner.to_str())["model"]["merges"]
+    ]
+    tokens = [*alphabet, *(letter + WORD_END for letter in alphabet)]
+    tokens += [left + right for left, right in merges]
+    tokens = list(dict.fromkeys(tokens)) + [BEGIN, END]
+    row = {token: i for i, token in enumerate(tokens)}
+    rows = {word: row[word + WORD_END] for word in spoken}
+    rows |= {letter: row[letter + WORD_END] for letter in "abcdefghijklmnopqrstuvwxyz"}
+    struck = [w for w in words.caption_words() if w.startswith("_")]
+    rows |= {word: len(tokens) + i for i, word in enumerate(struck)}
+    return Vocabulary(tokens, merges, rows)
+
+
+def write_tokenizer(vocabulary: Vocabulary, folder: Path) -> None:
+    """Write the tokenizer in the layout both old and new readers know: vocab.json and merges.txt beside tokenizer.json."""
+    from transformers import CLIPTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    table = {token: i for i, token in enumerate(vocabulary.tokens)}
+    tokenizer = CLIPTokenizer(vocab=table, merges=vocabulary.merges, model_max_length=77)
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    lines = ["#version: 0.2", *(f"{left} {right}" for left, right in vocabulary.merges)]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

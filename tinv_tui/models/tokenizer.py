@@ -1,0 +1,127 @@
+"""Tokenises prompts as CLIP does, with the embedding's vectors in the place of its name. Needs no torch.
+
+A prompt of more than 75 tokens becomes several chunks of 75; an embedding is never split across two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from tinv_tui.errors import InputError
+
+CHUNK = 75
+"""Tokens of a prompt that one pass of the text encoder takes, begin and end not counted."""
+PLACEHOLDER = "[name]"
+
+_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """77 token ids, and for each position the vector that replaces it, or -1."""
+
+    ids: tuple[int, ...]
+    slots: tuple[int, ...]
+
+    @property
+    def used(self) -> int:
+        """How many of the 75 are taken."""
+        return self._used
+
+    _used: int = 0
+
+
+class PromptTokenizer:
+    """A CLIP tokenizer read from ``vocab.json`` and ``merges.txt`` (or ``tokenizer.json``) of a model folder."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._tokenizer = _clip_tokenizer(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError("model-broken", f"model.path: {folder}: {error}", "The tokenizer is incomplete.") from None
+        vocabulary = self._tokenizer.get_vocab()
+        self.begin: int = vocabulary["<|startoftext|>"]
+        self.end: int = vocabulary["<|endoftext|>"]
+        self.pad: int = vocabulary.get(_pad_token(folder), self.end)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids without begin and end."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def words(self, text: str) -> list[str]:
+        """The tokens as text, to show."""
+        return [token.removesuffix("</w>") for token in self._tokenizer.encode(text, add_special_tokens=False).tokens]
+
+    def chunks(self, prompt: str, name: str, vectors: int) -> tuple[Chunk, ...]:
+        """The chunks of a prompt in which ``[name]``, or the name as a word of its own, stands for the vectors.
+
+        Raises InputError when the vectors alone do not fit into one chunk.
+        """
+        if vectors > CHUNK:
+            raise InputError(
+                "too-many-vectors", f"{vectors} vectors do not fit into {CHUNK} tokens", "Use fewer vectors."
+            )
+        pattern = re.escape(PLACEHOLDER) + rf"|(?<![\w-]){re.escape(name)}(?![\w-])" if name else re.escape(PLACEHOLDER)
+        filled: list[tuple[list[int], list[int]]] = [([], [])]
+
+        def room_for(count: int) -> tuple[list[int], list[int]]:
+            if len(filled[-1][0]) + count > CHUNK:
+                filled.append(([], []))
+            return filled[-1]
+
+        parts = re.split(pattern, prompt, flags=re.IGNORECASE)
+        for position, part in enumerate(parts):
+            if position:
+                ids, slots = room_for(vectors)
+                ids += [self.end] * vectors
+                slots += range(vectors)
+            for token in self.encode(part):
+                ids, slots = room_for(1)
+                ids.append(token)
+                slots.append(-1)
+        return tuple(self._close(ids, slots) for ids, slots in filled)
+
+    def _close(self, ids: list[int], slots: list[int]) -> Chunk:
+        blank = CHUNK - len(ids)
+        closed = (self.begin, *ids, self.end, *[self.pad] * blank)
+        return Chunk(closed, (-1, *slots, -1, *[-1] * blank), len(ids))
+
+
+@lru_cache(maxsize=4)
+def tokenizer_for(folder: Path) -> PromptTokenizer:
+    """The tokenizer of a model folder, read once. Raises InputError."""
+    return PromptTokenizer(folder)
+
+
+def _clip_tokenizer(folder: Path) -> Tokenizer:
+    if not (folder / "vocab.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    bpe = models.BPE.from_file(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), end_of_word_suffix="</w>", unk_token="<|endoftext|>"
+    )
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _pad_token(folder: Path) -> str:
+    for file in ("special_tokens_map.json", "tokenizer_config.json"):
+        if (folder / file).is_file():
+            pad = json.loads((folder / file).read_text(encoding="utf-8")).get("pad_token")
+            if isinstance(pad, dict):
+                pad = pad.get("content")
+            if pad:
+                return str(pad)
+    return "<|endoftext|>"
