@@ -1,0 +1,54 @@
+"""The floors of the code base, and what lies outside the package but ships in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FORCE_INCLUDE: dict[str, str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+
+
+def test_every_module_imports_only_from_floors_below_its_own() -> None:
+    lint_imports = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", sorted(FORCE_INCLUDE))
+def test_a_folder_that_ships_in_the_wheel_exists_and_holds_files(folder: str) -> None:
+    assert any((ROOT / folder).iterdir())
+
+
+def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+
+    expected = {
+        f"{target}/{file.relative_to(ROOT / folder).as_posix()}"
+        for folder, target in FORCE_INCLUDE.items()
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file()
+    }
+    package_data = {".safetensors", ".json", ".txt", ".png"}
+    expected |= {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "tinv_tui" / "models" / "bundled").rglob("*")
+        if file.suffix in package_data
+    }
+    assert expected - shipped == set()

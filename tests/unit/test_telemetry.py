@@ -1,0 +1,332 @@
+"""GPU sampling against NVML as it is seen from Python, and sampling of the real host."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import psutil
+import pynvml
+import pytest
+
+from tinv_tui.telemetry import host
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSampler
+from tinv_tui.telemetry.host import process_memory_bytes, sample_host
+
+GIB = 1024**3
+
+
+class FakeNvml(ModuleType):
+    """pynvml over a pretended machine: same names, same units, same exceptions, and the same need for nvmlInit.
+
+    Each GPU is a dictionary from a function's name to its answer; an answer that is an exception is raised.
+    """
+
+    NVML_TEMPERATURE_GPU = pynvml.NVML_TEMPERATURE_GPU
+
+    def __init__(self, *gpus: dict[str, Any]) -> None:
+        super().__init__("pynvml")
+        self.gpus = list(gpus)
+        self.init_error: int | None = None
+        self.inits = 0
+        self.open = False
+
+    def nvmlInit(self) -> None:
+        self.inits += 1
+        if self.init_error is not None:
+            raise pynvml.NVMLError(self.init_error)
+        self.open = True
+
+    def nvmlShutdown(self) -> None:
+        self._need_init()
+        self.open = False
+
+    def nvmlDeviceGetCount(self) -> int:
+        self._need_init()
+        return len(self.gpus)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        self._need_init()
+        error = self.gpus[index].get("nvmlDeviceGetHandleByIndex")
+        if error is not None:
+            raise error
+        return index
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("nvmlDeviceGet"):
+            return lambda handle, *_: self._answer(name, handle)
+        return getattr(pynvml, name)  # the exception classes
+
+    def _answer(self, name: str, handle: int | None) -> Any:
+        self._need_init()
+        if handle is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        answer = self.gpus[handle][name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _need_init(self) -> None:
+        if not self.open:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_UNINITIALIZED)
+
+
+def nvml_process(pid: int, used_bytes: int | None) -> SimpleNamespace:
+    return SimpleNamespace(pid=pid, usedGpuMemory=used_bytes, gpuInstanceId=None, computeInstanceId=None)
+
+
+def rtx_3080(**changes: Any) -> dict[str, Any]:
+    return {
+        "nvmlDeviceGetName": "NVIDIA GeForce RTX 3080",
+        "nvmlDeviceGetUUID": "GPU-5d1f0c6e",
+        "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=61),
+        "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=10 * GIB, free=4 * GIB, used=6 * GIB),
+        "nvmlDeviceGetTemperature": 71,
+        "nvmlDeviceGetPowerUsage": 302_500,
+        "nvmlDeviceGetEnforcedPowerLimit": 320_000,
+        "nvmlDeviceGetComputeRunningProcesses": [],
+        "nvmlDeviceGetGraphicsRunningProcesses": [],
+    } | changes
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeNvml]:
+    """Pretend that this machine has the given GPUs."""
+
+    def pretend(*gpus: dict[str, Any]) -> FakeNvml:
+        nvml = FakeNvml(*gpus)
+        monkeypatch.setitem(sys.modules, "pynvml", nvml)
+        return nvml
+
+    return pretend
+
+
+# -- GPUs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_gpu_is_read_in_percent_bytes_degrees_and_watts(machine: Callable[..., FakeNvml]) -> None:
+    machine(rtx_3080())
+    snapshot = GpuSampler().sample()
+    assert snapshot.problem is None
+    assert snapshot.gpus == (
+        Gpu(0, "NVIDIA GeForce RTX 3080", "GPU-5d1f0c6e", 97, 6 * GIB, 10 * GIB, 71, 302.5, 320.0, ()),
+    )
+
+
+def test_without_the_python_library_the_problem_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # importing it raises ModuleNotFoundError
+    snapshot = GpuSampler().sample()
+    assert snapshot.gpus == ()
+    assert snapshot.problem == "nvidia-ml-py is not installed"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "no NVIDIA GPU: driver not installed"),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "NVIDIA driver not loaded"),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "NVIDIA driver was updated: restart the machine"),
+        (pynvml.NVML_ERROR_NO_PERMISSION, "no permission to ask the NVIDIA driver"),
+        (pynvml.NVML_ERROR_TIMEOUT, "NVIDIA driver: Timeout"),
+    ],
+)
+def test_without_a_driver_the_problem_is_said(machine: Callable[..., FakeNvml], code: int, problem: str) -> None:
+    machine(rtx_3080()).init_error = code
+    snapshot = GpuSampler().sample()
+    assert snapshot.gpus == ()
+    assert snapshot.problem == problem
+
+
+def test_a_driver_without_a_gpu_is_said(machine: Callable[..., FakeNvml]) -> None:
+    machine()
+    assert GpuSampler().sample().problem == "no NVIDIA GPU"
+
+
+@pytest.mark.parametrize(
+    ("function", "fields"),
+    [
+        ("nvmlDeviceGetUtilizationRates", ["utilisation_percent"]),
+        ("nvmlDeviceGetMemoryInfo", ["memory_used_bytes", "memory_total_bytes"]),
+        ("nvmlDeviceGetTemperature", ["temperature_c"]),
+        ("nvmlDeviceGetPowerUsage", ["power_w"]),
+        ("nvmlDeviceGetEnforcedPowerLimit", ["power_limit_w"]),
+    ],
+)
+def test_a_failing_sensor_is_none_and_the_others_stand(
+    machine: Callable[..., FakeNvml], function: str, fields: list[str]
+) -> None:
+    healthy = rtx_3080()
+    machine(healthy, rtx_3080(**{function: pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)}))
+    whole, partial = GpuSampler().sample().gpus
+    assert dataclasses.asdict(partial) == dataclasses.asdict(whole) | {"index": 1} | dict.fromkeys(fields)
+
+
+def test_a_function_the_installed_driver_lacks_is_none(machine: Callable[..., FakeNvml]) -> None:
+    machine(rtx_3080(nvmlDeviceGetPowerUsage=AttributeError("undefined symbol: nvmlDeviceGetPowerUsage")))
+    assert GpuSampler().sample().gpus[0].power_w is None
+
+
+def test_a_gpu_without_name_or_process_list_is_still_shown(machine: Callable[..., FakeNvml]) -> None:
+    unsupported = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    machine(
+        rtx_3080(
+            nvmlDeviceGetName=unsupported,
+            nvmlDeviceGetUUID=unsupported,
+            nvmlDeviceGetComputeRunningProcesses=unsupported,
+            nvmlDeviceGetGraphicsRunningProcesses=unsupported,
+        )
+    )
+    gpu = GpuSampler().sample().gpus[0]
+    assert (gpu.name, gpu.uuid, gpu.processes) == ("unknown GPU", "", ())
+    assert gpu.utilisation_percent == 97
+
+
+@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_NO_PERMISSION])
+def test_one_lost_gpu_does_not_hide_the_others(machine: Callable[..., FakeNvml], code: int) -> None:
+    machine({"nvmlDeviceGetHandleByIndex": pynvml.NVMLError(code)}, rtx_3080())
+    snapshot = GpuSampler().sample()
+    lost, healthy = snapshot.gpus
+    assert lost == Gpu(0, "unknown GPU", "", None, None, None, None, None, None, ())
+    assert (healthy.index, healthy.utilisation_percent) == (1, 97)
+
+
+def test_our_processes_are_told_from_those_of_others(machine: Callable[..., FakeNvml]) -> None:
+    machine(
+        rtx_3080(nvmlDeviceGetComputeRunningProcesses=[nvml_process(812, 4 * GIB), nvml_process(77, 2 * GIB)]),
+        rtx_3080(nvmlDeviceGetComputeRunningProcesses=[nvml_process(900, GIB)]),
+    )
+    first, second = GpuSampler().sample(our_pids={812}).gpus
+    assert first.processes == (GpuProcess(77, 2 * GIB, ours=False), GpuProcess(812, 4 * GIB, ours=True))
+    assert second.processes == (GpuProcess(900, GIB, ours=False),)
+
+
+def test_a_process_that_computes_and_draws_is_listed_once(machine: Callable[..., FakeNvml]) -> None:
+    machine(
+        rtx_3080(
+            nvmlDeviceGetComputeRunningProcesses=[nvml_process(5, GIB)],
+            nvmlDeviceGetGraphicsRunningProcesses=[nvml_process(5, GIB), nvml_process(3, None)],
+        )
+    )
+    assert GpuSampler().sample().gpus[0].processes == (
+        GpuProcess(3, None, ours=False),
+        GpuProcess(5, GIB, ours=False),
+    )
+
+
+def test_the_driver_is_opened_at_the_first_sample_and_only_once(machine: Callable[..., FakeNvml]) -> None:
+    nvml = machine(rtx_3080())
+    sampler = GpuSampler()
+    assert nvml.inits == 0
+    sampler.sample()
+    sampler.sample()
+    assert nvml.inits == 1
+
+
+def test_close_lets_go_of_the_driver_and_a_later_sample_opens_it_again(machine: Callable[..., FakeNvml]) -> None:
+    nvml = machine(rtx_3080())
+    sampler = GpuSampler()
+    sampler.close()  # not opened yet: nothing to do
+    sampler.sample()
+    sampler.close()
+    assert not nvml.open
+    assert sampler.sample().problem is None
+
+
+def test_a_driver_that_comes_late_is_found(machine: Callable[..., FakeNvml]) -> None:
+    nvml = machine(rtx_3080())
+    nvml.init_error = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+    sampler = GpuSampler()
+    assert sampler.sample().problem is not None
+    nvml.init_error = None
+    assert sampler.sample().problem is None
+
+
+def test_a_driver_that_goes_away_and_comes_back_is_found_again(machine: Callable[..., FakeNvml]) -> None:
+    nvml = machine(rtx_3080())
+    sampler = GpuSampler()
+    sampler.sample()
+    nvml.open = False  # the driver was reloaded under us
+    assert sampler.sample().problem == "NVIDIA driver: Uninitialized"
+    assert sampler.sample().problem is None
+
+
+def test_the_warning_of_the_pynvml_shim_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text(
+        "import warnings\n"
+        "warnings.warn('The pynvml package is deprecated', FutureWarning)\n"
+        "def nvmlInit(): pass\n"
+        "def nvmlDeviceGetCount(): return 0\n"
+    )
+    monkeypatch.delitem(sys.modules, "pynvml")
+    monkeypatch.syspath_prepend(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert GpuSampler().sample().problem == "no NVIDIA GPU"
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_answers() -> None:
+    sampler = GpuSampler()
+    snapshot = sampler.sample()
+    sampler.close()
+    if snapshot.problem is not None:
+        pytest.skip(snapshot.problem)
+    gpu = snapshot.gpus[0]
+    assert gpu.name != "unknown GPU"
+    assert gpu.uuid.startswith("GPU-")
+    assert gpu.memory_total_bytes is None or gpu.memory_total_bytes > GIB
+    assert gpu.utilisation_percent is None or 0 <= gpu.utilisation_percent <= 100
+
+
+# -- host -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_host_is_sampled(tmp_path: Path) -> None:
+    snapshot = sample_host(tmp_path)
+    assert 0 <= snapshot.cpu_percent <= 100
+    assert 0 < snapshot.memory_used_bytes < snapshot.memory_total_bytes
+    assert snapshot.disk_free_bytes is not None
+    assert snapshot.disk_free_bytes > 0
+    assert snapshot.load >= 0
+
+
+def test_a_folder_that_does_not_exist_yet_has_the_disk_it_will_lie_on(tmp_path: Path) -> None:
+    assert sample_host(tmp_path / "tinv" / "runs").disk_free_bytes is not None
+
+
+def test_a_disk_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stale(_: str) -> None:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(psutil, "disk_usage", stale)
+    assert sample_host(tmp_path).disk_free_bytes is None
+
+
+def test_cpu_use_is_measured_between_samples_of_different_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = iter([(10.0, 100.0), (13.0, 104.0), (13.0, 104.0)])
+    monkeypatch.setattr(host, "_cpu_seconds", lambda: next(clock))
+    monkeypatch.setattr(host, "_cpu", host._CpuMeter())
+    seen: list[float] = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: seen.append(sample_host(tmp_path).cpu_percent))
+        thread.start()
+        thread.join()
+    assert seen == [75.0, 75.0]  # three of four seconds; then no time has passed, and the answer stays
+
+
+def test_memory_of_a_process() -> None:
+    assert process_memory_bytes(os.getpid()) > 1_000_000  # type: ignore[operator]
+
+
+def test_memory_of_a_process_that_is_gone() -> None:
+    assert process_memory_bytes(2**22 + 1) is None  # above the highest process id that Linux gives
+    assert process_memory_bytes(-1) is None

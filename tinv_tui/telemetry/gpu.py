@@ -1,0 +1,151 @@
+"""NVIDIA GPUs, through NVML (the library behind ``nvidia-smi``)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process that holds memory on a GPU; ``used_bytes`` is ``None`` where the driver does not say."""
+
+    pid: int
+    used_bytes: int | None
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU at one moment; a field its sensors do not answer is ``None``.
+
+    ``index`` is NVML's own, as ``nvidia-smi`` shows it (CUDA_VISIBLE_DEVICES does not change it).
+    ``utilisation_percent`` is the share of the last sampling period in which a kernel ran.
+    ``memory_used_bytes`` includes what the driver reserves: the total less this is what a new program can get.
+    ``power_limit_w`` is the limit in force, in watts.
+    """
+
+    index: int
+    name: str
+    uuid: str
+    utilisation_percent: int | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    temperature_c: int | None
+    power_w: float | None
+    power_limit_w: float | None
+    processes: tuple[GpuProcess, ...]
+
+
+@dataclass(frozen=True)
+class GpuSnapshot:
+    """Every GPU of the machine, or in ``problem`` the plain reason why there is none to show."""
+
+    gpus: tuple[Gpu, ...]
+    problem: str | None
+
+
+class GpuSampler:
+    """Asks NVML for all GPUs; opens it at the first sample, and again after the driver went away and came back.
+
+    In a container the driver may report the host's process ids, and then none of them is marked as ours.
+    """
+
+    def __init__(self) -> None:
+        self._nvml: ModuleType | None = None  # the pynvml module between nvmlInit and nvmlShutdown
+
+    def sample(self, our_pids: Collection[int] = ()) -> GpuSnapshot:
+        """Read every GPU now, in a few milliseconds; processes in `our_pids` are marked. Never raises."""
+        try:
+            nvml = self._open()
+            handles = [_handle(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        except Exception as error:  # noqa: BLE001  whatever a broken driver throws, the app goes on
+            self.close()
+            return GpuSnapshot((), _problem(error))
+        if not handles:
+            return GpuSnapshot((), "no NVIDIA GPU")
+        gpus = tuple(_read(nvml, index, handle, our_pids) for index, handle in enumerate(handles))
+        return GpuSnapshot(gpus, None)
+
+    def close(self) -> None:
+        """Let go of the driver; the next sample opens it again. Never raises."""
+        if self._nvml is not None:
+            _ask(self._nvml.nvmlShutdown)
+            self._nvml = None
+
+    def _open(self) -> ModuleType:
+        if self._nvml is None:
+            with warnings.catch_warnings():
+                # The package named pynvml, where another program installed it, warns on import and works all the same.
+                warnings.simplefilter("ignore", FutureWarning)
+                import pynvml  # here, so that a machine without the library still has an app
+            pynvml.nvmlInit()
+            self._nvml = pynvml
+        return self._nvml
+
+
+def _handle(nvml: ModuleType, index: int) -> Any:
+    """NVML's handle of one GPU; ``None`` for one that fell off the bus or is somebody else's, as the others still work.
+
+    Raises NVMLError when the driver itself has gone.
+    """
+    try:
+        return nvml.nvmlDeviceGetHandleByIndex(index)
+    except (nvml.NVMLError_GpuIsLost, nvml.NVMLError_NoPermission):
+        return None
+
+
+def _read(nvml: ModuleType, index: int, handle: Any, our_pids: Collection[int]) -> Gpu:
+    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
+    return Gpu(
+        index=index,
+        name=_ask(nvml.nvmlDeviceGetName, handle) or "unknown GPU",
+        uuid=_ask(nvml.nvmlDeviceGetUUID, handle) or "",
+        utilisation_percent=None if rates is None else rates.gpu,
+        memory_used_bytes=None if memory is None else memory.used,
+        memory_total_bytes=None if memory is None else memory.total,
+        temperature_c=_ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+        power_w=_watts(_ask(nvml.nvmlDeviceGetPowerUsage, handle)),
+        power_limit_w=_watts(_ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
+        processes=_processes(nvml, handle, our_pids),
+    )
+
+
+def _processes(nvml: ModuleType, handle: Any, our_pids: Collection[int]) -> tuple[GpuProcess, ...]:
+    """Computing and drawing processes by pid; one that does both is listed once."""
+    used: dict[int, int | None] = {}
+    for query in (nvml.nvmlDeviceGetGraphicsRunningProcesses, nvml.nvmlDeviceGetComputeRunningProcesses):
+        for process in _ask(query, handle) or ():
+            used[process.pid] = process.usedGpuMemory
+    return tuple(GpuProcess(pid, used[pid], pid in our_pids) for pid in sorted(used))
+
+
+def _ask(query: Callable[..., _T], *arguments: Any) -> _T | None:
+    """The query's answer, or ``None`` if this GPU, driver or user has none to give."""
+    try:
+        return query(*arguments)
+    except Exception:  # noqa: BLE001  not only NVMLError: an old driver lacks functions, a new one changes structures
+        return None
+
+
+def _watts(milliwatts: int | None) -> float | None:
+    return None if milliwatts is None else milliwatts / 1000
+
+
+def _problem(error: Exception) -> str:
+    """Why no GPU can be shown, in a few plain words."""
+    if isinstance(error, ImportError):
+        return "nvidia-ml-py is not installed"
+    plain = {
+        "NVMLError_LibraryNotFound": "no NVIDIA GPU: driver not installed",
+        "NVMLError_DriverNotLoaded": "NVIDIA driver not loaded",
+        "NVMLError_LibRmVersionMismatch": "NVIDIA driver was updated: restart the machine",
+        "NVMLError_NoPermission": "no permission to ask the NVIDIA driver",
+    }
+    return plain.get(type(error).__name__) or f"NVIDIA driver: {error}"
