@@ -1,0 +1,1 @@
+"""The engine. Knows no terminal, no process, and no folder layout beyond what it is handed."""

@@ -1,0 +1,80 @@
+"""The evaluation loss: fixed pictures, noises and timesteps, so that two values differ only by the vectors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.training.draws import Purpose, normal
+from tinv_tui.training.latents import LatentStore
+from tinv_tui.training.objective import add_noise, target_of, weighted_loss
+from tinv_tui.training.prompts import PromptBook
+from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
+
+_SHARE = 0.05
+"""Of the training time, about."""
+_FORWARD_SHARE = 0.4
+"""Of a training step, for the same pictures: forward only."""
+
+
+def evaluation_interval(evaluation_samples: int, samples_per_step: int) -> int:
+    """Evaluate every so many steps, 0 for never: chosen so that it takes about 5 % of the time."""
+    if not evaluation_samples:
+        return 0
+    return max(1, math.ceil(_FORWARD_SHARE * evaluation_samples / samples_per_step / _SHARE))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    latents: Tensor
+    noise: Tensor
+    timestep: Tensor
+    weight: Tensor
+    ids: Tensor
+    slots: Tensor
+
+
+class Evaluation:
+    """Evaluates the vectors on the same few samples each time. Draws nothing that training draws from."""
+
+    def __init__(self, samples: int, store: LatentStore, prompts: PromptBook, model: LoadedModel, seed: int) -> None:
+        self._model = model
+        self._groups = list[_Sample]()
+        pictures = [(b, p) for b, bucket in enumerate(store.buckets) for p in range(len(bucket.pictures))]
+        spread = [pictures[i * len(pictures) // samples] for i in range(samples)]
+        # Spread timesteps, in bit-reversed order so that neighbouring pictures do not get neighbouring noise levels.
+        levels = [
+            int((i + 0.5) / samples * model.timesteps) for i in sorted(range(samples), key=lambda i: f"{i:06b}"[::-1])
+        ]
+        for bucket in sorted({b for b, _ in spread}):
+            members = [i for i, (b, _) in enumerate(spread) if b == bucket]
+            positions = [spread[i][1] for i in members]
+            latents, weight = store.take(bucket, positions, np.zeros(len(members), dtype=np.int64), None)
+            noise = np.concatenate(
+                [normal(seed, Purpose.EVALUATION, 0, range(i, i + 1), tuple(latents.shape[1:])) for i in members]
+            )
+            texts = [prompts.fixed_text(store.buckets[bucket].pictures[p]) for p in positions]
+            blank = prompts.chunks("")[0]
+            ids, slots = pack_prompts([prompts.chunks(text) for text in texts], blank, model.device)
+            timestep = torch.tensor([levels[i] for i in members], device=model.device)
+            self._groups.append(
+                _Sample(latents, torch.from_numpy(noise).to(model.device), timestep, weight, ids, slots)
+            )
+
+    @torch.no_grad()
+    def loss(self, encoder: SplicingEncoder, rows: Tensor) -> float:
+        """The mean loss over all samples, for vectors [n, width]."""
+        model, total, count = self._model, 0.0, 0
+        for g in self._groups:
+            noisy = add_noise(g.latents, g.noise, model.alphas_cumprod, g.timestep).to(model.dtype)
+            context = encoder.encode(g.ids, g.slots, rows).to(model.dtype)
+            predicted = model.unet(noisy, g.timestep, context, return_dict=False)[0]
+            target = target_of(model.prediction_type, g.latents, g.noise, model.alphas_cumprod, g.timestep)
+            total += float(weighted_loss(predicted, target, g.weight)) * len(g.timestep)
+            count += len(g.timestep)
+        return total / count

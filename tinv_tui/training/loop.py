@@ -1,0 +1,189 @@
+"""The training loop, top to bottom.
+
+One step is one optimiser update of the vectors; everything else in the model is frozen. What a step sees is a function
+of (seed, step, sample) alone, so a run can be stopped, resumed, paused or looked at anywhere without changing it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.recipe import Recipe
+from tinv_tui.schedule import Plan
+from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
+from tinv_tui.training.evaluation import Evaluation, evaluation_interval
+from tinv_tui.training.latents import LatentStore
+from tinv_tui.training.objective import add_noise, target_of, weighted_loss
+from tinv_tui.training.prompts import PromptBook
+from tinv_tui.training.state import TrainingState
+from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
+
+STEPS_AHEAD = 2
+"""How far the host may run ahead of the device before it waits."""
+FP16_LOSS_SCALE = 4096.0
+"""fp16 gradients of the vectors are too small to be held without it."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What is known of a finished step. ``first_prompt`` is the step's own training prompt, with ``[name]`` in it."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    first_prompt: str
+
+
+class NotFinite(Exception):
+    """The loss became NaN or infinite; the last saved state is good."""
+
+    def __init__(self, step: int, learning_rate: float) -> None:
+        super().__init__(f"the loss of step {step} is not finite (learning rate {learning_rate:g})")
+        self.step = step
+        self.learning_rate = learning_rate
+
+
+class Attendant(Protocol):
+    """Who looks after the loop: hears what happened, and says when to go on."""
+
+    def stepped(self, result: StepResult) -> None:
+        """A step's result has arrived, at most two steps late."""
+
+    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
+        """The evaluation loss after a step."""
+
+    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+        """Called after each step with everything up to date: save, draw, wait, as needed. False ends the loop."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run is made of, ready to train."""
+
+    recipe: Recipe
+    model: LoadedModel
+    encoder: SplicingEncoder
+    latents: LatentStore
+    prompts: PromptBook
+    rates: Plan
+    clips: Plan
+    seed: int
+
+
+def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
+    """Train ``state`` in place up to the recipe's last step, or until the attendant says stop. Raises NotFinite."""
+    settings, model, seed = job.recipe.training, job.model, job.seed
+    batch, micro_batches = settings.batch_size, settings.gradient_accumulation
+    repeats = job.recipe.dataset.repeats
+    order = PictureOrder(seed, [len(b.pictures) * repeats for b in job.latents.buckets], batch)
+    sides = 2 if job.recipe.dataset.flip else 1
+    random_latents = job.recipe.dataset.latent_sampling == "random"
+    scale = FP16_LOSS_SCALE if model.dtype == torch.float16 else 1.0
+    blank = job.prompts.chunks("")[0]
+
+    vectors = torch.nn.Parameter(state.vectors)
+    state.vectors = vectors.data
+    optimizer = _optimizer(vectors, state)
+    every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
+    evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, seed) if every else None
+    if evaluation is not None and state.step == 0:
+        _evaluate(evaluation, job.encoder, state, attendant)
+
+    arriving: deque[tuple[int, Tensor, float, str]] = deque()
+    for step in range(state.step + 1, settings.steps + 1):
+        rate = job.rates.rate_at(step)
+        optimizer.param_groups[0]["lr"] = rate
+        total, first_prompt = torch.zeros((), device=model.device), ""
+        for micro in range(micro_batches):
+            samples = range(micro * batch, (micro + 1) * batch)
+            bucket, positions = order.batch((step - 1) * micro_batches + micro)
+            pictures = job.latents.buckets[bucket].pictures
+            positions = [p % len(pictures) for p in positions]
+            texts = [job.prompts.text(step, s, pictures[p]) for s, p in zip(samples, positions, strict=True)]
+            first_prompt = first_prompt or texts[0]
+            ids, slots = pack_prompts([job.prompts.chunks(text) for text in texts], blank, model.device)
+
+            shape = tuple(job.latents.buckets[bucket].mean.shape[2:])
+            noise = _on_device(normal(seed, Purpose.NOISE, step, samples, shape), model.device)
+            timesteps = _on_device(whole_numbers(seed, Purpose.TIMESTEP, step, samples, model.timesteps), model.device)
+            mirrored = (
+                whole_numbers(seed, Purpose.FLIP, step, samples, sides)
+                if sides > 1
+                else np.zeros(batch, dtype=np.int64)
+            )
+            spread = (
+                _on_device(normal(seed, Purpose.LATENT, step, samples, shape), model.device) if random_latents else None
+            )
+            latents, weight = job.latents.take(bucket, positions, mirrored, spread)
+
+            context = job.encoder.encode(ids, slots, vectors)
+            noisy = add_noise(latents, noise, model.alphas_cumprod, timesteps)
+            predicted = model.unet(noisy.to(model.dtype), timesteps, context.to(model.dtype), return_dict=False)[0]
+            target = target_of(model.prediction_type, latents, noise, model.alphas_cumprod, timesteps)
+            loss = weighted_loss(predicted, target, weight) / micro_batches
+            (loss * scale).backward()
+            total += loss.detach()
+
+        assert vectors.grad is not None
+        if scale != 1.0:
+            vectors.grad.div_(scale)
+        if settings.clip == "value":
+            torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
+        elif settings.clip == "norm":
+            torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
+        if model.device.type == "cpu" and not bool(torch.isfinite(total)):
+            raise NotFinite(step, rate)  # before the update: the vectors are still good
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        state.step = step
+
+        arriving.append((step, total, rate, first_prompt))
+        while len(arriving) > (STEPS_AHEAD if model.device.type == "cuda" else 0):
+            _report(arriving, attendant)
+        if evaluation is not None and (step % every == 0 or step == settings.steps):
+            _evaluate(evaluation, job.encoder, state, attendant)
+        if not attendant.goes_on(state, first_prompt):
+            break
+    while arriving:
+        _report(arriving, attendant)
+
+
+def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim.AdamW:
+    """AdamW without weight decay, its moments those of the state, which it updates in place."""
+    optimizer = torch.optim.AdamW([vectors], lr=1.0, weight_decay=0.0)
+    optimizer.state[vectors] = {
+        "step": torch.tensor(float(state.step)),
+        "exp_avg": state.moment1,
+        "exp_avg_sq": state.moment2,
+    }
+    return optimizer
+
+
+def _evaluate(evaluation: Evaluation, encoder: SplicingEncoder, state: TrainingState, attendant: Attendant) -> None:
+    loss = evaluation.loss(encoder, state.vectors)
+    is_best = np.isfinite(loss) and (state.best_evaluation is None or loss < state.best_evaluation)
+    if is_best:
+        state.best_evaluation, state.best_step = loss, state.step
+        state.best_vectors = state.vectors.detach().clone()
+    attendant.evaluated(state.step, loss, bool(is_best))
+
+
+def _report(arriving: deque[tuple[int, Tensor, float, str]], attendant: Attendant) -> None:
+    step, total, rate, prompt = arriving.popleft()
+    loss = float(total)
+    if not np.isfinite(loss):
+        raise NotFinite(step, rate)
+    attendant.stepped(StepResult(step, loss, rate, prompt))
+
+
+def _on_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """To the device without waiting for it."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

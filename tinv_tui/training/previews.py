@@ -1,0 +1,77 @@
+"""Draws previews with the modules that are being trained, at a fixed seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.recipe import PreviewSection
+from tinv_tui.training.draws import Purpose, normal
+from tinv_tui.training.prompts import PromptBook
+from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
+
+_SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dpm++ 2m karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "dpm++ 2m": ("DPMSolverMultistepScheduler", {}),
+    "euler a": ("EulerAncestralDiscreteScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "ddim": ("DDIMScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}
+
+
+class Interrupted(Exception):
+    """The preview was given up because a command came in."""
+
+
+def scheduler_for(sampler: str, config: dict[str, Any]) -> Any:
+    """The diffusers scheduler of a sampler's name, set up like the model's own."""
+    import diffusers.schedulers as schedulers
+
+    name, options = _SAMPLERS[sampler]
+    return getattr(schedulers, name).from_config(config, **options)
+
+
+@torch.no_grad()
+def draw_preview(
+    model: LoadedModel,
+    encoder: SplicingEncoder,
+    prompts: PromptBook,
+    rows: Tensor,
+    text: str,
+    settings: PreviewSection,
+    size: tuple[int, int],
+    seed: int,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Image.Image:
+    """One picture of ``size`` (width, height) for a prompt. Touches no randomness but its own. Raises Interrupted."""
+    scheduler = scheduler_for(settings.sampler, model.scheduler_config)
+    scheduler.set_timesteps(settings.steps, device=model.device)
+    wanted = [prompts.chunks(settings.negative), prompts.chunks(text)]
+    ids, slots = pack_prompts(wanted, prompts.chunks("")[0], model.device)
+    context = encoder.encode(ids, slots, rows).to(model.dtype)
+    factor = model.base.latent_factor
+    shape = (model.base.latent_channels, size[1] // factor, size[0] // factor)
+    latents = (
+        torch.from_numpy(normal(seed, Purpose.PREVIEW, 0, range(1), shape)).to(model.device)
+        * scheduler.init_noise_sigma
+    )
+    extra = torch.Generator("cpu").manual_seed(seed)
+    takes_generator = settings.sampler == "euler a"
+    for timestep in scheduler.timesteps:
+        if interrupted():
+            raise Interrupted
+        doubled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(model.dtype)
+        without, with_prompt = model.unet(doubled, timestep, context, return_dict=False)[0].float().chunk(2)
+        guided = without + settings.cfg * (with_prompt - without)
+        options = {"generator": extra} if takes_generator else {}
+        latents = scheduler.step(guided, timestep, latents, return_dict=False, **options)[0]
+    pixels = model.vae.decode((latents / model.latent_scale).to(model.vae.dtype), return_dict=False)[0][0]
+    array = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(np.ascontiguousarray(array))

@@ -1,0 +1,70 @@
+"""What a run has reached: all that an exact resume needs, in one small file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from tinv_tui.atomic import write_atomic
+
+
+@dataclass
+class TrainingState:
+    """Vectors and optimiser moments (fp32, [vectors, width]), and how far the run is."""
+
+    vectors: Tensor
+    """The trained parameter."""
+    moment1: Tensor
+    moment2: Tensor
+    step: int = 0
+    """Updates made. Moments belong to this step too."""
+    best_vectors: Tensor | None = None
+    best_step: int = 0
+    best_evaluation: float | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    """Threads, device and versions: the same bytes are promised for the same environment."""
+
+    def save(self, path: Path) -> None:
+        """Write atomically. Raises OSError, or ValueError when a value is not finite: the last good file then stays."""
+        if not bool(torch.isfinite(self.vectors).all()):
+            raise ValueError("the vectors are not finite")
+        tensors = {"vectors": self.vectors, "moment1": self.moment1, "moment2": self.moment2}
+        if self.best_vectors is not None:
+            tensors["best_vectors"] = self.best_vectors
+        facts = {
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_evaluation": self.best_evaluation,
+            "environment": self.environment,
+        }
+        held = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+        write_atomic(path, safetensors.torch.save(held, {"tinv": json.dumps(facts, sort_keys=True)}))
+
+    @staticmethod
+    def load(path: Path, device: torch.device) -> TrainingState:
+        """Read what :meth:`save` wrote. Raises OSError, ValueError or safetensors.SafetensorError."""
+        with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
+            facts = json.loads(file.metadata()["tinv"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
+        return TrainingState(
+            vectors=tensors["vectors"],
+            moment1=tensors["moment1"],
+            moment2=tensors["moment2"],
+            step=int(facts["step"]),
+            best_vectors=tensors.get("best_vectors"),
+            best_step=int(facts["best_step"]),
+            best_evaluation=facts["best_evaluation"],
+            environment=facts["environment"],
+        )
+
+    @staticmethod
+    def fresh(vectors: Tensor) -> TrainingState:
+        rows = vectors.detach().float().clone()
+        return TrainingState(vectors=rows, moment1=torch.zeros_like(rows), moment2=torch.zeros_like(rows))
