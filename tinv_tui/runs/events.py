@@ -1,0 +1,95 @@
+"""The story of a run, ``events.jsonl``: one JSON object a line, appended by the worker, read by anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+"""``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
+
+VERSION = 1
+_SYNC_SECONDS = 1.0
+
+
+class EventWriter:
+    """Appends events; they reach the disk at least once a second, the last one at once. Safe to use from threads."""
+
+    def __init__(self, path: Path) -> None:
+        cut_half_line(path)
+        self._file = path.open("ab", buffering=0)
+        self._lock = threading.Lock()
+        self._synced = time.monotonic()
+
+    def write(self, kind: str, **fields: Any) -> Event:
+        """Append one event. Raises OSError when the disk is full."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        event: Event = {"v": VERSION, "t": now, "kind": kind, **fields}
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str).encode() + b"\n"
+        with self._lock:
+            self._file.write(line)
+            if kind == "ended" or time.monotonic() - self._synced > _SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        return event
+
+    def close(self) -> None:
+        with self._lock:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+
+def cut_half_line(path: Path) -> None:
+    """Drop what follows the last line end: a worker that was killed may have left half an event."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        content = file.read()
+        if content and not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+class EventReader:
+    """Reads a growing event file piece by piece. A half-written last line is left for the next time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read_new(self) -> list[Event]:
+        """Events since the last call; none when the file is not there yet. Lines that are no events are passed over."""
+        try:
+            with self._path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._offset:
+                    self._offset = 0  # cut back by a resuming worker: tell the story again
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return []
+        whole = content.rfind(b"\n") + 1
+        self._offset += whole
+        return [event for line in content[:whole].splitlines() if (event := _parse(line)) is not None]
+
+    def read_ahead(self) -> bool:
+        """Whether more whole lines are waiting."""
+        try:
+            return self._path.stat().st_size > self._offset and b"\n" in self._path.read_bytes()[self._offset :]
+        except OSError:
+            return False
+
+
+def read_all(path: Path) -> list[Event]:
+    return EventReader(path).read_new()
+
+
+def _parse(line: bytes) -> Event | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "kind" in event else None

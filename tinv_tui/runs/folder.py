@@ -1,0 +1,121 @@
+"""The layout of a run folder: who may write what where is told here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tinv_tui import paths
+from tinv_tui.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run. ``path`` is absolute; its last part is the run's name, the one before it the date it was made."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def recipe(self) -> Path:
+        """What was asked, complete and resolved."""
+        return self.path / "recipe.toml"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
+
+    @property
+    def losses(self) -> Path:
+        return self.path / "textual_inversion_loss.csv"
+
+    @property
+    def inbox(self) -> Path:
+        return self.path / "inbox"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def worker_log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint"
+
+    @property
+    def copies(self) -> Path:
+        return self.path / "embeddings"
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images"
+
+    @property
+    def image_embeddings(self) -> Path:
+        return self.path / "image_embeddings"
+
+
+def create_run_folder(log_directory: Path, name: str) -> RunFolder:
+    """Make ``<log directory>/<date>/<name>``, or ``name-2`` … when it is taken; 0700 with its subfolders.
+
+    Raises InputError when the folder cannot be made.
+    """
+    day = log_directory / datetime.now().astimezone().date().isoformat()
+    try:
+        day.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = RunFolder(day / (name if number == 1 else f"{name}-{number}"))
+            try:
+                folder.path.mkdir(mode=0o700)
+                break
+            except FileExistsError:
+                number += 1
+        for part in (folder.inbox, folder.checkpoint, folder.copies, folder.images, folder.image_embeddings):
+            part.mkdir(mode=0o700)
+    except OSError as error:
+        raise InputError("run-folder", f"saving.log_directory: {error}", "Choose a folder you can write to.") from None
+    os.chmod(folder.path, 0o700)
+    return folder
+
+
+def all_runs(log_directory: Path | None = None) -> list[RunFolder]:
+    """Every run below a log directory (TINV_HOME/runs), newest first."""
+    return sorted(_runs_below(log_directory or paths.runs_folder()), key=_made_at, reverse=True)
+
+
+def find_run(text: str) -> RunFolder:
+    """The run a user means: a path, ``date/name``, or a name, of which the newest is taken. Raises InputError."""
+    for candidate in (Path(text).expanduser(), paths.runs_folder() / text):
+        if (candidate / "recipe.toml").is_file():
+            return RunFolder(candidate.absolute())
+    named = [run for run in all_runs() if run.name == text]
+    if named:
+        return named[0]
+    known = ", ".join(dict.fromkeys(run.name for run in all_runs()[:8])) or "none yet"
+    raise InputError("run-missing", f"there is no run {text!r} in {paths.runs_folder()}", f"Runs: {known}.")
+
+
+def _runs_below(log_directory: Path) -> Iterator[RunFolder]:
+    for recipe in log_directory.glob("*/*/recipe.toml"):
+        yield RunFolder(recipe.parent)
+
+
+def _made_at(run: RunFolder) -> tuple[str, float]:
+    try:
+        return run.path.parent.name, run.recipe.stat().st_mtime
+    except OSError:
+        return "", 0.0

@@ -1,0 +1,49 @@
+"""Starts the worker of a run: its own process, in its own session, deaf to the terminal it came from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tinv_tui import atomic, paths
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import to_toml
+from tinv_tui.runs.folder import RunFolder, create_run_folder
+from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.plan import RunPlan
+from tinv_tui.runs.status import Status, write_status
+
+LIVE_STATES = ("starting", "running", "paused", "not-responding")
+
+
+def make_run(plan: RunPlan) -> RunFolder:
+    """The run folder of a plan, its recipe written. Raises InputError."""
+    log_directory = Path(plan.recipe.saving.log_directory or paths.runs_folder())
+    folder = create_run_folder(log_directory, plan.recipe.embedding.name)
+    atomic.write_atomic(folder.recipe, to_toml(plan.recipe))
+    write_status(folder.status, Status(name=plan.recipe.embedding.name, steps=plan.recipe.training.steps))
+    return folder
+
+
+def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
+    """Exec the worker on a run folder; returns at once. Raises InputError when the run already has a living worker."""
+    state, _ = state_of(folder)
+    if state in LIVE_STATES and not _is_new(folder):
+        raise InputError("run-live", f"{folder.name} is {state}", f"Watch it with: tinv-tui attach {folder.name}")
+    with folder.worker_log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tinv_tui.worker", str(folder.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            close_fds=True,
+            cwd="/",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+
+def _is_new(folder: RunFolder) -> bool:
+    return not folder.lock.exists()

@@ -1,0 +1,137 @@
+"""Whether a run's worker lives: from its lock, then its process, then its heartbeat."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.status import FINAL_STATES, Status, read_status
+
+RunState = Literal["starting", "running", "paused", "not-responding", "lost", "finished", "stopped", "failed"]
+
+SILENT_SECONDS = 15.0
+"""A worker that has not renewed its status for so long is said to be not responding."""
+STARTING_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who wrote the lock file."""
+
+    pid: int
+    start_time: float
+    boot_id: str
+    host: str
+
+
+_held_here: set[Path] = set()
+"""Locks of this very process: opening and closing such a file once more would let go of it (POSIX)."""
+
+
+class RunLock:
+    """The worker's own hold on its run, for as long as the process lives."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BlockingIOError when another worker holds it."""
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.lockf(self._handle, os.F_TLOCK, 0)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                os.close(self._handle)
+                raise BlockingIOError(f"{path} is held by another worker") from None
+            if error.errno != errno.ENOLCK:  # a network file system without locks: the heartbeat must do
+                raise
+        holder = {
+            "pid": os.getpid(),
+            "start_time": _start_time(os.getpid()),
+            "boot_id": boot_id(),
+            "host": socket.gethostname(),
+        }
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, json.dumps(holder).encode(), 0)
+        _held_here.add(path)
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether a living worker holds the lock; None when the file system has no locks. Never takes the lock."""
+    if path in _held_here:
+        return True
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        os.lockf(handle, os.F_TEST, 0)
+    except OSError as error:
+        return None if error.errno == errno.ENOLCK else True
+    finally:
+        os.close(handle)
+    return False
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Who wrote the lock file last, whether alive or not."""
+    try:
+        content = json.loads(path.read_text())
+        return Holder(int(content["pid"]), float(content["start_time"]), str(content["boot_id"]), str(content["host"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
+    """The true state of a run, with the worker's own last status."""
+    status = read_status(folder.status)
+    locked = is_locked(folder.lock)
+    if locked is None:
+        locked = _process_lives(read_holder(folder.lock), status)
+    if locked:
+        if status is None or status.state in FINAL_STATES:
+            return "starting", status
+        if _age(status.t) > SILENT_SECONDS:
+            return "not-responding", status
+        return status.state, status  # type: ignore[return-value]
+    if status is not None and status.state in FINAL_STATES:
+        return status.state, status  # type: ignore[return-value]
+    if status is not None and status.state == "starting" and _age(status.t) < STARTING_SECONDS and status.pid == 0:
+        return "starting", status  # made, but the worker has not taken the lock yet
+    return "lost", status
+
+
+def _process_lives(holder: Holder | None, status: Status | None) -> bool:
+    if holder is None:
+        return False
+    if holder.host != socket.gethostname() or holder.boot_id != boot_id():
+        return status is not None and status.state not in FINAL_STATES and _age(status.t) < 600
+    return abs(_start_time(holder.pid) - holder.start_time) < 1
+
+
+def _start_time(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def boot_id() -> str:
+    """Changes with every boot, so that a pid of an earlier one is not taken for ours."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(psutil.boot_time())
+
+
+def _age(iso: str) -> float:
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,221 @@
+"""Works out what a recipe comes to, before anything is started: names, sizes, schedule, prompts, warnings.
+
+Everything that can be known without torch is checked here; what passes can be handed to a worker.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinv_tui import paths
+from tinv_tui.datasets.buckets import Size, group_by_size, training_size
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures
+from tinv_tui.datasets.templates import FILEWORDS, NAME, fill_template, read_template
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.names import clean_name
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.tokenizer import CHUNK, tokenizer_for
+from tinv_tui.recipe import Recipe, require_complete, resolve_paths
+from tinv_tui.runs.folder import all_runs
+from tinv_tui.runs.liveness import state_of
+from tinv_tui.schedule import Plan, parse_rates
+
+FEW_PICTURES = 5
+_LIBRARY_BYTES = 450_000_000
+"""Of a worker that has done nothing yet."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A recipe with every open question answered. ``recipe`` holds absolute paths, final name, sizes and seed."""
+
+    recipe: Recipe
+    model: BaseModel
+    pictures: tuple[PictureEntry, ...]
+    groups: dict[Size, list[int]]
+    """Positions of the pictures trained at each (width, height)."""
+    template: tuple[str, ...]
+    rates: Plan
+    clips: Plan
+    warnings: tuple[tuple[str, str], ...]
+    """(code, message) pairs."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.pictures) * self.recipe.dataset.repeats // self.recipe.samples_per_step)
+
+    def sample_prompts(self, count: int = 5) -> list[str]:
+        """Prompts as the trainer will see them, one for each of the first lines and pictures."""
+        name = self.recipe.embedding.name
+        return [
+            fill_template(self.template[i % len(self.template)], self.pictures[i % len(self.pictures)].caption).replace(
+                NAME, name
+            )
+            for i in range(count)
+        ]
+
+    def peak_bytes(self) -> int:
+        """A rough figure of the memory training takes: libraries, weights, and what a forward pass keeps for backward."""
+        number_bytes = 4 if self.recipe.training.precision == "fp32" or self.model.weight_bytes < 50_000_000 else 2
+        weights = self.model.weight_bytes * 2
+        largest = max(w * h for w, h in self.groups)
+        # SD 1.5 keeps 0.71 GiB for one 512 x 512 picture at two bytes a number, for 1.7 GB of UNet weights.
+        kept = 0.71 * 2**30 * largest / 512**2 * self.recipe.training.batch_size * number_bytes / 2
+        return int(_LIBRARY_BYTES + weights + kept * min(1.0, self.model.weight_bytes / 2.5e9 + 0.02))
+
+
+def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan:
+    """Answer every open question of a recipe whose relative paths start at ``beside``. Raises InputError."""
+    require_complete(recipe, source)
+    recipe = resolve_paths(recipe, beside)
+    model = identify(recipe.model.path, beside)
+    warnings = list[tuple[str, str]]()
+    values = recipe.model_dump()
+    values["embedding"]["name"], said = _name(recipe)
+    warnings += said
+    pictures = usable_pictures(Path(recipe.dataset.path))
+    warnings += _picture_warnings(recipe, pictures)
+    template = read_template(paths.find_template(recipe.dataset.template, beside))
+    warnings += _caption_warnings(template, pictures)
+
+    width = recipe.dataset.width or model.native_size
+    height = recipe.dataset.height or model.native_size
+    for key, side in (("width", width), ("height", height)):
+        if side % model.size_grid:
+            grid = model.size_grid
+            raise InputError(
+                "size-grid", f"dataset.{key} = {side} is not a multiple of {grid}", f"This model wants {grid}."
+            )
+    values["dataset"] |= {"width": width, "height": height}
+    values["preview"] |= {
+        "width": recipe.preview.width or width,
+        "height": recipe.preview.height or height,
+    }
+    if recipe.training.seed == -1:
+        values["training"]["seed"] = secrets.randbelow(2**31)
+    values["embedding"]["vectors"] = _vectors(recipe, model, beside)
+    if model.prediction_type not in ("epsilon", "v_prediction") and recipe.model.prediction_type == "auto":
+        raise InputError("model-unsupported", f"model.path: the model predicts {model.prediction_type!r}", "")
+    if recipe.model.clip_skip > model.encoder_layers:
+        raise InputError(
+            "clip-skip",
+            f"model.clip_skip = {recipe.model.clip_skip}: the text encoder has {model.encoder_layers} layers",
+            "",
+        )
+    vae = recipe.model.vae
+    if vae and not Path(vae, "config.json").is_file():
+        raise InputError("vae-missing", f"model.vae: {vae} is not a diffusers VAE folder", "It must hold config.json.")
+    sizes = [
+        training_size((p.width, p.height), (width, height), recipe.dataset.sizes, model.size_grid) for p in pictures
+    ]
+    rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
+    clips = parse_rates(
+        recipe.training.clip_schedule, recipe.training.steps, recipe.training.rate_steps, key="training.clip_schedule"
+    )
+    warnings += rates.warnings
+    if recipe.training.clip != "off":
+        warnings += clips.warnings
+    if recipe.samples_per_step > len(pictures) * recipe.dataset.repeats:
+        warnings.append(
+            (
+                "batch-large",
+                f"a step takes {recipe.samples_per_step} of {len(pictures)} pictures: some come up twice in a step",
+            )
+        )
+    warnings += _token_warnings(model, values["embedding"]["name"], values["embedding"]["vectors"], template, pictures)
+    return RunPlan(
+        recipe=Recipe.model_validate(values),
+        model=model,
+        pictures=tuple(pictures),
+        groups=group_by_size(sizes),
+        template=tuple(template),
+        rates=rates,
+        clips=clips,
+        warnings=tuple(warnings),
+    )
+
+
+def _name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
+    """The name to train under, and what there is to say about it."""
+    asked = recipe.embedding.name
+    cleaned = clean_name(asked)
+    said = [("name-cleaned", f"the embedding is called {cleaned!r}")] if cleaned != asked else []
+    if recipe.embedding.overwrite or recipe.embedding.continue_from:
+        return cleaned, said
+    going = {run.name for run in all_runs() if state_of(run)[0] in ("starting", "running", "paused", "not-responding")}
+    name = library.free_name(paths.embeddings_folder(), cleaned, going)
+    if name != cleaned:
+        said.append(("name-taken", f"{cleaned!r} is already trained, or being trained: this one is called {name!r}"))
+    return name, said
+
+
+def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:
+    """Vectors per token: the recipe's, or those of the embedding to go on from."""
+    start = starting_embedding(recipe, beside)
+    if start is None:
+        return recipe.embedding.vectors
+    width = int(next(iter(start.vectors.values())).shape[1])
+    if width != model.width or len(start.vectors) > 1:
+        raise InputError(
+            "embedding-misfit",
+            f"the embedding {start.name!r} is {width} wide ({start.family or 'no known family'}), "
+            f"the model takes {model.width} ({model.family.label})",
+            "Train it on a model of its own family.",
+        )
+    return start.count
+
+
+def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
+    """What the vectors start from: ``continue_from``, or a library embedding of the name at step 0. Raises InputError."""
+    folder = paths.embeddings_folder()
+    if recipe.embedding.continue_from:
+        return library.load(folder, recipe.embedding.continue_from, beside)
+    created = library.find(folder, recipe.embedding.name)
+    if created is None:
+        return None
+    try:
+        embedding = read_embedding(created)
+    except InputError:
+        return None
+    return embedding if embedding.step == 0 else None
+
+
+def _picture_warnings(recipe: Recipe, pictures: list[PictureEntry]) -> list[tuple[str, str]]:
+    found = list[tuple[str, str]]()
+    for entry in list_pictures(Path(recipe.dataset.path)):
+        if entry.problem:
+            found.append(("picture-skipped", f"{entry.path.name}: {entry.problem}; it is left out"))
+    if len(pictures) < FEW_PICTURES:
+        found.append(("too-few", f"{len(pictures)} pictures: {FEW_PICTURES} or more give a better embedding"))
+    return found
+
+
+def _caption_warnings(template: list[str], pictures: list[PictureEntry]) -> list[tuple[str, str]]:
+    bare = sum(p.caption is None for p in pictures)
+    if bare and any(FILEWORDS in line for line in template):
+        return [
+            ("caption-missing", f"{bare} of {len(pictures)} pictures have no caption; [filewords] is empty for them")
+        ]
+    return []
+
+
+def _token_warnings(
+    model: BaseModel, name: str, vectors: int, template: list[str], pictures: list[PictureEntry]
+) -> list[tuple[str, str]]:
+    tokenizer = tokenizer_for(model.tokenizer_folder)
+    longest = max(template, key=len)
+    long = [
+        p.path.name for p in pictures if len(tokenizer.chunks(fill_template(longest, p.caption), name, vectors)) > 1
+    ]
+    if long:
+        return [
+            (
+                "prompt-long",
+                f"{len(long)} prompts are longer than {CHUNK} tokens and take several chunks ({long[0]}, …)",
+            )
+        ]
+    return []

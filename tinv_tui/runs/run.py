@@ -1,0 +1,119 @@
+"""One async interface to a run, for the app and the command line alike.
+
+Everything goes through the folder: any number of viewers may hold a :class:`Run` on the same one, and cancelling what
+waits here never touches the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from tinv_tui import atomic
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe, to_toml
+from tinv_tui.runs.events import Event, EventReader
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.inbox import post_command, take_commands
+from tinv_tui.runs.launch import LIVE_STATES, launch_worker, make_run
+from tinv_tui.runs.liveness import RunState, state_of
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.status import Status
+
+_POLL_SECONDS = 0.2
+
+
+class Run:
+    """A handle on a run folder. ``process`` is set in the process that started the worker, to reap it."""
+
+    def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder = folder
+        self.process = process
+
+    @classmethod
+    async def start(cls, recipe: Recipe, *, beside: Path | None = None) -> Run:
+        """Check the recipe, make the folder, start the worker. Raises InputError, and then nothing is left behind."""
+        plan = await asyncio.to_thread(plan_run, recipe, beside or Path.cwd())
+        folder = await asyncio.to_thread(make_run, plan)
+        return cls(folder, launch_worker(folder))
+
+    async def resume(self, *, steps: int | None = None) -> None:
+        """Start a worker on the folder again, from its checkpoint. ``steps`` is a new total. Raises InputError."""
+        state, status = self.state()
+        if state in LIVE_STATES:
+            raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
+        recipe = load_recipe(self.folder.recipe)
+        total = steps or recipe.training.steps
+        reached = status.step if status else 0
+        if total <= reached:
+            raise InputError(
+                "run-complete",
+                f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
+                f"Extend it: tinv-tui resume {self.folder.name} --steps {reached * 2}",
+            )
+        if total != recipe.training.steps:
+            extended = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": total})})
+            atomic.write_atomic(self.folder.recipe, to_toml(extended))
+        take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
+        self.process = launch_worker(self.folder)
+
+    def state(self) -> tuple[RunState, Status | None]:
+        """The run's true state and the worker's last status."""
+        gone = self.process is not None and self.process.poll() is not None  # also reaps it
+        state, status = state_of(self.folder)
+        return ("lost", status) if gone and state == "starting" else (state, status)
+
+    async def events(self, *, from_start: bool = True) -> AsyncIterator[Event]:
+        """The run's story, then its news as they come; ends after the last event of a run whose worker is gone.
+
+        With ``from_start`` false, only what comes from now on.
+        """
+        reader = EventReader(self.folder.events)
+        if not from_start:
+            reader.read_new()
+        ended = False
+        while True:
+            news = await asyncio.to_thread(reader.read_new)
+            for event in news:
+                ended = event["kind"] == "ended"
+                yield event
+            if not news:
+                state, _ = await asyncio.to_thread(self.state)
+                if state not in LIVE_STATES and (ended or not reader.read_ahead()):
+                    return
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def command(self, command: str, *, patience: float = 60.0, **args: Any) -> Event:
+        """Leave a command and wait for its ``ack`` event. Raises InputError when the run ends or stays silent."""
+        state, _ = await asyncio.to_thread(self.state)
+        if state not in LIVE_STATES:
+            raise InputError(
+                "run-not-live", f"{self.folder.name} is {state}: it takes no commands", "See: tinv-tui runs"
+            )
+        reader = EventReader(self.folder.events)
+        reader.read_new()
+        posted = post_command(self.folder.inbox, command, args)
+        deadline = asyncio.get_running_loop().time() + patience
+        while asyncio.get_running_loop().time() < deadline:
+            for event in await asyncio.to_thread(reader.read_new):
+                if event["kind"] == "ack" and event.get("id") == posted.id:
+                    return event
+            state, _ = await asyncio.to_thread(self.state)
+            if state not in LIVE_STATES and not reader.read_ahead():
+                raise InputError("run-not-live", f"{self.folder.name} ended ({state}) before it took the command", "")
+            await asyncio.sleep(_POLL_SECONDS / 2)
+        raise InputError(
+            "run-silent",
+            f"{self.folder.name} has not answered for {patience:.0f} s",
+            "It takes the command between steps.",
+        )
+
+    async def wait(self) -> Event | None:
+        """Wait until the worker is gone; its ``ended`` event, or None when it left without one."""
+        last: Event | None = None
+        async for event in self.events():
+            last = event
+        return last if last is not None and last["kind"] == "ended" else None

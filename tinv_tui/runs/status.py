@@ -1,0 +1,60 @@
+"""The present of a run, ``status.json``: replaced whole every second or two while the worker lives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tinv_tui.atomic import write_atomic
+
+FINAL_STATES = ("finished", "stopped", "failed")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a glance needs. Times are seconds, memory bytes; a value that is not known yet is None."""
+
+    v: int = 1
+    state: str = "starting"
+    """starting, running, paused, finished, stopped or failed, as the worker itself sees it."""
+    name: str = ""
+    phase: str = ""
+    """loading, encoding, training, previewing, saving; empty once ended."""
+    step: int = 0
+    steps: int = 0
+    epoch: int = 0
+    loss: float | None = None
+    evaluation: float | None = None
+    best_step: int | None = None
+    learning_rate: float | None = None
+    steps_per_second: float | None = None
+    eta_seconds: float | None = None
+    device: str = ""
+    memory_bytes: int | None = None
+    pid: int = 0
+    beat: int = 0
+    """Counts up while the worker lives, so that a viewer on another host needs no common clock."""
+    t: str = ""
+
+
+def write_status(path: Path, status: Status) -> None:
+    """Replace the file; never half a status. Not fsynced: it is out of date in a second anyway."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    write_atomic(path, json.dumps(asdict(status) | {"t": now}), durable=status.state in FINAL_STATES)
+
+
+def read_status(path: Path) -> Status | None:
+    """The last status written; None when there is none that can be read. Unknown keys are passed over."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    known = {f.name for f in fields(Status)}
+    try:
+        return Status(**{k: v for k, v in content.items() if k in known})
+    except TypeError:
+        return None

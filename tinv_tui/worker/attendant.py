@@ -1,0 +1,234 @@
+"""Looks after the loop between steps: commands, copies, checkpoints, previews, pauses."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from tinv_tui import paths
+from tinv_tui.embeddings.cards import write_card, write_png
+from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.recipe import PreviewSection
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.inbox import Command, take_commands
+from tinv_tui.training.loop import Job, StepResult
+from tinv_tui.training.previews import Interrupted, draw_preview
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.setup import CheckpointFiles
+from tinv_tui.worker.signals import Signals
+
+_INBOX_SECONDS = 0.1
+_PAUSE_POLL_SECONDS = 0.1
+
+
+class RunAttendant:
+    """Does for the loop all that has to do with the run folder."""
+
+    def __init__(self, folder: RunFolder, job: Job, reporter: Reporter, signals: Signals) -> None:
+        self._folder = folder
+        self._job = job
+        self._reporter = reporter
+        self._signals = signals
+        self._files = CheckpointFiles(folder.checkpoint)
+        self._steps_per_epoch = max(
+            1,
+            sum(len(b.pictures) for b in job.latents.buckets)
+            * job.recipe.dataset.repeats
+            // job.recipe.samples_per_step,
+        )
+        self._commands: list[Command] = []
+        self._looked = 0.0
+        self._checkpointed = time.monotonic()
+        self._left = time.monotonic()
+        self._paused = False
+        self.stopped = False
+        self.wants_result = True
+
+    def stepped(self, result: StepResult) -> None:
+        epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
+        self._reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
+
+    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
+        self._reporter.tell("evaluation", step=step, loss=loss, best=is_best)
+        best = {"best_step": step} if is_best else {}
+        self._reporter.update(evaluation=loss, **best)
+
+    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+        self._reporter.took(time.monotonic() - self._left)
+        saving = self._job.recipe.saving
+        last = state.step == self._job.recipe.training.steps
+        if saving.embedding_every and state.step % saving.embedding_every == 0:
+            self.save_copy(state)
+            self.save_checkpoint(state)
+        elif time.monotonic() - self._checkpointed > saving.checkpoint_seconds and not last:
+            self.save_checkpoint(state)
+        self._obey(state, last_prompt)
+        if saving.image_every and state.step % saving.image_every == 0 and not self.stopped:
+            self.draw_previews(state, last_prompt)
+        while not self.stopped and (self._paused or self._commands):
+            self._obey(state, last_prompt)
+            if self._paused:
+                time.sleep(_PAUSE_POLL_SECONDS)
+        self._left = time.monotonic()
+        return not self.stopped
+
+    def begin(self) -> None:
+        """Called when the first step is about to start."""
+        self._left = self._checkpointed = time.monotonic()
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Losses first, then the state: a row the checkpoint counts on is always on the disk."""
+        self._reporter.losses.flush(durable=True)
+        state.save(self._files.state)
+        self._checkpointed = time.monotonic()
+        self._reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")
+
+    def save_copy(self, state: TrainingState) -> None:
+        name = f"{self._job.recipe.embedding.name}-{state.step}"
+        path = self._folder.copies / f"{name}.safetensors"
+        write_embedding(path, self._embedding(state, name))
+        self._reporter.tell("saved", step=state.step, path=str(path), what="copy")
+
+    def save_result(self, state: TrainingState) -> Path:
+        """The finished embedding, where the library and other tools look. Raises OSError."""
+        name = self._job.recipe.embedding.name
+        library = paths.embeddings_folder()
+        library.mkdir(parents=True, exist_ok=True)
+        path = library / f"{name}.safetensors"
+        write_embedding(path, self._embedding(state, name))
+        self._reporter.tell("saved", step=state.step, path=str(path), what="result")
+        return path
+
+    def draw_previews(self, state: TrainingState, last_prompt: str, only: str | None = None) -> None:
+        """One picture for each preview prompt; a preview that fails is a warning, never the end of a run."""
+        settings = self._job.recipe.preview
+        texts = [only] if only else list(settings.prompts) or [last_prompt]
+        self._phase("previewing", 0, len(texts))
+        for number, text in enumerate(texts):
+            suffix = f"-{number + 1}" if number else ""
+            try:
+                self._draw_one(state, text, settings, f"{self._job.recipe.embedding.name}-{state.step}{suffix}")
+            except Interrupted:
+                break
+            except Exception as error:  # noqa: BLE001  whatever it is, training goes on
+                message = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
+                self._warn("preview-failed", message, "Training goes on; look at the preview settings.")
+                break
+            self._phase("previewing", number + 1, len(texts))
+        self._phase("training", state.step, self._job.recipe.training.steps)
+
+    def _draw_one(self, state: TrainingState, text: str, settings: PreviewSection, name: str) -> None:
+        job = self._job
+        size = settings.width or job.recipe.dataset.width, settings.height or job.recipe.dataset.height
+        seed = settings.seed if settings.seed >= 0 else state.step
+        image = draw_preview(
+            job.model, job.encoder, job.prompts, state.vectors, text, settings, size, seed, self._is_interrupted
+        )
+        path = self._folder.images / f"{name}.png"
+        parameters = _parameters_text(job.prompts.readable(text), settings, size, seed, job.model.base.name)
+        write_png(path, image, {"parameters": parameters})
+        if job.recipe.saving.image_carries_embedding:
+            self._write_card(state, image, name, parameters)
+        prompt = job.prompts.readable(text)
+        self._reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
+
+    def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
+        path = self._folder.image_embeddings / f"{name}.png"
+        write_card(path, image, self._embedding(state, name), parameters)
+
+    def _embedding(self, state: TrainingState, name: str) -> Embedding:
+        recipe, model = self._job.recipe, self._job.model
+        rows = state.vectors.detach().cpu().numpy()
+        details = {
+            "init_text": recipe.embedding.init_text,
+            "pictures": str(sum(len(b.pictures) for b in self._job.latents.buckets)),
+            "seed": str(recipe.training.seed),
+            "learning_rate": recipe.training.learning_rate,
+            "samples_per_step": str(recipe.samples_per_step),
+            "tool": "tinv-tui",
+        }
+        return Embedding(
+            name=name,
+            vectors={model.base.family.tensor: rows},
+            step=state.step,
+            base_model=model.base.name,
+            details=details,
+        )
+
+    def _look(self) -> None:
+        """Take new commands out of the inbox, at most ten times a second: a step may be much shorter."""
+        if time.monotonic() - self._looked >= _INBOX_SECONDS:
+            self._looked = time.monotonic()
+            self._commands += take_commands(self._folder.inbox)
+
+    def _is_interrupted(self) -> bool:
+        self._look()
+        return self._signals.stop.is_set() or any(c.command == "stop" for c in self._commands)
+
+    def _obey(self, state: TrainingState, last_prompt: str) -> None:
+        """Carry out what has come in, oldest first, each answered by an ``ack``."""
+        if self._signals.stop.is_set():
+            self.stopped = True
+            return
+        if self._signals.save.is_set():
+            self._signals.save.clear()
+            self.save_checkpoint(state)
+        self._look()
+        while self._commands and not self.stopped:
+            command = self._commands.pop(0)
+            try:
+                message = self._carry_out(command, state, last_prompt)
+                ok = True
+            except (OSError, ValueError) as error:
+                message, ok = str(error), False
+            self._reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
+
+    def _carry_out(self, command: Command, state: TrainingState, last_prompt: str) -> str:
+        """Do one command; what was done, in words. Raises OSError or ValueError with the reason it was not."""
+        steps = self._job.recipe.training.steps
+        match command.command:
+            case "stop":
+                self.stopped = True
+                self.wants_result = command.args.get("save", True) is not False
+                return f"stopping at step {state.step}" + ("" if self.wants_result else " without saving a result")
+            case "pause" if command.args.get("release"):
+                raise ValueError("a pause that gives the memory back is not possible yet; stop and resume instead")
+            case "pause":
+                self._paused = True
+                self._reporter.flush_step()
+                self.save_checkpoint(state)
+                self._reporter.update(state="paused")
+                return f"paused at step {state.step}"
+            case "unpause":
+                was_paused, self._paused = self._paused, False
+                self._reporter.update(state="running")
+                return f"going on from step {state.step}" if was_paused else "it was not paused"
+            case "save":
+                self.save_copy(state)
+                self.save_checkpoint(state)
+                return f"saved step {state.step} of {steps}"
+            case "preview":
+                prompt = command.args.get("prompt")
+                self.draw_previews(state, last_prompt, str(prompt) if prompt else None)
+                return f"drew step {state.step}"
+            case unknown:
+                raise ValueError(f"there is no command {unknown!r}")
+
+    def _warn(self, code: str, message: str, hint: str) -> None:
+        self._reporter.tell("warning", code=code, message=message, hint=hint)
+
+    def _phase(self, name: str, done: int, total: int) -> None:
+        self._reporter.tell("phase", name=name, done=done, total=total)
+        self._reporter.update(phase=name)
+
+
+def _parameters_text(prompt: str, settings: PreviewSection, size: tuple[int, int], seed: int, model: str) -> str:
+    """The text A1111 writes into its pictures, so that tools that read it understand ours."""
+    negative = f"\nNegative prompt: {settings.negative}" if settings.negative else ""
+    return (
+        f"{prompt}{negative}\nSteps: {settings.steps}, Sampler: {settings.sampler}, CFG scale: {settings.cfg:g}, "
+        f"Seed: {seed}, Size: {size[0]}x{size[1]}, Model: {model}"
+    )

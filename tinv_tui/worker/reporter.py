@@ -1,0 +1,122 @@
+"""Tells the world about a run: events, status and the loss table, none of which may slow the training down."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import psutil
+
+from tinv_tui.runs.events import EventWriter
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.losses import LossTable
+from tinv_tui.runs.status import Status, write_status
+
+_BEAT_SECONDS = 1.0
+_STEP_EVENTS_PER_SECOND = 5.0
+_WARM_UP_STEPS = 3
+"""The first steps of a process allocate and tune; they say nothing of the rate."""
+
+
+class Reporter:
+    """Writes the three files. A thread of its own renews the status once a second, training or not."""
+
+    def __init__(self, folder: RunFolder, status: Status) -> None:
+        self._folder = folder
+        self._events = EventWriter(folder.events)
+        self.losses = LossTable(folder.losses)
+        self._status = status
+        self._lock = threading.Lock()
+        self._durations: deque[float] = deque(maxlen=2000)
+        self._steps_seen = 0
+        self._last_step_event = 0.0
+        self._held_back: dict[str, Any] | None = None
+        self._process = psutil.Process()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="status", daemon=True)
+        self._thread.start()
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Append an event."""
+        self._events.write(kind, **fields)
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of the status; they are written with the next beat."""
+        with self._lock:
+            self._status = replace(self._status, **fields)
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def step(self, step: int, loss: float, rate: float, epoch: int, epoch_step: int) -> None:
+        """One finished step: a row of the table, and at most five events a second."""
+        self.losses.add(step, epoch, epoch_step, loss, rate)
+        self.update(step=step, loss=loss, learning_rate=rate, epoch=epoch)
+        self._held_back = {"step": step, "loss": loss, "learning_rate": rate, "steps_per_second": self.steps_per_second}
+        if time.monotonic() - self._last_step_event >= 1 / _STEP_EVENTS_PER_SECOND:
+            self.flush_step()
+
+    def flush_step(self) -> None:
+        """Tell the newest step now, if it was held back."""
+        if self._held_back is not None:
+            self._last_step_event = time.monotonic()
+            self.tell("step", **self._held_back)
+            self._held_back = None
+
+    def took(self, seconds: float) -> None:
+        """The time one step took, without what came between steps."""
+        self._steps_seen += 1
+        if self._steps_seen > _WARM_UP_STEPS:
+            self._durations.append(seconds)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """1 / median step time of the last 2,000 steps."""
+        recent = list(self._durations)
+        return round(1 / statistics.median(recent), 3) if recent else None
+
+    def end(self, state: str, **fields: Any) -> None:
+        """The last word: the held-back step, ``ended``, and the final status."""
+        self.flush_step()
+        self._done.set()
+        self._thread.join()
+        self.losses.flush(durable=True)
+        self.tell("ended", state=state, step=self._status.step, **fields)
+        self._events.close()
+        self._status = replace(self._status, state=state, phase="", eta_seconds=None)
+        self._write_status()
+
+    def _beat(self) -> None:
+        while not self._done.is_set():
+            try:
+                self.losses.flush()
+            except OSError:
+                pass  # the rows wait for the next beat
+            self._write_status()
+            self._done.wait(_BEAT_SECONDS)
+
+    def _write_status(self) -> None:
+        with self._lock:
+            rate = self.steps_per_second
+            left = self._status.steps - self._status.step
+            eta = round(left / rate, 1) if rate and self._status.phase else None
+            memory = self._memory_bytes()
+            self._status = replace(
+                self._status, beat=self._status.beat + 1, steps_per_second=rate, eta_seconds=eta, memory_bytes=memory
+            )
+            status = self._status
+        try:
+            write_status(self._folder.status, status)
+        except OSError:
+            pass  # a full disk must not end the run; the next beat tries again
+
+    def _memory_bytes(self) -> int | None:
+        try:
+            return int(self._process.memory_info().rss)
+        except psutil.Error:
+            return None

@@ -1,0 +1,164 @@
+"""One life of a worker: from an opened run folder to its ``ended`` event."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import traceback
+from typing import Any
+
+import safetensors
+
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.losses import cut_table
+from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.runs.status import Status
+from tinv_tui.schedule import Plan, parse_rates
+from tinv_tui.training.loop import Job, NotFinite, train
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.attendant import RunAttendant
+from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
+from tinv_tui.worker.signals import Signals
+
+
+class _Stopped(Exception):
+    """The worker was told to stop before the first step."""
+
+
+def run_session(folder: RunFolder, signals: Signals) -> int:
+    """Train the run to its end; every way out writes ``ended``. Returns the exit code (0, 1 or 2)."""
+    began = time.monotonic()
+    status = Status(name=folder.name, phase="loading", device=str(choose_device()), pid=os.getpid())
+    reporter = Reporter(folder, status)
+
+    def end(state: str, reason: str, *, embedding: str | None = None, **more: Any) -> None:
+        seconds = round(time.monotonic() - began, 2)
+        rate = reporter.steps_per_second
+        reporter.end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
+
+    try:
+        recipe = load_recipe(folder.recipe)
+        reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
+        job, state = _prepare(folder, recipe, reporter, signals)
+        attendant = RunAttendant(folder, job, reporter, signals)
+        reporter.update(state="running", phase="training", step=state.step)
+        reporter.tell("phase", name="training", done=state.step, total=recipe.training.steps)
+        attendant.begin()
+        if state.step == 0:
+            attendant.save_checkpoint(state)
+        train(job, state, attendant)
+        result = _save_all(attendant, state, reporter)
+        finished = state.step >= recipe.training.steps
+        end("finished" if finished else "stopped", "all steps done" if finished else "as told", embedding=result)
+        return 0
+    except _Stopped:
+        end("stopped", "told to stop before the first step")
+        return 0
+    except InputError as error:
+        end("failed", error.message, code=error.code, hint=error.hint)
+        return 2
+    except NotFinite as error:
+        hint = (
+            f"The rate {error.learning_rate:g} was too high: try training.learning_rate = {error.learning_rate / 10:g}. "
+            f"The last good state is kept; resume with: tinv-tui resume {folder.name}"
+        )
+        end("failed", str(error), code="not-finite", hint=hint)
+        return 1
+    except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
+        traceback.print_exc()
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        end("failed", message, code="internal", hint=f"The whole story is in {folder.worker_log}")
+        return 1
+
+
+def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Signals) -> tuple[Job, TrainingState]:
+    """Load, encode, and take up the checkpoint if there is one. Raises InputError or _Stopped."""
+    files = CheckpointFiles(folder.checkpoint)
+    reporter.tell("phase", name="loading", done=0, total=1)
+    device = choose_device()
+    if files.dataset.exists():
+        dataset = FrozenDataset.load(files.dataset)
+        warnings: tuple[tuple[str, str], ...] = ()
+        model_facts = _identify(recipe, folder)
+    else:
+        plan: RunPlan = plan_run(recipe.model_copy(update=_name_is_settled(recipe)), folder.path)
+        dataset, warnings, model_facts = FrozenDataset.of(plan), plan.warnings, plan.model
+        dataset.save(files.dataset)
+    model = load(recipe, model_facts, device)
+    _stop_if_told(signals)
+    state_file_exists = files.state.exists()
+    try:
+        state = prepare_state(recipe, model, files, folder)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InputError(
+            "checkpoint-broken", f"{files.state}: {error}", "Start the recipe again as a new run."
+        ) from None
+    if state_file_exists:
+        cut_table(folder.losses, state.step)
+    reporter.update(step=state.step, best_step=state.best_step if state.best_evaluation is not None else None)
+    reporter.tell(
+        "started",
+        run=folder.name,
+        steps=recipe.training.steps,
+        from_step=state.step,
+        device=str(device),
+        family=model_facts.family.name,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        model=model_facts.name,
+        pictures=len(dataset.files),
+        seed=recipe.training.seed,
+    )
+    for code, message in warnings:
+        reporter.tell("warning", code=code, message=message, hint="")
+
+    def progress(done: int, total: int) -> None:
+        _stop_if_told(signals)
+        reporter.tell("phase", name="encoding", done=done, total=total)
+
+    reporter.update(phase="encoding")
+    try:
+        job = prepare_job(recipe, _schedules(recipe), dataset, model, files, progress)
+    except OSError as error:
+        raise InputError(
+            "picture-unreadable", f"a picture cannot be read: {error}", "Is the dataset still there?"
+        ) from None
+    _stop_if_told(signals)
+    return job, state
+
+
+def _identify(recipe: Recipe, folder: RunFolder) -> Any:
+    from tinv_tui.models.families import identify
+
+    return identify(recipe.model.path, folder.path)
+
+
+def _name_is_settled(recipe: Recipe) -> dict[str, Any]:
+    """The name was chosen when the run was made; do not look for a free one again."""
+    return {"embedding": recipe.embedding.model_copy(update={"overwrite": True})}
+
+
+def _schedules(recipe: Recipe) -> tuple[Plan, Plan]:
+    t = recipe.training
+    return (
+        parse_rates(t.learning_rate, t.steps, t.rate_steps),
+        parse_rates(t.clip_schedule, t.steps, t.rate_steps, key="training.clip_schedule"),
+    )
+
+
+def _save_all(attendant: RunAttendant, state: TrainingState, reporter: Reporter) -> str | None:
+    reporter.update(phase="saving")
+    reporter.flush_step()
+    attendant.save_checkpoint(state)
+    if not attendant.wants_result or state.step == 0:
+        return None
+    return str(attendant.save_result(state))
+
+
+def _stop_if_told(signals: Signals) -> None:
+    if signals.stop.is_set():
+        raise _Stopped

@@ -1,0 +1,172 @@
+"""Turns a run folder into a job: model loaded, pictures encoded, state fresh or from the checkpoint."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinv_tui.atomic import write_atomic
+from tinv_tui.datasets.buckets import Size
+from tinv_tui.models.families import BaseModel
+from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.plan import RunPlan, starting_embedding
+from tinv_tui.training.latents import LatentStore, encode_pictures
+from tinv_tui.training.loop import Job
+from tinv_tui.training.prompts import PromptBook
+from tinv_tui.training.state import TrainingState
+from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
+
+SMALL_MODEL_BYTES = 50_000_000
+"""Below this one thread is as fast as several, and immune to other work on the machine."""
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """What lies in a run's checkpoint folder."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    @property
+    def latents(self) -> Path:
+        return self.folder / "latents.safetensors"
+
+    @property
+    def dataset(self) -> Path:
+        """Captions, sizes and template lines as they were when the run began."""
+        return self.folder / "dataset.json"
+
+
+@dataclass(frozen=True)
+class FrozenDataset:
+    """The dataset as the run first saw it; a resumed run trains on this, whatever became of the folder."""
+
+    files: tuple[Path, ...]
+    captions: tuple[str | None, ...]
+    groups: dict[Size, list[int]]
+    template: tuple[str, ...]
+
+    @staticmethod
+    def of(plan: RunPlan) -> FrozenDataset:
+        pictures = plan.pictures
+        return FrozenDataset(
+            tuple(p.path for p in pictures), tuple(p.caption for p in pictures), plan.groups, plan.template
+        )
+
+    def save(self, path: Path) -> None:
+        content = {
+            "pictures": [[str(f), c] for f, c in zip(self.files, self.captions, strict=True)],
+            "groups": [[list(size), members] for size, members in self.groups.items()],
+            "template": list(self.template),
+        }
+        write_atomic(path, json.dumps(content, ensure_ascii=False, indent=1))
+
+    @staticmethod
+    def load(path: Path) -> FrozenDataset:
+        """Raises OSError or ValueError."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return FrozenDataset(
+            tuple(Path(f) for f, _ in content["pictures"]),
+            tuple(c for _, c in content["pictures"]),
+            {(w, h): members for (w, h), members in content["groups"]},
+            tuple(content["template"]),
+        )
+
+
+def choose_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
+    """The base model of a recipe on the device. Raises InputError."""
+    if base.weight_bytes < SMALL_MODEL_BYTES:
+        torch.set_num_threads(1)
+    if recipe.training.deterministic and device.type == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    dtype = choose_dtype(recipe.training.precision, device, base)
+    return load_model(base, device, dtype, vae_folder=recipe.model.vae, prediction_type=recipe.model.prediction_type)
+
+
+def prepare_job(
+    recipe: Recipe,
+    plan_rates: tuple[Any, Any],
+    dataset: FrozenDataset,
+    model: LoadedModel,
+    files: CheckpointFiles,
+    progress: Callable[[int, int], None],
+) -> Job:
+    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises OSError when a picture has gone."""
+    seed = recipe.training.seed
+    if files.latents.exists():
+        latents = LatentStore.load(files.latents, model.device)
+    else:
+        latents = encode_pictures(
+            dataset.files,
+            dataset.groups,
+            model.vae,
+            crop=recipe.dataset.sizes != "resize",
+            flip=recipe.dataset.flip,
+            alpha_as_weight=recipe.dataset.alpha_as_weight,
+            sampling=recipe.dataset.latent_sampling,
+            seed=seed,
+            progress=lambda done: progress(done, len(dataset.files)),
+        )
+        latents.save(files.latents)
+    prompts = PromptBook(
+        lines=dataset.template,
+        captions=dataset.captions,
+        name=recipe.embedding.name,
+        vectors=recipe.embedding.vectors,
+        tokenizer=model.tokenizer,
+        seed=seed,
+        shuffle_tags=recipe.dataset.shuffle_tags,
+        drop_out_tags=recipe.dataset.drop_out_tags,
+    )
+    rates, clips = plan_rates
+    encoder = SplicingEncoder(model.text_encoder, recipe.model.clip_skip)
+    return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
+
+
+def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, folder: RunFolder) -> TrainingState:
+    """The checkpoint's state, or a fresh one from the starting vectors. Raises InputError, OSError, ValueError."""
+    if files.state.exists():
+        state = TrainingState.load(files.state, model.device)
+        torch.set_num_threads(int(state.environment.get("threads", torch.get_num_threads())))
+        return state
+    start = starting_embedding(recipe, folder.path)
+    if start is not None:
+        rows = torch.from_numpy(next(iter(start.vectors.values())).copy()).to(model.device)
+    else:
+        rows = initial_vectors(
+            recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoder
+        )
+    state = TrainingState.fresh(rows)
+    state.environment = _environment(model)
+    return state
+
+
+def _environment(model: LoadedModel) -> dict[str, Any]:
+    import diffusers
+    import transformers
+
+    device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else platform.processor() or "cpu"
+    return {
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "dtype": str(model.dtype),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "transformers": transformers.__version__,
+    }
