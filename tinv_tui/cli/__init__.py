@@ -1,0 +1,59 @@
+"""The command line. Each command's module is imported only when it is called: starting must not cost a second."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+_COMMANDS = {
+    "demo": "training",
+    "train": "training",
+    "resume": "training",
+    "runs": "watching",
+    "show": "watching",
+    "attach": "watching",
+    "tail": "watching",
+    "stop": "steering",
+    "pause": "steering",
+    "unpause": "steering",
+    "save": "steering",
+    "preview": "steering",
+    "plan": "checking",
+    "inspect": "checking",
+    "doctor": "doctor",
+}
+
+
+class _LazyGroup(click.Group):
+    """Finds a command in the module that declares it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"tinv_tui.cli.{_COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tinv-tui")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Teach Stable Diffusion a new word from a few pictures. Without a command: the app."""
+    if ctx.invoked_subcommand is None:
+        from tinv_tui.cli.output import require_terminal
+
+        try:
+            require_terminal("tinv-tui --help lists the commands that need none")
+        except Exception as error:  # noqa: BLE001  said plainly, like every other input error
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        from tinv_tui.app.app import run_app
+
+        run_app()

@@ -1,0 +1,147 @@
+"""Waits for a run on the plain command line: progress on stderr, ctrl-c stops and saves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import click
+
+from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
+from tinv_tui.runs.events import Event
+from tinv_tui.runs.run import Run
+
+_LINE_SECONDS = 5.0
+
+
+class Progress:
+    """One line that renews itself in a terminal; a line now and then where stderr is a file."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._live = sys.stderr.isatty()
+        self._shown = 0.0
+        self.loss: float | None = None
+
+    def show(self, event: Event) -> None:
+        match event["kind"]:
+            case "step":
+                self.loss = event["loss"]
+                self._step(event)
+            case "phase" if event["name"] in ("loading", "encoding"):
+                self._line(f"{event['name']} {event['done']}/{event['total']}", passing=True)
+            case "started":
+                self._steps = event["steps"]
+                origin = f" from step {event['from_step']}" if event["from_step"] else ""
+                self._line(f"started on {event['device']}, {event['model']}, {event['pictures']} pictures{origin}")
+            case "saved" if event["what"] == "copy":
+                self._line(f"copy {event['path']}")
+            case "preview":
+                self._line(f"preview {event['path']}")
+            case "warning":
+                self._line(f"warning: {event['message']}")
+            case "ack":
+                self._line(f"{event['command']}: {event['message']}")
+
+    def _step(self, event: Event) -> None:
+        rate = event.get("steps_per_second")
+        left = (self._steps - event["step"]) / rate if rate else None
+        text = f"step {event['step']}/{self._steps}  loss {event['loss']:.4f}"
+        text += f"  {rate:.2f}/s  {duration(left)} left" if rate else ""
+        self._line(text, passing=True)
+
+    def _line(self, text: str, *, passing: bool = False) -> None:
+        if self._live:
+            click.echo(f"\r\x1b[K{text}", err=True, nl=not passing)
+        elif not passing or time.monotonic() - self._shown > _LINE_SECONDS:
+            self._shown = time.monotonic()
+            click.echo(text, err=True)
+
+    def close(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+async def wait_for(run: Run, steps: int) -> dict[str, Any]:
+    """Follow a run this process started to its end; the fields of the JSON contract. Raises JobFailed.
+
+    The first ctrl-c, or TERM, stops the run and saves; a second ctrl-c ends the worker at once, which costs at most the
+    steps since its last checkpoint. A run that was interrupted raises SystemExit(130) after ``_report``.
+    """
+    progress = Progress(steps)
+    interrupts = 0
+
+    def interrupt() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts == 1:
+            click.echo("\nstopping after this step and saving; ctrl-c again ends it at once", err=True)
+            _signal_worker(run, signal.SIGTERM)
+        else:
+            _signal_worker(run, signal.SIGKILL)
+
+    def terminate() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        _signal_worker(run, signal.SIGTERM)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    ended: Event | None = None
+    async for event in run.events():
+        ended = event if event["kind"] == "ended" else None
+        progress.show(event)
+    progress.close()
+    result = summary(run, ended, progress.loss)
+    result["interrupted"] = interrupts > 0
+    return result
+
+
+def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]:
+    """The JSON fields of a run that is over. Raises JobFailed when it failed or left without a word."""
+    state, status = run.state()
+    result: dict[str, Any] = {
+        "run": str(run.folder.path),
+        "name": run.folder.name,
+        "state": state,
+        "steps": ended["step"] if ended else (status.step if status else 0),
+        "embedding": ended.get("embedding") if ended else None,
+        "loss": loss,
+        "seconds": ended.get("seconds") if ended else None,
+        "steps_per_second": ended.get("steps_per_second") if ended else None,
+    }
+    if ended is None:
+        last = _last_line(run)
+        raise JobFailed("worker-lost", f"the worker of {run.folder.name} is gone{last}", _resume_hint(run), 1, result)
+    if ended["state"] == "failed":
+        exit_code = 1 if ended.get("code") in ("internal", "not-finite") else 2
+        raise JobFailed(str(ended.get("code")), str(ended["reason"]), str(ended.get("hint", "")), exit_code, result)
+    return result
+
+
+def finish(result: dict[str, Any]) -> None:
+    """Exit 130 when the run was interrupted from here."""
+    if result.pop("interrupted", False):
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _signal_worker(run: Run, number: int) -> None:
+    if run.process is not None and run.process.poll() is None:
+        os.kill(run.process.pid, number)
+
+
+def _last_line(run: Run) -> str:
+    try:
+        lines = run.folder.worker_log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f" ({lines[-1]})" if lines else ""
+
+
+def _resume_hint(run: Run) -> str:
+    return f"Go on from the last checkpoint: tinv-tui resume {run.folder.name}"

@@ -1,0 +1,101 @@
+"""What every command shares: ``--json``, ``--debug``, and how an error is said."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from tinv_tui.errors import InputError
+
+EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class JobFailed(Exception):
+    """The job ran and failed: exit 1, or 2 when its input was at fault. ``more`` is added to the JSON object."""
+
+    def __init__(self, code: str, message: str, hint: str, exit_code: int, more: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+        self.exit_code = exit_code
+        self.more = more or {}
+
+
+def command(name: str) -> Callable[[_F], click.Command]:
+    """A click command that takes ``--json`` (handed on as ``as_json``) and turns errors into exit codes."""
+
+    def wrap(function: _F) -> click.Command:
+        @functools.wraps(function)
+        def guarded(*args: Any, debug: bool, as_json: bool, **kwargs: Any) -> None:
+            try:
+                function(*args, as_json=as_json, **kwargs)
+            except InputError as error:
+                if debug:
+                    raise
+                say_error(error.code, error.message, error.hint, as_json)
+                sys.exit(EXIT_INPUT)
+            except JobFailed as error:
+                say_error(error.code, str(error), error.hint, as_json, error.more)
+                sys.exit(error.exit_code)
+            except KeyboardInterrupt:
+                sys.exit(EXIT_INTERRUPTED)
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, e.g. head
+            except Exception as error:
+                if debug:
+                    raise
+                say_error(
+                    "internal", f"{type(error).__name__}: {error}", "Run again with --debug for the traceback.", as_json
+                )
+                sys.exit(EXIT_FAILED)
+
+        guarded = click.option("--debug", is_flag=True, help="Show tracebacks.")(guarded)
+        guarded = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else.")(
+            guarded
+        )
+        return click.command(name)(guarded)
+
+    return wrap
+
+
+def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """One to three lines on stderr, or a JSON object on stdout."""
+    if as_json:
+        print_json({**(more or {}), "error": {"code": code, "message": message, "hint": hint}})
+        return
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    click.echo(json.dumps(content, ensure_ascii=False))
+
+
+def is_terminal() -> bool:
+    """Whether a person sits at both ends, with a terminal that can draw."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def require_terminal(hint: str) -> None:
+    """Raise InputError where the app cannot be drawn."""
+    if not is_terminal():
+        raise InputError("no-terminal", "the app needs a terminal", hint)
+
+
+def duration(seconds: float | None) -> str:
+    """``1h30m``, ``4m05s``, ``12s``, or – when unknown."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole}s"

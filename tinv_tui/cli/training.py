@@ -1,0 +1,127 @@
+"""Commands that start a worker: train, demo, resume."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinv_tui.cli.headless import finish, wait_for
+from tinv_tui.cli.output import command, is_terminal, print_json
+from tinv_tui.errors import InputError
+from tinv_tui.models import bundled
+from tinv_tui.recipe import Recipe, load_recipe, make_recipe
+from tinv_tui.runs.folder import RunFolder, find_run
+from tinv_tui.runs.launch import launch_worker, make_run
+from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.runs.run import Run
+
+DEMO_STEPS = 400
+
+
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
+@click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
+@click.option("--detach", is_flag=True, help="Start and return at once.")
+def _train(recipe: Path, overrides: tuple[str, ...], headless: bool, detach: bool, as_json: bool) -> None:
+    """Train an embedding by a recipe. In a terminal this opens the app on the run."""
+    plan = plan_run(load_recipe(recipe, list(overrides)), recipe.absolute().parent, source=str(recipe))
+    _say_plan(plan)
+    _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json)
+
+
+train = command("train")(_train)
+
+
+@click.option("--steps", type=click.IntRange(min=1), default=DEMO_STEPS, show_default=True)
+@click.option("--set", "chosen", metavar="NAME", help="Which bundled pictures; default: the first set.")
+@click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
+def _demo(steps: int, chosen: str | None, headless: bool, as_json: bool) -> None:
+    """The whole main job on the model and pictures that ship with the program: no GPU, no network."""
+    recipe = demo_recipe(steps, chosen)
+    if is_terminal() and not headless and not as_json:
+        from tinv_tui.app.app import run_app
+
+        run_app(recipe=recipe, start=True)
+        return
+    plan = plan_run(recipe, Path.cwd(), source="demo")
+    _say_plan(plan)
+    _go(Run(make_run(plan)), steps, True, False, as_json)
+
+
+demo = command("demo")(_demo)
+
+
+@click.argument("run")
+@click.option("--steps", type=click.IntRange(min=1), help="A new total number of steps.")
+@click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
+@click.option("--detach", is_flag=True, help="Start and return at once.")
+def _resume(run: str, steps: int | None, headless: bool, detach: bool, as_json: bool) -> None:
+    """Go on with a run that was stopped, killed or has failed, from its checkpoint."""
+    handle = Run(find_run(run))
+    asyncio.run(handle.resume(steps=steps))
+    _go(handle, load_recipe(handle.folder.recipe).training.steps, headless, detach, as_json)
+
+
+resume = command("resume")(_resume)
+
+
+def demo_recipe(steps: int, chosen: str | None) -> Recipe:
+    """The demo's recipe for one of the bundled sets. Raises InputError for a set that is not there."""
+    sets = bundled.picture_sets()
+    name = chosen or next(iter(sets))
+    if name not in sets:
+        raise InputError("set-missing", f"there is no bundled set {name!r}", f"Sets: {', '.join(sets)}.")
+    every = max(10, steps // 8)
+    return make_recipe(
+        {
+            "model": {"path": bundled.NAME},
+            "embedding": {"name": name, "init_text": "thing"},
+            "dataset": {"path": str(sets[name]), "template": "subject"},
+            "training": {"steps": steps, "batch_size": 4, "seed": 1},
+            "saving": {"embedding_every": every, "image_every": every},
+            "preview": {"prompts": ["a photo of a [name]", "a photo of a [name] on a white background"]},
+        },
+        "demo",
+    )
+
+
+def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> None:
+    """Launch where nothing runs yet, then wait, leave, or open the app."""
+    if run.process is None:
+        run.process = launch_worker(run.folder)
+    if detach:
+        _say_detached(run, as_json)
+    elif headless or as_json or not is_terminal():
+        result = asyncio.run(wait_for(run, steps))
+        interrupted = {"interrupted": result.pop("interrupted")}
+        print_json(result) if as_json else _say_result(result)
+        finish(interrupted)
+    else:
+        from tinv_tui.app.app import run_app
+
+        run_app(run=run.folder)
+
+
+def _say_plan(plan: RunPlan) -> None:
+    click.echo(f"learning rate {plan.rates.in_words()}", err=True)
+    for _, message in plan.warnings:
+        click.echo(f"warning: {message}", err=True)
+
+
+def _say_detached(run: Run, as_json: bool) -> None:
+    assert run.process is not None
+    folder: RunFolder = run.folder
+    if as_json:
+        print_json({"run": str(folder.path), "name": folder.name, "state": "starting", "pid": run.process.pid})
+    else:
+        click.echo(f"{folder.path}\nwatch it with: tinv-tui attach {folder.name}")
+
+
+def _say_result(result: dict[str, Any]) -> None:
+    click.echo(f"{result['state']} at step {result['steps']} after {result['seconds']} s")
+    if result["embedding"]:
+        click.echo(f"embedding  {result['embedding']}")
+    click.echo(f"run        {result['run']}")

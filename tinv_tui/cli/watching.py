@@ -1,0 +1,135 @@
+"""Commands that look at runs: runs, show, attach, tail."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from tinv_tui.cli.output import command, duration, print_json, require_terminal
+from tinv_tui.runs.events import Event, read_all
+from tinv_tui.runs.folder import RunFolder, all_runs, find_run
+from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.run import Run
+
+
+def describe(folder: RunFolder) -> dict[str, Any]:
+    """The JSON fields of one run."""
+    state, status = state_of(folder)
+    return {
+        "run": str(folder.path),
+        "name": folder.name,
+        "state": state,
+        "step": status.step if status else 0,
+        "steps": status.steps if status else 0,
+        "loss": status.loss if status else None,
+        "learning_rate": status.learning_rate if status else None,
+        "steps_per_second": status.steps_per_second if status else None,
+        "eta_seconds": status.eta_seconds if status else None,
+        "phase": status.phase if status else "",
+        "evaluation": status.evaluation if status else None,
+        "best_step": status.best_step if status else None,
+    }
+
+
+def _runs(as_json: bool) -> None:
+    """List all runs, newest first."""
+    rows = [describe(folder) for folder in all_runs()]
+    if as_json:
+        print_json({"runs": rows})
+        return
+    if not rows:
+        click.echo("no runs yet; try: tinv-tui demo")
+    for row in rows:
+        progress = f"{row['step']}/{row['steps']}"
+        loss = f"{row['loss']:.4f}" if row["loss"] is not None else "–"
+        rate = f"{row['steps_per_second']:.2f}/s" if row["steps_per_second"] else "–"
+        click.echo(
+            f"{row['state']:<15} {row['name']:<24} {progress:>15}  loss {loss:>7}  {rate:>9}  {duration(row['eta_seconds']):>7}"
+        )
+
+
+@click.argument("run")
+def _show(run: str, as_json: bool) -> None:
+    """Show where a run stands."""
+    row = describe(find_run(run))
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        click.echo(f"{key:<18} {'–' if value is None else value}")
+
+
+@click.argument("run")
+def _attach(run: str, as_json: bool) -> None:
+    """Open the app on a run; leaving the app never stops the run."""
+    folder = find_run(run)
+    if as_json:
+        print_json(describe(folder))
+        return
+    require_terminal(f"Without one: tinv-tui tail {folder.name}")
+    from tinv_tui.app.app import run_app
+
+    run_app(run=folder)
+
+
+@click.argument("run")
+@click.option("--lines", default=20, show_default=True, help="How much of the past to show first.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Go on until the run ends.")
+def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:
+    """Tell a run's story as plain lines; ctrl-c leaves the run alone."""
+    folder = find_run(run)
+    past = read_all(folder.events)
+    if as_json:
+        print_json({"run": str(folder.path), "name": folder.name, "events": past[-lines:] if lines else []})
+        return
+    for event in past[-lines:] if lines else []:
+        click.echo(in_words(event))
+    if follow:
+        asyncio.run(_follow(Run(folder), len(past)))
+
+
+async def _follow(run: Run, known: int) -> None:
+    seen = 0
+    async for event in run.events():
+        seen += 1
+        if seen > known:
+            click.echo(in_words(event))
+
+
+def in_words(event: Event) -> str:
+    """One event as a line a person can read."""
+    clock = str(event["t"])[11:19]
+    kind = event["kind"]
+    match kind:
+        case "step":
+            rate = event.get("steps_per_second")
+            text = f"step {event['step']}  loss {event['loss']:.4f}  rate {event['learning_rate']:g}"
+            text += f"  {rate:.2f}/s" if rate else ""
+        case "evaluation":
+            text = f"evaluation at step {event['step']}: {event['loss']:.4f}{'  (best)' if event['best'] else ''}"
+        case "saved":
+            text = f"{event['what']} of step {event['step']}: {event['path']}"
+        case "preview":
+            text = f"preview of step {event['step']}: {event['path']}  ({event['prompt']})"
+        case "phase":
+            text = f"{event['name']} {event['done']}/{event['total']}"
+        case "warning":
+            text = f"warning: {event['message']}"
+        case "ack":
+            text = f"{event['command']}: {event['message']}"
+        case "started":
+            text = f"started on {event['device']} at step {event['from_step']} of {event['steps']}"
+        case "ended":
+            text = f"{event['state']} at step {event['step']}: {event['reason']}"
+        case _:
+            rest = {k: v for k, v in event.items() if k not in ("v", "t", "kind")}
+            text = f"{kind} {rest}"
+    return f"{clock}  {text}"
+
+
+runs = command("runs")(_runs)
+show = command("show")(_show)
+attach = command("attach")(_attach)
+tail = command("tail")(_tail)
