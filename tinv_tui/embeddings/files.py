@@ -60,9 +60,8 @@ def write_embedding(path: Path, embedding: Embedding) -> None:
     if embedding.base_model is not None:
         header["base_model"] = embedding.base_model
     rows = {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in embedding.vectors.items()}
-    write_atomic(
-        path, safetensors.numpy.save(rows, metadata={"tinv": json.dumps(header, sort_keys=True), "format": "pt"})
-    )
+    metadata = {"tinv": json.dumps(header, sort_keys=True), "format": "pt"}
+    write_atomic(path, _with_sorted_header(safetensors.numpy.save(rows, metadata=metadata)))
     written = read_embedding(path).vectors
     if any(not np.array_equal(written[key], value) for key, value in rows.items()):
         raise OSError(f"{path} does not read back as it was written")
@@ -82,7 +81,7 @@ def read_embedding(path: Path) -> Embedding:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
-    except (safetensors.SafetensorError, OSError, TypeError) as error:
+    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
         raise InputError("embedding-broken", f"{path} is not a readable safetensors file: {error}", "") from None
     vectors = _as_vectors(tensors, path)
     header = _our_header(metadata)
@@ -92,11 +91,19 @@ def read_embedding(path: Path) -> Embedding:
     return Embedding(
         name=name,
         vectors=vectors,
-        step=int(step) if step and step.isdigit() else None,
+        step=int(step) if step and step.isdecimal() else None,
         base_model=header.pop("base_model", None),
         family=FAMILY_OF_WIDTHS.get(widths),
         details=header,
     )
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """The library writes metadata in random order; the same embedding must be the same bytes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def format_of(vectors: Vectors, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tinv_tui.embeddings.files import Embedding, read_embedding
@@ -41,7 +42,7 @@ def load(library: Path, name_or_path: str, beside: Path) -> Embedding:
     """The embedding a recipe names: of the library, or a file. Raises InputError."""
     path = find(library, name_or_path)
     if path is None:
-        path = beside / Path(name_or_path).expanduser()
+        path = beside / os.path.expanduser(name_or_path)
         if not path.is_file():
             raise InputError(
                 "embedding-missing",

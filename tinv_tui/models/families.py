@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class BaseModel:
 
 def identify(path: str, beside: Path) -> BaseModel:
     """The base model a recipe names: "bundled" or a diffusers folder. Raises InputError saying what it is instead."""
-    folder = bundled.FOLDER if path == bundled.NAME else (beside / Path(path).expanduser())
+    folder = bundled.FOLDER if path == bundled.NAME else (beside / os.path.expanduser(path))
     if folder.is_file():
         raise InputError(
             "model-format",
@@ -89,28 +90,32 @@ def identify(path: str, beside: Path) -> BaseModel:
             f"model.path: the UNet of {folder} takes {unet.get('in_channels')} channels: an inpainting model?",
             "Use the family's plain model; the embedding works in its inpainting sister too.",
         )
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    return BaseModel(
-        name=bundled.NAME if path == bundled.NAME else folder.resolve().name,
-        folder=folder.resolve(),
-        # SD 1.x carries OpenAI's text encoder (quick_gelu), SD 2.x OpenCLIP's (gelu): widths say nothing of a family.
-        family=SD1 if text.get("hidden_act", "quick_gelu") == "quick_gelu" else SD2,
-        width=int(text["hidden_size"]),
-        native_size=int(unet["sample_size"]) * factor,
-        latent_factor=factor,
-        latent_channels=int(vae["latent_channels"]),
-        prediction_type=str(scheduler.get("prediction_type", "epsilon")),
-        encoder_layers=int(text["num_hidden_layers"]),
-        weight_bytes=sum(math.ceil(p.stat().st_size) for p in _weights(folder)),
-    )
+    try:
+        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        return BaseModel(
+            name=bundled.NAME if path == bundled.NAME else folder.resolve().name,
+            folder=folder.resolve(),
+            # SD 1.x carries OpenAI's text encoder (quick_gelu), SD 2.x OpenCLIP's (gelu); widths tell no family.
+            family=SD1 if text.get("hidden_act", "quick_gelu") == "quick_gelu" else SD2,
+            width=int(text["hidden_size"]),
+            native_size=int(unet["sample_size"]) * factor,
+            latent_factor=factor,
+            latent_channels=int(vae["latent_channels"]),
+            prediction_type=str(scheduler.get("prediction_type", "epsilon")),
+            encoder_layers=int(text["num_hidden_layers"]),
+            weight_bytes=sum(math.ceil(p.stat().st_size) for p in _weights(folder)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "model-broken", f"model.path: {folder}: its configuration lacks {error}", "The model folder is incomplete."
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
-    return dict(content)
 
 
 def _weights(folder: Path) -> list[Path]:

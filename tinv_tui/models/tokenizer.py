@@ -43,12 +43,12 @@ class PromptTokenizer:
     def __init__(self, folder: Path) -> None:
         try:
             self._tokenizer = _clip_tokenizer(folder)
-        except (OSError, ValueError, KeyError) as error:
+            vocabulary = self._tokenizer.get_vocab()
+            self.begin: int = vocabulary["<|startoftext|>"]
+            self.end: int = vocabulary["<|endoftext|>"]
+            self.pad: int = vocabulary.get(_pad_token(folder), self.end)
+        except Exception as error:  # noqa: BLE001  the library raises bare Exceptions for files that are not there
             raise InputError("model-broken", f"model.path: {folder}: {error}", "The tokenizer is incomplete.") from None
-        vocabulary = self._tokenizer.get_vocab()
-        self.begin: int = vocabulary["<|startoftext|>"]
-        self.end: int = vocabulary["<|endoftext|>"]
-        self.pad: int = vocabulary.get(_pad_token(folder), self.end)
 
     def encode(self, text: str) -> list[int]:
         """Token ids without begin and end."""

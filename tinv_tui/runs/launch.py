@@ -11,7 +11,7 @@ from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
-from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.liveness import is_locked
 from tinv_tui.runs.plan import RunPlan
 from tinv_tui.runs.status import Status, write_status
 
@@ -29,9 +29,8 @@ def make_run(plan: RunPlan) -> RunFolder:
 
 def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
     """Exec the worker on a run folder; returns at once. Raises InputError when the run already has a living worker."""
-    state, _ = state_of(folder)
-    if state in LIVE_STATES and not _is_new(folder):
-        raise InputError("run-live", f"{folder.name} is {state}", f"Watch it with: tinv-tui attach {folder.name}")
+    if is_locked(folder.lock):
+        raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.name}")
     with folder.worker_log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tinv_tui.worker", str(folder.path)],
@@ -43,7 +42,3 @@ def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
             cwd="/",
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-
-
-def _is_new(folder: RunFolder) -> bool:
-    return not folder.lock.exists()

@@ -21,7 +21,7 @@ from tinv_tui.runs.inbox import post_command, take_commands
 from tinv_tui.runs.launch import LIVE_STATES, launch_worker, make_run
 from tinv_tui.runs.liveness import RunState, state_of
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.runs.status import Status
+from tinv_tui.runs.status import Status, write_status
 
 _POLL_SECONDS = 0.2
 
@@ -58,6 +58,7 @@ class Run:
             extended = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": total})})
             atomic.write_atomic(self.folder.recipe, to_toml(extended))
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
+        write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
         self.process = launch_worker(self.folder)
 
     def state(self) -> tuple[RunState, Status | None]:

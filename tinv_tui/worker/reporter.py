@@ -36,7 +36,8 @@ class Reporter:
         self._last_step_event = 0.0
         self._held_back: dict[str, Any] | None = None
         self._process = psutil.Process()
-        self._done = threading.Event()
+        self._done = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="status", daemon=True)
         self._thread.start()
 
@@ -45,9 +46,11 @@ class Reporter:
         self._events.write(kind, **fields)
 
     def update(self, **fields: Any) -> None:
-        """Change fields of the status; they are written with the next beat."""
+        """Change fields of the status; they are written with the next beat, a new state at once."""
         with self._lock:
             self._status = replace(self._status, **fields)
+        if "state" in fields:
+            self._wake.set()
 
     @property
     def status(self) -> Status:
@@ -83,7 +86,8 @@ class Reporter:
     def end(self, state: str, **fields: Any) -> None:
         """The last word: the held-back step, ``ended``, and the final status."""
         self.flush_step()
-        self._done.set()
+        self._done = True
+        self._wake.set()
         self._thread.join()
         self.losses.flush(durable=True)
         self.tell("ended", state=state, step=self._status.step, **fields)
@@ -92,13 +96,14 @@ class Reporter:
         self._write_status()
 
     def _beat(self) -> None:
-        while not self._done.is_set():
+        while not self._done:
+            self._wake.clear()
             try:
                 self.losses.flush()
             except OSError:
                 pass  # the rows wait for the next beat
             self._write_status()
-            self._done.wait(_BEAT_SECONDS)
+            self._wake.wait(_BEAT_SECONDS)
 
     def _write_status(self) -> None:
         with self._lock:

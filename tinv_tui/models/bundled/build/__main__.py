@@ -14,6 +14,7 @@ import torch
 
 from tinv_tui.models.bundled.build import parts
 from tinv_tui.models.bundled.build.export import export
+from tinv_tui.models.bundled.build.sets import draw_all
 from tinv_tui.models.bundled.build.train_unet import train_unet
 from tinv_tui.models.bundled.build.train_vae import encode_pictures, train_vae
 from tinv_tui.models.bundled.build.vocabulary import make_vocabulary
@@ -24,10 +25,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tinv_tui.models.bundled.build", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build-bundled"), help="where progress is kept; resumes it")
     parser.add_argument("--out", type=Path, help="the finished model folder (default: WORK/model)")
+    parser.add_argument("--sets", type=Path, help="only draw the picture sets, into this folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     for field in dataclasses.fields(parts.Effort):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, default=field.default)
     arguments = parser.parse_args()
+    if arguments.sets:
+        draw_all(arguments.sets)
+        return
     effort = parts.Effort(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(parts.Effort)})
     torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

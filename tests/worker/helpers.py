@@ -1,0 +1,73 @@
+"""Shared by the worker tests: recipes on the bundled model, jobs in this process, runs in real worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinv_tui.models import bundled
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.loop import Job, StepResult
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
+
+CPU = torch.device("cpu")
+
+
+def recipe(**changes: Any) -> Recipe:
+    """A short run on the bundled model and set; ``section__key=value`` changes a key."""
+    values: dict[str, dict[str, Any]] = {
+        "model": {"path": "bundled"},
+        "embedding": {"name": "zork", "init_text": "thing"},
+        "dataset": {"path": str(bundled.picture_sets()["chartreuse"]), "template": "subject"},
+        "training": {"steps": 20, "batch_size": 2, "seed": 3},
+        "saving": {"embedding_every": 0, "image_every": 0},
+        "preview": {"steps": 4},
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        values[section][name] = value
+    return make_recipe(values)
+
+
+def make_job(tmp_path: Path, wanted: Recipe) -> tuple[Job, TrainingState]:
+    """A job and its fresh state in this process, made the way the worker makes them."""
+    plan = plan_run(wanted, tmp_path)
+    model = load(plan.recipe, plan.model, CPU)
+    folder = RunFolder(tmp_path / f"job-{len(list(tmp_path.iterdir()))}")
+    folder.checkpoint.mkdir(parents=True)
+    files = CheckpointFiles(folder.checkpoint)
+    state = prepare_state(plan.recipe, model, files, folder)
+    job = prepare_job(plan.recipe, (plan.rates, plan.clips), FrozenDataset.of(plan), model, files, lambda *_: None)
+    return job, state
+
+
+class Onlooker:
+    """An attendant that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.results: list[StepResult] = []
+        self.evaluations: list[tuple[int, float]] = []
+
+    def stepped(self, result: StepResult) -> None:
+        self.results.append(result)
+
+    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
+        self.evaluations.append((step, loss))
+
+    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+        return True
+
+
+def weights_hash(job: Job) -> str:
+    """One hash over every weight of the frozen model."""
+    digest = hashlib.sha256()
+    for part in (job.model.text_encoder, job.model.unet, job.model.vae):
+        for name, tensor in part.state_dict().items():
+            digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,241 @@
+"""Runs in real worker processes, driven through the async interface and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worker.helpers import recipe
+from tinv_tui import paths
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.errors import InputError
+from tinv_tui.runs.events import Event, read_all
+from tinv_tui.runs.folder import all_runs
+from tinv_tui.runs.liveness import read_holder
+from tinv_tui.runs.run import Run
+
+
+async def until(run: Run, step: int) -> None:
+    """Wait until the run has reached a step."""
+    async for event in run.events():
+        if event["kind"] == "step" and event["step"] >= step:
+            return
+    raise AssertionError(f"the run ended before step {step}: {read_all(run.folder.events)[-1]}")
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return list(dict.fromkeys(e["kind"] for e in events))
+
+
+def rows_of(run: Run) -> list[dict[str, str]]:
+    with run.folder.losses.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+async def finish(run: Run) -> Event:
+    ended = await run.wait()
+    assert ended is not None, run.folder.worker_log.read_text()
+    return ended
+
+
+async def test_a_run_tells_its_whole_story_and_leaves_every_file() -> None:
+    run = await Run.start(recipe(saving__embedding_every=10, saving__image_every=10))
+    ended = await finish(run)
+    assert ended["state"] == "finished"
+    assert run.state()[0] == "finished"
+    events = read_all(run.folder.events)
+    assert {"started", "phase", "step", "evaluation", "saved", "preview", "ended"} <= set(kinds(events))
+    assert events[-1]["kind"] == "ended"
+    assert run.folder.path.stat().st_mode & 0o777 == 0o700
+    names = {p.name for p in run.folder.path.iterdir()}
+    assert {"recipe.toml", "events.jsonl", "status.json", "inbox", "lock", "worker.log", "checkpoint"} <= names
+    for kind, folder in (
+        ("safetensors", run.folder.copies),
+        ("png", run.folder.images),
+        ("png", run.folder.image_embeddings),
+    ):
+        assert sorted(p.name for p in folder.iterdir()) == [f"zork-10.{kind}", f"zork-20.{kind}"]
+    result = read_embedding(paths.embeddings_folder() / "zork.safetensors")
+    assert (result.step, result.count) == (20, 1)
+    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, 21))
+    holder = json.loads(run.folder.lock.read_text())
+    assert set(holder) == {"pid", "start_time", "boot_id", "host"}
+
+
+async def test_a_copy_holds_exactly_as_many_steps_as_its_name_says() -> None:
+    run = await Run.start(recipe(saving__embedding_every=5, training__steps=5))
+    await finish(run)
+    copy = read_embedding(run.folder.copies / "zork-5.safetensors")
+    result = read_embedding(paths.embeddings_folder() / "zork.safetensors")
+    assert copy.step == 5
+    assert (copy.vectors["emb_params"] == result.vectors["emb_params"]).all()
+
+
+async def test_commands_are_obeyed_and_acknowledged() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 3)
+    assert (await run.command("pause"))["ok"]
+    await asyncio.sleep(1.3)
+    state, status = run.state()
+    assert state == "paused"
+    assert status is not None
+    paused_at = status.step
+    preview = await run.command("preview", prompt="a photo of a zork on a white background")
+    assert preview["ok"]
+    assert (await run.command("save"))["ok"]
+    await asyncio.sleep(1.1)
+    _, status = run.state()
+    assert status is not None
+    assert status.step == paused_at
+    assert (await run.command("unpause"))["ok"]
+    await until(run, paused_at + 3)
+    stop = await run.command("stop")
+    assert stop["ok"]
+    ended = await finish(run)
+    assert ended["state"] == "stopped"
+    assert ended["embedding"]
+    told = [e["prompt"] for e in read_all(run.folder.events) if e["kind"] == "preview"]
+    assert told == ["a photo of a zork on a white background"]
+    assert (run.folder.copies / f"zork-{paused_at}.safetensors").exists()
+    with pytest.raises(InputError, match="stopped"):
+        await run.command("save")
+
+
+async def test_stopping_without_saving_leaves_no_result() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 2)
+    await run.command("stop", save=False)
+    ended = await finish(run)
+    assert ended["embedding"] is None
+    assert not (paths.embeddings_folder() / "zork.safetensors").exists()
+
+
+async def test_pausing_previewing_and_saving_change_no_byte() -> None:
+    plain = await Run.start(recipe(training__steps=40))
+    await finish(plain)
+    disturbed = await Run.start(recipe(training__steps=40, embedding__name="zork2"))
+    await until(disturbed, 5)
+    await disturbed.command("pause")
+    await disturbed.command("preview")
+    await disturbed.command("unpause")
+    await disturbed.command("save")
+    await finish(disturbed)
+    library = paths.embeddings_folder()
+    first, second = (read_embedding(library / f"{n}.safetensors").vectors["emb_params"] for n in ("zork", "zork2"))
+    assert first.tobytes() == second.tobytes()
+    assert rows_of(plain) == rows_of(disturbed)
+
+
+async def test_a_killed_run_resumes_to_the_same_bytes_and_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: dict[str, Any] = {"training__steps": 120, "saving__checkpoint_seconds": 1, "saving__embedding_every": 50}
+    monkeypatch.setenv("TINV_HOME", str(tmp_path / "whole"))
+    whole = await Run.start(recipe(**wanted))
+    await finish(whole)
+    monkeypatch.setenv("TINV_HOME", str(tmp_path / "killed"))
+    killed = await Run.start(recipe(**wanted))
+    await until(killed, 65)
+    holder = read_holder(killed.folder.lock)
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    assert killed.process is not None
+    killed.process.wait()
+    assert killed.state()[0] == "lost"
+    with killed.folder.events.open("ab") as file:
+        file.write(b'{"v":1,"kind":"st')  # half an event, as a kill may leave
+    await killed.resume()
+    ended = await finish(killed)
+    assert ended["state"] == "finished"
+    files = [tmp_path / home / "embeddings" / "zork.safetensors" for home in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert rows_of(killed) == rows_of(whole)
+    assert len([e for e in read_all(killed.folder.events) if e["kind"] == "started"]) == 2
+
+
+async def test_a_stopped_run_can_be_resumed_and_a_finished_one_extended() -> None:
+    run = await Run.start(recipe(training__steps=60))
+    await until(run, 5)
+    await run.command("stop")
+    stopped = await finish(run)
+    await run.resume()
+    assert (await finish(run))["step"] == 60
+    with pytest.raises(InputError, match="nothing is left"):
+        await run.resume()
+    await run.resume(steps=70)
+    assert (await finish(run))["step"] == 70
+    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, 71))
+    assert stopped["step"] < 60
+
+
+async def test_term_stops_and_saves_and_hup_is_not_heard() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 2)
+    assert run.process is not None
+    os.kill(run.process.pid, signal.SIGHUP)
+    _, before = run.state()
+    assert before is not None
+    await until(run, before.step + 3)
+    os.kill(run.process.pid, signal.SIGUSR1)
+    await asyncio.sleep(0.5)
+    assert any(e["kind"] == "saved" and e["step"] > 0 for e in read_all(run.folder.events))
+    os.kill(run.process.pid, signal.SIGTERM)
+    ended = await finish(run)
+    assert ended["state"] == "stopped"
+    assert run.process.wait() == 0
+
+
+async def test_the_worker_is_alone_in_its_session_with_nothing_of_the_terminal() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 1)
+    assert run.process is not None
+    pid = run.process.pid
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+    assert os.readlink(f"/proc/{pid}/fd/1") == str(run.folder.worker_log)
+    await run.command("stop", save=False)
+    await finish(run)
+
+
+async def test_cancelling_a_viewer_never_stops_the_run() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    watcher = asyncio.create_task(until(run, 10**9))
+    await until(run, 2)
+    watcher.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watcher
+    _, status = run.state()
+    assert status is not None
+    await until(Run(run.folder), status.step + 3)  # a second viewer, which did not start it
+    await run.command("stop", save=False)
+    await finish(run)
+
+
+async def test_a_second_worker_is_refused() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 1)
+    with pytest.raises(InputError, match="is running|is starting"):
+        await run.resume()
+    await run.command("stop", save=False)
+    await finish(run)
+
+
+async def test_bad_input_leaves_nothing_behind() -> None:
+    with pytest.raises(InputError, match=r"dataset\.path"):
+        await Run.start(recipe(dataset__path="/nowhere/at/all"))
+    assert all_runs() == []
+    assert not paths.home().exists()
+
+
+async def test_two_runs_of_one_name_get_two_folders_and_two_results() -> None:
+    first = await Run.start(recipe(training__steps=2))
+    await finish(first)
+    second = await Run.start(recipe(training__steps=2))
+    await finish(second)
+    assert (first.folder.name, second.folder.name) == ("zork", "zork-2")
+    assert sorted(p.name for p in paths.embeddings_folder().iterdir()) == ["zork-2.safetensors", "zork.safetensors"]
