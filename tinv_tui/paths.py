@@ -44,7 +44,7 @@ def find_template(name_or_path: str, beside: Path) -> Path:
     known = template_files()
     if name_or_path in known:
         return known[name_or_path]
-    path = beside / Path(name_or_path).expanduser()
+    path = beside / os.path.expanduser(name_or_path)
     if path.is_file():
         return path
     raise InputError(

@@ -7,6 +7,7 @@ here. A recipe file is TOML with one table per section.
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tinv_tui import paths
 from tinv_tui.errors import InputError
 from tinv_tui.schedule import parse_rates
 
@@ -21,7 +23,9 @@ Sampler = Literal["dpm++ 2m karras", "dpm++ 2m", "euler a", "euler", "ddim", "un
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class ModelSection(_Section):
@@ -111,14 +115,14 @@ class SavingSection(_Section):
     """Draw a preview every so many steps. 0: never."""
     image_carries_embedding: bool = True
     """Also write each preview as a picture that carries the embedding in a PNG chunk, which A1111 and others can load."""
-    formats: tuple[Literal["safetensors"], ...] = ("safetensors",)
+    formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), strict=False)  # TOML has lists
     """File formats of the result."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)
     """The most training time that a crash can cost, in seconds."""
 
 
 class PreviewSection(_Section):
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = Field((), strict=False)
     """Prompts to draw; write the embedding's name, or [name]. Empty: the step's own training prompt."""
     negative: str = ""
     """What the preview should not show."""
@@ -236,7 +240,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     if key not in all_keys():
         raise _unknown_key(key, "--set")
     section, _, name = key.partition(".")
-    values.setdefault(section, {})[name] = parse_value(key, text)
+    table = values.setdefault(section, {})
+    if isinstance(table, dict):  # anything else is the file's mistake, and make_recipe says so
+        table[name] = parse_value(key, text)
 
 
 def parse_value(key: str, text: str) -> Any:
@@ -262,15 +268,19 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
     """
 
     def absolute(text: str) -> str:
-        return str((beside / Path(text).expanduser()).resolve()) if text.strip() else text
+        return str((beside / os.path.expanduser(text)).resolve()) if text.strip() else text
 
     values = recipe.model_dump()
     values["dataset"]["path"] = absolute(recipe.dataset.path)
     values["saving"]["log_directory"] = absolute(recipe.saving.log_directory)
     values["model"]["vae"] = absolute(recipe.model.vae)
+    known = {("model", "path"): {"bundled"}, ("dataset", "template"): paths.template_files().keys()}
     for section, key in (("model", "path"), ("dataset", "template"), ("embedding", "continue_from")):
         text = values[section][key]
-        if text.startswith(("~", ".", "/")) or (text and (beside / text).exists()):
+        if text in known.get((section, key), ()):
+            continue
+        there = (beside / text).exists() if key == "path" else (beside / text).is_file()
+        if text.startswith(("~", ".", "/")) or (text and there):
             values[section][key] = absolute(text)
     return Recipe.model_validate(values)
 
@@ -292,6 +302,9 @@ def allowed_values(key: str) -> str:
     choices = getattr(info.annotation, "__args__", ())
     if choices and all(isinstance(c, str) for c in choices):
         return f"one of {', '.join(choices)}"
+    inner = getattr(choices[0], "__args__", ()) if choices else ()
+    if inner:
+        return f"a list of any of {', '.join(inner)}"
     if isinstance(info.default, bool):
         return "true or false"
     if isinstance(info.default, tuple):
@@ -308,9 +321,9 @@ def allowed_values(key: str) -> str:
 
 def _unknown_key(key: str, source: str) -> InputError:
     known = all_keys() if "." in key else list(Recipe.model_fields)
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    if not near and "." in key:
-        near = [k for k in known if k.split(".")[1] == key.split(".")[1]][:1]
+    elsewhere = [k for k in all_keys() if k.split(".")[1] == key.split(".")[-1]]
+    near = difflib.get_close_matches(key, elsewhere, n=1, cutoff=0) if "." in key else elsewhere[:1]
+    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
     return InputError("recipe-unknown-key", f"{source}: there is no key {key}", hint)
 

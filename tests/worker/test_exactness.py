@@ -117,7 +117,7 @@ class Fidgeter(Onlooker):
             self.job.model, self.job.encoder, self.job.prompts, state.vectors, last_prompt, settings, (64, 64), 1
         )
         torch.manual_seed(state.step)
-        np.random.seed(state.step)  # noqa: NPY002  that is the point
+        np.random.seed(state.step)  # on purpose the global one
         torch.randn(7)
         return True
 

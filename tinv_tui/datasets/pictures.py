@@ -58,10 +58,10 @@ def usable_pictures(folder: Path) -> list[PictureEntry]:
 def _entry(path: Path) -> PictureEntry:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 width, height = image.size
-                if image.getexif().get(0x0112, 1) >= 5:
+                if image.getexif().get(0x0112) in (5, 6, 7, 8):
                     width, height = height, width
         if width * height > MOST_PIXELS:
             return PictureEntry(path, 0, 0, None, f"too large: {width} x {height} pixels")
@@ -82,20 +82,29 @@ def _is_empty(path: Path) -> bool:
 
 def open_upright(path: Path) -> Image.Image:
     """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
-            if image.size[0] * image.size[1] > MOST_PIXELS:
-                raise OSError(f"{path} is too large to open safely")
-            image.load()
-            turned = ImageOps.exif_transpose(image)
-            if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
-                grey = np.asarray(turned, dtype=np.float32)
-                scale = 255 / 65535 if grey.max() > 255 else 1.0
-                turned = Image.fromarray((grey * scale).astype(np.uint8))
-            if "A" in turned.getbands() or "transparency" in turned.info:
-                return turned.convert("RGBA")
-            return turned.convert("RGB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _open_upright(path)
+    except OSError:
+        raise
+    except Exception as error:  # any decoder may fail in its own way on a broken file
+        raise OSError(f"{path} cannot be decoded: {error}") from error
+
+
+def _open_upright(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        if image.size[0] * image.size[1] > MOST_PIXELS:
+            raise OSError(f"{path} is too large to open safely")
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+        if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
+            grey = np.asarray(turned, dtype=np.float32)
+            scale = 255 / 65535 if grey.max() > 255 else 1.0
+            turned = Image.fromarray((grey * scale).astype(np.uint8))
+        if "A" in turned.getbands() or "transparency" in turned.info:
+            return turned.convert("RGBA")
+        return turned.convert("RGB")
 
 
 def load_for_training(

@@ -34,7 +34,7 @@ def read_template(path: Path) -> list[str]:
 def fill_template(line: str, caption: str | None) -> str:
     """The line with the caption in it and ``[name]`` left for the tokenizer; separators around a missing one tidied."""
     text = line.replace(FILEWORDS, caption or "")
-    if caption:
+    if caption or FILEWORDS not in line:
         return " ".join(text.split())
     text = re.sub(r"\s*,(\s*,)+", ",", text)
     text = re.sub(r"\b(of|with|showing)\s*(?=,|$)", "", text)

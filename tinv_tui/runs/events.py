@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,35 @@ Event = dict[str, Any]
 """``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
 
 VERSION = 1
-_SYNC_SECONDS = 1.0
 
 
 class EventWriter:
-    """Appends events; they reach the disk at least once a second, the last one at once. Safe to use from threads."""
+    """Appends events; readers see them at once, :meth:`sync` forces them to the disk. Safe to use from threads."""
 
     def __init__(self, path: Path) -> None:
         cut_half_line(path)
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
-        self._synced = time.monotonic()
+        self._unsynced = False
 
     def write(self, kind: str, **fields: Any) -> Event:
         """Append one event. Raises OSError when the disk is full."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         event: Event = {"v": VERSION, "t": now, "kind": kind, **fields}
-        line = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str).encode() + b"\n"
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str)
         with self._lock:
-            self._file.write(line)
-            if kind == "ended" or time.monotonic() - self._synced > _SYNC_SECONDS:
-                os.fsync(self._file.fileno())
-                self._synced = time.monotonic()
+            # A file name may hold bytes that are no text: backslashreplace leaves them as JSON escapes.
+            self._file.write(line.encode(errors="backslashreplace") + b"\n")
+            self._unsynced = True
+        if kind == "ended":
+            self.sync()
         return event
+
+    def sync(self) -> None:
+        """Force what was written to the disk; the caller does so about once a second. Raises OSError."""
+        if self._unsynced:
+            self._unsynced = False
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         with self._lock:

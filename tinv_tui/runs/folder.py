@@ -99,7 +99,7 @@ def all_runs(log_directory: Path | None = None) -> list[RunFolder]:
 
 def find_run(text: str) -> RunFolder:
     """The run a user means: a path, ``date/name``, or a name, of which the newest is taken. Raises InputError."""
-    for candidate in (Path(text).expanduser(), paths.runs_folder() / text):
+    for candidate in (Path(os.path.expanduser(text)), paths.runs_folder() / text):
         if (candidate / "recipe.toml").is_file():
             return RunFolder(candidate.absolute())
     named = [run for run in all_runs() if run.name == text]

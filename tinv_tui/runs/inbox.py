@@ -35,8 +35,10 @@ def post_command(inbox: Path, command: str, args: dict[str, Any] | None = None) 
     unknown = set(args or {}) - set(ARGUMENTS[command])
     if unknown:
         raise InputError("command-arguments", f"{command} has no {', '.join(sorted(unknown))}", "")
-    posted = Command(secrets.token_hex(4), command, args or {})
-    name = f"{time.time_ns() // 1_000_000}-{posted.id}"
+    now = time.time_ns()
+    # Two commands of one millisecond keep their order: the id begins with the rest of the time.
+    posted = Command(f"{now % 1_000_000:05x}{secrets.token_hex(3)}", command, args or {})
+    name = f"{now // 1_000_000}-{posted.id}"
     temporary = inbox / f".{name}.tmp"
     try:
         temporary.write_text(json.dumps({"id": posted.id, "command": command, "args": posted.args}))
@@ -55,9 +57,14 @@ def take_commands(inbox: Path) -> list[Command]:
         return taken
     for path in waiting:
         try:
-            content = json.loads(path.read_text())
-            taken.append(Command(str(content["id"]), str(content["command"]), dict(content.get("args") or {})))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            command = Command(str(content["id"]), str(content["command"]), dict(content.get("args") or {}))
         except (OSError, ValueError, KeyError, TypeError):
-            pass
-        path.unlink(missing_ok=True)
+            command = None
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue  # what cannot be removed would be obeyed again and again
+        if command is not None:
+            taken.append(command)
     return taken

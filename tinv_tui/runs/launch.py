@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tinv_tui import atomic, paths
@@ -15,6 +16,7 @@ from tinv_tui.runs.liveness import is_locked
 from tinv_tui.runs.plan import RunPlan
 from tinv_tui.runs.status import Status, write_status
 
+_LAST_BREATH_SECONDS = 5.0
 LIVE_STATES = ("starting", "running", "paused", "not-responding")
 
 
@@ -25,6 +27,13 @@ def make_run(plan: RunPlan) -> RunFolder:
     atomic.write_atomic(folder.recipe, to_toml(plan.recipe))
     write_status(folder.status, Status(name=plan.recipe.embedding.name, steps=plan.recipe.training.steps))
     return folder
+
+
+def await_last_breath(folder: RunFolder) -> None:
+    """Wait, for a few seconds at most, until a worker that has said its last word is gone."""
+    deadline = time.monotonic() + _LAST_BREATH_SECONDS
+    while is_locked(folder.lock) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:

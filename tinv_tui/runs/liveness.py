@@ -80,7 +80,9 @@ def is_locked(path: Path) -> bool | None:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Who wrote the lock file last, whether alive or not."""
+    """Who wrote the lock file last, whether alive or not. A process never reads its own: see ``_held_here``."""
+    if path in _held_here:
+        return None
     try:
         content = json.loads(path.read_text())
         return Holder(int(content["pid"]), float(content["start_time"]), str(content["boot_id"]), str(content["host"]))
@@ -95,9 +97,11 @@ def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
     if locked is None:
         locked = _process_lives(read_holder(folder.lock), status)
     if locked:
-        if status is None or status.state in FINAL_STATES:
-            return "starting", status
-        if _age(status.t) > SILENT_SECONDS:
+        if status is None:
+            return "starting", None
+        # Only a clock of the same host can say how old the heartbeat is.
+        here = _is_of_this_host(read_holder(folder.lock)) and status.state not in FINAL_STATES
+        if here and _age(status.t) > SILENT_SECONDS:
             return "not-responding", status
         return status.state, status  # type: ignore[return-value]
     if status is not None and status.state in FINAL_STATES:
@@ -110,9 +114,13 @@ def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
 def _process_lives(holder: Holder | None, status: Status | None) -> bool:
     if holder is None:
         return False
-    if holder.host != socket.gethostname() or holder.boot_id != boot_id():
+    if not _is_of_this_host(holder):
         return status is not None and status.state not in FINAL_STATES and _age(status.t) < 600
     return abs(_start_time(holder.pid) - holder.start_time) < 1
+
+
+def _is_of_this_host(holder: Holder | None) -> bool:
+    return holder is not None and holder.host == socket.gethostname() and holder.boot_id == boot_id()
 
 
 def _start_time(pid: int) -> float:
@@ -133,5 +141,5 @@ def boot_id() -> str:
 def _age(iso: str) -> float:
     try:
         return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
-    except ValueError:
+    except (TypeError, ValueError):
         return float("inf")

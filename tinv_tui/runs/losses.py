@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from pathlib import Path
@@ -18,31 +19,42 @@ class LossTable:
         self._path = path
         self._waiting: list[str] = []
         self._lock = threading.Lock()
+        self._file_lock = threading.Lock()
 
     def add(self, step: int, epoch: int, epoch_step: int, loss: float, rate: float) -> None:
         row = f"{step},{epoch},{epoch_step},{loss:.7f},{rate:.10g}\n"
         with self._lock:
             self._waiting.append(row)
 
-    def flush(self, *, durable: bool = False) -> None:
-        """Write what waits, with the header into a new file; ``durable`` also forces it to the disk. Raises OSError."""
-        with self._lock:
-            if not self._waiting and not durable:
+    def flush(self) -> None:
+        """Write what waits, with the header into a new file, and force it to the disk. Raises OSError."""
+        with self._file_lock:
+            with self._lock:  # held for a moment only: the training thread adds rows while the disk is busy
+                rows = list(self._waiting)
+            if not rows:
                 return
             with self._path.open("a", encoding="utf-8") as file:
                 if file.tell() == 0:
                     file.write(",".join(COLUMNS) + "\n")
-                file.writelines(self._waiting)
+                file.writelines(rows)
                 file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            self._waiting.clear()
+                os.fsync(file.fileno())
+            with self._lock:
+                del self._waiting[: len(rows)]
 
 
 def cut_table(path: Path, step: int) -> None:
     """Drop the rows after ``step``, and a half-written one: a resumed run writes them again."""
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    kept = [line for line in lines[1:] if line.endswith("\n") and _step_of(line) <= step]
     write_atomic(path, "".join([",".join(COLUMNS) + "\n", *kept]))
+
+
+def _step_of(line: str) -> float:
+    """The step of a row; after every other when the row is damaged, as a power cut may leave it."""
+    try:
+        return int(line.split(",", 1)[0])
+    except ValueError:
+        return math.inf

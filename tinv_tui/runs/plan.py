@@ -74,9 +74,10 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
     recipe = resolve_paths(recipe, beside)
     model = identify(recipe.model.path, beside)
     warnings = list[tuple[str, str]]()
-    values = recipe.model_dump()
-    values["embedding"]["name"], said = _name(recipe)
+    name, said = _name(recipe)
     warnings += said
+    recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
+    values = recipe.model_dump()
     pictures = usable_pictures(Path(recipe.dataset.path))
     warnings += _picture_warnings(recipe, pictures)
     template = read_template(paths.find_template(recipe.dataset.template, beside))
@@ -145,12 +146,26 @@ def _name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
     cleaned = clean_name(asked)
     said = [("name-cleaned", f"the embedding is called {cleaned!r}")] if cleaned != asked else []
     if recipe.embedding.overwrite or recipe.embedding.continue_from:
+        if library.find(paths.embeddings_folder(), cleaned):
+            said.append(("name-replaced", f"the embedding {cleaned!r} of the library will be replaced by the result"))
         return cleaned, said
-    going = {run.name for run in all_runs() if state_of(run)[0] in ("starting", "running", "paused", "not-responding")}
-    name = library.free_name(paths.embeddings_folder(), cleaned, going)
+    name = library.free_name(paths.embeddings_folder(), cleaned, _names_being_trained(recipe))
     if name != cleaned:
         said.append(("name-taken", f"{cleaned!r} is already trained, or being trained: this one is called {name!r}"))
     return name, said
+
+
+def _names_being_trained(recipe: Recipe) -> set[str]:
+    """Names whose result a living run will still write; a run's folder may be called otherwise (``my-cat-2``)."""
+    runs = all_runs()
+    if recipe.saving.log_directory:
+        runs += all_runs(Path(recipe.saving.log_directory))
+    states = [(run, *state_of(run)) for run in runs]
+    return {
+        status.name if status and status.name else run.name
+        for run, state, status in states
+        if state in ("starting", "running", "paused", "not-responding")
+    }
 
 
 def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:

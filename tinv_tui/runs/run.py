@@ -18,7 +18,7 @@ from tinv_tui.recipe import Recipe, load_recipe, to_toml
 from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command, take_commands
-from tinv_tui.runs.launch import LIVE_STATES, launch_worker, make_run
+from tinv_tui.runs.launch import LIVE_STATES, await_last_breath, launch_worker, make_run
 from tinv_tui.runs.liveness import RunState, state_of
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.status import Status, write_status
@@ -45,6 +45,7 @@ class Run:
         state, status = self.state()
         if state in LIVE_STATES:
             raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
+        await asyncio.to_thread(await_last_breath, self.folder)
         recipe = load_recipe(self.folder.recipe)
         total = steps or recipe.training.steps
         reached = status.step if status else 0
@@ -59,7 +60,7 @@ class Run:
             atomic.write_atomic(self.folder.recipe, to_toml(extended))
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
-        self.process = launch_worker(self.folder)
+        self.process = await asyncio.to_thread(launch_worker, self.folder)
 
     def state(self) -> tuple[RunState, Status | None]:
         """The run's true state and the worker's last status."""

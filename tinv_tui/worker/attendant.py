@@ -81,7 +81,7 @@ class RunAttendant:
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Losses first, then the state: a row the checkpoint counts on is always on the disk."""
-        self._reporter.losses.flush(durable=True)
+        self._reporter.losses.flush()
         state.save(self._files.state)
         self._checkpointed = time.monotonic()
         self._reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")

@@ -89,7 +89,7 @@ class Reporter:
         self._done = True
         self._wake.set()
         self._thread.join()
-        self.losses.flush(durable=True)
+        self.losses.flush()
         self.tell("ended", state=state, step=self._status.step, **fields)
         self._events.close()
         self._status = replace(self._status, state=state, phase="", eta_seconds=None)
@@ -100,6 +100,7 @@ class Reporter:
             self._wake.clear()
             try:
                 self.losses.flush()
+                self._events.sync()
             except OSError:
                 pass  # the rows wait for the next beat
             self._write_status()

@@ -70,7 +70,7 @@ class FrozenDataset:
             "groups": [[list(size), members] for size, members in self.groups.items()],
             "template": list(self.template),
         }
-        write_atomic(path, json.dumps(content, ensure_ascii=False, indent=1))
+        write_atomic(path, json.dumps(content, indent=1))
 
     @staticmethod
     def load(path: Path) -> FrozenDataset:

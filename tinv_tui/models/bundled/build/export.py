@@ -32,6 +32,8 @@ def export(
     shutil.rmtree(folder, ignore_errors=True)
     half_vae = AutoencoderKL.from_config(vae.config)
     half_vae.load_state_dict(vae.state_dict())
+    # from_config takes a key that was left at its default when the VAE was made for unset, and forgets what was set since.
+    half_vae.register_to_config(scaling_factor=vae.config.scaling_factor)
     half_vae.half().save_pretrained(folder / "vae")
     half_unet = UNet2DConditionModel.from_config(unet.config)
     half_unet.load_state_dict(unet.state_dict())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 
 from tinv_tui.models.bundled.build import words
 
@@ -43,25 +45,37 @@ def make_vocabulary() -> Vocabulary:
     """Learn merges until each word is one token; everything else falls back to letters and bytes, and never fails."""
     spoken = [w for w in words.caption_words() if not w.startswith("_")]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    learner = Tokenizer(models.BPE(end_of_word_suffix=WORD_END))
-    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.BpeTrainer(
-        vocab_size=100_000, min_frequency=1, end_of_word_suffix=WORD_END, initial_alphabet=alphabet, show_progress=False
-    )
-    learner.train_from_iterator(spoken, trainer)
-    merges = [
-        tuple(m) if isinstance(m, list) else tuple(m.split(" "))
-        for m in json.loads(learner.to_str())["model"]["merges"]
-    ]
-    tokens = [*alphabet, *(letter + WORD_END for letter in alphabet)]
-    tokens += [left + right for left, right in merges]
-    tokens = list(dict.fromkeys(tokens)) + [BEGIN, END]
+    letters = [*alphabet, *(letter + WORD_END for letter in alphabet)]
+    merges = _learn_merges(spoken, letters)
+    tokens = [*dict.fromkeys([*letters, *(left + right for left, right in merges)]), BEGIN, END]
     row = {token: i for i, token in enumerate(tokens)}
     rows = {word: row[word + WORD_END] for word in spoken}
     rows |= {letter: row[letter + WORD_END] for letter in "abcdefghijklmnopqrstuvwxyz"}
     struck = [w for w in words.caption_words() if w.startswith("_")]
     rows |= {word: len(tokens) + i for i, word in enumerate(struck)}
     return Vocabulary(tokens, merges, rows)
+
+
+def _learn_merges(spoken: list[str], letters: list[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges, the most frequent pair first; of several, that of the lowest rows.
+
+    Not left to the tokenizers library, which breaks ties in an order that changes from process to process: a build that
+    is taken up again must find every word in the same row.
+    """
+    split = [[*pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(word)[0][0]] for word in spoken]
+    for symbols in split:
+        symbols[-1] += WORD_END
+    row = {letter: i for i, letter in enumerate(letters)}
+    merges = list[tuple[str, str]]()
+    while pairs := Counter(pair for symbols in split for pair in pairwise(symbols)):
+        left, right = best = min(pairs, key=lambda pair: (-pairs[pair], row[pair[0]], row[pair[1]]))
+        merges.append(best)
+        row.setdefault(left + right, len(row))
+        for symbols in split:
+            for i in range(len(symbols) - 2, -1, -1):
+                if symbols[i : i + 2] == [left, right]:
+                    symbols[i : i + 2] = [left + right]
+    return merges
 
 
 def write_tokenizer(vocabulary: Vocabulary, folder: Path) -> None:

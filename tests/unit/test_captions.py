@@ -1,0 +1,68 @@
+"""Captions as tools and editors leave them: any encoding, any line end, a tagger's escapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinv_tui.datasets.captions import read_caption, tidy
+
+
+def caption_of(tmp_path: Path, raw: bytes, name: str = "a") -> str | None:
+    (tmp_path / f"{name}.txt").write_bytes(raw)
+    return read_caption(tmp_path / f"{name}.png")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_unicode_encoding_that_marks_itself_is_read(tmp_path: Path, encoding: str) -> None:
+    assert caption_of(tmp_path, "a café, 猫\n".encode(encoding)) == "a café, 猫"
+
+
+def test_big_endian_utf_16_is_read(tmp_path: Path) -> None:
+    assert caption_of(tmp_path, b"\xfe\xff" + "a café".encode("utf-16-be")) == "a café"
+
+
+def test_what_is_not_utf_8_is_read_as_western_windows_text(tmp_path: Path) -> None:
+    assert caption_of(tmp_path, "“naïve” café €5".encode("cp1252")) == "“naïve” café €5"
+
+
+def test_bytes_that_are_no_text_do_not_stop_anything(tmp_path: Path) -> None:
+    caption = caption_of(tmp_path, b"cat \x81\x00\xff dog")
+    assert caption is not None
+    assert (caption.startswith("cat "), caption.endswith(" dog"), "\x00" in caption) == (True, True, False)
+
+
+def test_an_odd_utf_16_file_does_not_stop_anything(tmp_path: Path) -> None:
+    assert (caption_of(tmp_path, "cat".encode("utf-16") + b"x") or "").startswith("cat")
+
+
+def test_lines_become_one_without_stray_spaces(tmp_path: Path) -> None:
+    assert caption_of(tmp_path, b"  a cat,\r\n on\ta   mat \r\n\r\n") == "a cat, on a mat"
+
+
+def test_a_picture_without_a_caption_file_has_none(tmp_path: Path) -> None:
+    assert read_caption(tmp_path / "a.png") is None
+
+
+def test_a_folder_in_the_place_of_the_caption_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    assert read_caption(tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n", b"\xef\xbb\xbf"])
+def test_an_empty_caption_file_is_an_empty_caption(tmp_path: Path, raw: bytes) -> None:
+    assert caption_of(tmp_path, raw) == ""
+
+
+@pytest.mark.parametrize("name", ["IMG 01.final", "猫 (1)", "a.b.c"])
+def test_the_caption_has_the_pictures_name_up_to_the_last_dot(tmp_path: Path, name: str) -> None:
+    assert caption_of(tmp_path, b"yes", name) == "yes"
+
+
+def test_a_taggers_escapes_are_undone() -> None:
+    assert tidy(r"saber \(fate\), \[x\]") == "saber (fate), [x]"
+
+
+def test_a_caption_is_plain_text_without_weights_or_breaks() -> None:
+    assert tidy("(cat:1.2), BREAK [dog]") == "(cat:1.2), BREAK [dog]"

@@ -1,0 +1,150 @@
+"""events.jsonl: appended by the worker, read by anybody at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tinv_tui.runs.events import EventReader, EventWriter, cut_half_line, read_all
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "events.jsonl"
+
+
+def write(path: Path, *kinds: str) -> None:
+    writer = EventWriter(path)
+    for kind in kinds:
+        writer.write(kind)
+    writer.close()
+
+
+def kinds(events: list[dict[str, object]]) -> list[object]:
+    return [event["kind"] for event in events]
+
+
+def test_an_event_is_one_json_object_a_line_with_version_time_and_kind(path: Path) -> None:
+    writer = EventWriter(path)
+    writer.write("saved", step=500, path=Path("/r/cat\n é.png"), what="copy")
+    writer.close()
+    (line,) = path.read_bytes().splitlines()
+    event = json.loads(line)
+    assert list(event) == ["v", "t", "kind", "step", "path", "what"]
+    assert (event["v"], event["kind"], event["path"]) == (1, "saved", "/r/cat\n é.png")
+    assert abs(datetime.fromisoformat(event["t"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_an_event_is_in_the_file_as_soon_as_it_is_written(path: Path) -> None:
+    writer = EventWriter(path)
+    writer.write("phase", name="loading")
+    assert kinds(read_all(path)) == ["phase"]
+    writer.close()
+
+
+def test_a_second_worker_goes_on_where_the_first_ended(path: Path) -> None:
+    write(path, "started", "ended")
+    write(path, "started")
+    assert kinds(read_all(path)) == ["started", "ended", "started"]
+
+
+def test_a_second_worker_drops_the_half_line_that_a_killed_one_left(path: Path) -> None:
+    write(path, "started")
+    with path.open("ab") as file:
+        file.write(b'{"v":1,"kind":"st')
+    write(path, "ended")
+    assert kinds(read_all(path)) == ["started", "ended"]
+    assert all(json.loads(line) for line in path.read_bytes().splitlines())
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"", b""), (b"half", b""), (b"a\n", b"a\n"), (b"a\nb\nc", b"a\nb\n")])
+def test_only_what_follows_the_last_line_end_is_cut(path: Path, before: bytes, after: bytes) -> None:
+    path.write_bytes(before)
+    cut_half_line(path)
+    assert path.read_bytes() == after
+
+
+def test_a_file_name_that_is_no_text_can_be_told(path: Path) -> None:
+    name = os.fsdecode(b"cat\xff.png")
+    writer = EventWriter(path)
+    writer.write("warning", message=name)
+    writer.close()
+    path.read_bytes().decode("utf-8")
+    assert read_all(path)[0]["message"] == name
+
+
+def test_events_of_several_threads_do_not_mix(path: Path) -> None:
+    writer = EventWriter(path)
+
+    def write_many(thread: int) -> None:
+        for number in range(200):
+            writer.write("step", thread=thread, step=number, fill="x" * 50)
+
+    threads = [threading.Thread(target=write_many, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    events = read_all(path)
+    assert len(path.read_bytes().splitlines()) == len(events) == 800
+    assert [e["step"] for e in events if e["thread"] == 2] == list(range(200))
+
+
+def test_a_reader_gets_each_event_once_as_they_come(path: Path) -> None:
+    reader = EventReader(path)
+    assert reader.read_new() == []
+    writer = EventWriter(path)
+    writer.write("started")
+    writer.write("step")
+    assert kinds(reader.read_new()) == ["started", "step"]
+    assert reader.read_new() == []
+    writer.write("ended")
+    assert kinds(reader.read_new()) == ["ended"]
+    writer.close()
+
+
+def test_a_reader_leaves_a_half_written_line_for_the_next_time(path: Path) -> None:
+    reader = EventReader(path)
+    path.write_bytes(b'{"kind":"a"}\n{"kind":"\xc3')
+    assert kinds(reader.read_new()) == ["a"]
+    assert not reader.read_ahead()
+    with path.open("ab") as file:
+        file.write(b'\xa9"}\n')
+    assert reader.read_ahead()
+    assert kinds(reader.read_new()) == ["é"]
+    assert not reader.read_ahead()
+
+
+def test_a_reader_passes_over_lines_that_are_no_events(path: Path) -> None:
+    path.write_bytes(b'nonsense\n\n[1]\n3\n{"v":1}\n\xff\xfe\n\x00\x00\n{"kind":"a"}\n')
+    assert kinds(read_all(path)) == ["a"]
+
+
+def test_a_reader_goes_on_after_a_half_line_is_cut(path: Path) -> None:
+    write(path, "started")
+    reader = EventReader(path)
+    reader.read_new()
+    with path.open("ab") as file:
+        file.write(b'{"kind":"half')
+    assert reader.read_new() == []
+    write(path, "ended")
+    assert kinds(reader.read_new()) == ["ended"]
+
+
+def test_a_reader_tells_the_story_again_when_the_file_was_cut_back(path: Path) -> None:
+    write(path, "started", "step", "step", "ended")
+    reader = EventReader(path)
+    reader.read_new()
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert kinds(reader.read_new()) == ["started"]
+
+
+def test_a_file_that_is_not_there_has_no_events(path: Path) -> None:
+    assert read_all(path) == []
+    assert not EventReader(path).read_ahead()

@@ -1,0 +1,265 @@
+"""Pictures as people have them: turned, transparent, 16 bits deep, in CMYK, moving, cut short, or no pictures at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tinv_tui.datasets.pictures import list_pictures, load_for_training, open_upright, usable_pictures
+from tinv_tui.errors import InputError
+
+ORIENTATION = 0x0112
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "pictures"
+    made.mkdir()
+    return made
+
+
+def halves(size: tuple[int, int], top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
+    image = Image.new("RGB", size, top)
+    image.paste(bottom, (0, size[1] // 2, *size))
+    return image
+
+
+def noise(width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+def turned_jpeg(path: Path, orientation: int) -> Path:
+    """40 x 20 pixels as stored, red above blue; the camera says how to turn it."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    halves((40, 20), RED, BLUE).save(path, exif=exif, quality=95)
+    return path
+
+
+def one_problem(folder: Path) -> str:
+    (entry,) = list_pictures(folder)
+    assert (entry.width, entry.height) == (0, 0)
+    return entry.problem or ""
+
+
+def test_pictures_come_in_the_order_of_their_names_with_sizes_and_captions(folder: Path) -> None:
+    for number, name in enumerate(["b b.png", "a.JPG", "çà 猫.webp"]):
+        Image.new("RGB", (10 + number, 20)).save(folder / name)
+    (folder / "b b.txt").write_text("a cat")
+    listed = list_pictures(folder)
+    assert [(e.path.name, e.width, e.height, e.caption, e.problem) for e in listed] == [
+        ("a.JPG", 11, 20, None, None),
+        ("b b.png", 10, 20, "a cat", None),
+        ("çà 猫.webp", 12, 20, None, None),
+    ]
+
+
+def test_what_is_no_picture_by_name_is_passed_over(folder: Path) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    for name in ("notes.txt", "Thumbs.db", ".hidden.png", "a.png.part"):
+        (folder / name).write_text("x")
+    (folder / "sub.png").mkdir()
+    assert [e.path.name for e in list_pictures(folder)] == ["a.png"]
+
+
+def test_a_folder_that_is_missing_or_a_file_is_an_error(folder: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        list_pictures(folder / "gone")
+    (folder / "file").touch()
+    with pytest.raises(InputError, match="not a folder"):
+        list_pictures(folder / "file")
+
+
+def test_a_folder_without_pictures_is_an_error(folder: Path) -> None:
+    with pytest.raises(InputError, match="no pictures"):
+        usable_pictures(folder)
+
+
+def test_a_folder_in_which_no_picture_can_be_read_is_an_error_with_the_reason(folder: Path) -> None:
+    (folder / "a.png").touch()
+    with pytest.raises(InputError, match=r"1 files, none of which can be read \(empty file\)"):
+        usable_pictures(folder)
+
+
+def test_only_the_readable_pictures_are_usable(folder: Path) -> None:
+    (folder / "a.png").touch()
+    Image.new("RGB", (8, 8)).save(folder / "b.png")
+    assert [e.path.name for e in usable_pictures(folder)] == ["b.png"]
+
+
+def test_an_empty_file_has_that_problem(folder: Path) -> None:
+    (folder / "a.jpg").touch()
+    assert one_problem(folder) == "empty file"
+
+
+def test_a_text_called_png_has_a_problem(folder: Path) -> None:
+    (folder / "a.png").write_text("<html>404 not found</html>")
+    assert "cannot be read" in one_problem(folder)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_unread(folder: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (100_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    path = folder / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b""))
+    assert "too large" in one_problem(folder)
+    with pytest.raises(OSError, match=r"bomb\.png"):
+        open_upright(path)
+
+
+def test_a_link_to_nothing_is_passed_over(folder: Path) -> None:
+    (folder / "a.png").symlink_to(folder / "gone.png")
+    assert list_pictures(folder) == []
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photo_has_the_size_it_is_seen_at(folder: Path, orientation: int) -> None:
+    path = turned_jpeg(folder / "a.jpg", orientation)
+    (entry,) = list_pictures(folder)
+    assert (entry.width, entry.height) == ((20, 40) if orientation >= 5 else (40, 20))
+    assert open_upright(path).size == (entry.width, entry.height)
+
+
+def test_an_orientation_that_does_not_exist_turns_nothing(folder: Path) -> None:
+    path = turned_jpeg(folder / "a.jpg", 9)
+    (entry,) = list_pictures(folder)
+    assert (entry.width, entry.height) == open_upright(path).size == (40, 20)
+
+
+def test_a_turned_photo_is_opened_upright(folder: Path) -> None:
+    image = open_upright(turned_jpeg(folder / "a.jpg", 6))  # the camera was held a quarter turn to the left
+    assert image.getpixel((17, 20))[0] > 200
+    assert image.getpixel((2, 20))[2] > 200
+
+
+def test_a_palette_png_with_a_transparent_colour_keeps_its_transparency(folder: Path) -> None:
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, *GREEN])
+    image.putpixel((0, 0), 0)
+    image.save(folder / "a.png", transparency=0)
+    opened = open_upright(folder / "a.png")
+    assert (opened.mode, opened.getpixel((0, 0))[3], opened.getpixel((5, 5))) == ("RGBA", 0, (*GREEN, 255))
+
+
+def test_a_palette_png_without_transparency_has_three_channels(folder: Path) -> None:
+    halves((8, 8), RED, BLUE).quantize(4).save(folder / "a.png")
+    opened = open_upright(folder / "a.png")
+    assert (opened.mode, opened.getpixel((0, 0)), opened.getpixel((0, 7))) == ("RGB", RED, BLUE)
+
+
+def test_a_grey_picture_with_opacity_keeps_it(folder: Path) -> None:
+    Image.new("LA", (8, 8), (100, 40)).save(folder / "a.png")
+    assert open_upright(folder / "a.png").getpixel((3, 3)) == (100, 100, 100, 40)
+
+
+def test_a_16_bit_png_is_scaled_not_clipped(folder: Path) -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16)[None].repeat(8, axis=0)
+    Image.fromarray(ramp).save(folder / "a.png")
+    row = np.asarray(open_upright(folder / "a.png"))[0, :, 0].astype(int)
+    assert np.abs(row - np.linspace(0, 255, 64)).max() <= 1
+
+
+def test_a_cmyk_jpeg_has_the_colours_it_was_printed_in(folder: Path) -> None:
+    Image.new("RGB", (16, 16), (220, 30, 40)).convert("CMYK").save(folder / "a.jpg", quality=95)
+    opened = open_upright(folder / "a.jpg")
+    assert opened.mode == "RGB"
+    assert np.abs(np.array(opened.getpixel((8, 8))) - (220, 30, 40)).max() < 25
+
+
+def test_of_an_animated_gif_the_first_frame_is_taken(folder: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN, BLUE)]
+    frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:], duration=100)
+    (entry,) = usable_pictures(folder)
+    assert open_upright(entry.path).convert("RGB").getpixel((4, 4)) == RED
+
+
+def test_a_jpeg_cut_short_does_not_load(folder: Path) -> None:
+    noise(64, 64).save(folder / "whole.jpg")
+    path = folder / "a.jpg"
+    path.write_bytes((folder / "whole.jpg").read_bytes()[:1500])
+    with pytest.raises(OSError, match="truncated"):
+        load_for_training(path, (32, 32), crop=True)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "webp", "bmp"])
+def test_a_damaged_file_is_a_problem_or_an_oserror_and_never_anything_else(
+    folder: Path, kind: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    buffer, chance = io.BytesIO(), random.Random(kind)
+    noise(24, 16).save(buffer, kind)
+    data, path, outcomes = buffer.getvalue(), folder / f"a.{kind}", set[str]()
+    for round_ in range(80):
+        damaged = bytearray(data)
+        for _ in range(chance.randint(1, 6)):
+            damaged[chance.randrange(len(data) if round_ % 2 else min(len(data), 100))] = chance.randrange(256)
+        path.write_bytes(damaged[: chance.randrange(len(data)) if round_ % 4 == 0 else None])
+        outcomes.add("problem" if list_pictures(folder)[0].problem else "listed")
+        try:
+            load_for_training(path, (16, 16), crop=True)
+        except OSError:
+            outcomes.add("error")
+    assert {"problem", "error"} <= outcomes
+    assert list(recwarn) == []
+
+
+def test_listing_a_picture_of_a_large_but_allowed_size_warns_nobody(folder: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(folder / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (entry,) = list_pictures(folder)
+    assert (entry.width, entry.problem) == (10_000, None)
+
+
+def test_a_name_that_is_no_text_is_listed_like_any_other(folder: Path) -> None:
+    name = os.fsencode(folder) + b"/cat\xff.png"
+    with open(name, "wb") as file:
+        Image.new("RGB", (8, 8)).save(file, "PNG")
+    (entry,) = usable_pictures(folder)
+    assert os.fsencode(entry.path) == name
+
+
+def loaded(image: Image.Image, folder: Path, size: tuple[int, int], *, crop: bool) -> tuple[NDArray, NDArray]:
+    image.save(folder / "a.png")
+    return load_for_training(folder / "a.png", size, crop=crop)
+
+
+def test_pixels_are_channels_first_in_minus_one_to_one(folder: Path) -> None:
+    pixels, opacity = loaded(halves((32, 16), RED, BLUE), folder, (32, 16), crop=True)
+    assert (pixels.shape, pixels.dtype, opacity.shape) == ((3, 16, 32), np.float32, (16, 32))
+    assert pixels[:, 0, 0].tolist() == [1, -1, -1]
+    assert pixels[:, 15, 31].tolist() == [-1, -1, 1]
+    assert opacity.min() == 1
+
+
+def test_a_cropped_picture_keeps_its_shape_and_loses_its_ends(folder: Path) -> None:
+    image = Image.new("RGB", (64, 16), GREEN)
+    image.paste(RED, (24, 0, 40, 16))  # a square in the middle
+    pixels, _ = loaded(image, folder, (32, 32), crop=True)
+    assert pixels[0].min() > 0
+
+
+def test_a_resized_picture_is_squeezed_whole(folder: Path) -> None:
+    image = Image.new("RGB", (64, 16), GREEN)
+    image.paste(RED, (24, 0, 40, 16))
+    pixels, _ = loaded(image, folder, (32, 32), crop=False)
+    assert (pixels[0] > 0).mean() == pytest.approx(0.25)
+
+
+def test_what_is_transparent_is_white_and_has_no_opacity(folder: Path) -> None:
+    image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (8, 0, 16, 16))
+    pixels, opacity = loaded(image, folder, (16, 16), crop=False)
+    assert (pixels[:, :, :8].min(), pixels[:, :, 8:].max()) == (1, -1)
+    assert (opacity[:, :8].max(), opacity[:, 8:].min()) == (0, 1)

@@ -1,0 +1,308 @@
+"""What a recipe comes to: checked before anything exists, every open question answered, everything odd said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinv_tui import paths
+from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe, make_recipe
+from tinv_tui.runs.estimates import estimate_time
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status, write_status
+
+
+@pytest.fixture(autouse=True)
+def pictures(tmp_path: Path) -> Path:
+    """Five captioned pictures of the bundled model's size in the folder ``pictures``."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(5):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"red, thing {number}")
+    return folder
+
+
+def recipe(**changes: Any) -> Recipe:
+    """A recipe on the bundled model; ``section__key=value`` changes a key."""
+    values: dict[str, dict[str, Any]] = {
+        "model": {"path": "bundled"},
+        "embedding": {"name": "zork"},
+        "dataset": {"path": "pictures"},
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        values.setdefault(section, {})[name] = value
+    return make_recipe(values)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Any:
+    return lambda **changes: plan_run(recipe(**changes), tmp_path)
+
+
+def codes(plan: RunPlan) -> list[str]:
+    return [code for code, _ in plan.warnings]
+
+
+def message(plan: RunPlan, code: str) -> str:
+    return next(message for found, message in plan.warnings if found == code)
+
+
+def put(name: str, step: int, vectors: int = 3, width: int = 64) -> Path:
+    """An embedding in the library."""
+    folder = paths.embeddings_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = np.ones((vectors, width), dtype=np.float32)
+    write_embedding(folder / f"{name}.safetensors", Embedding(name, {"emb_params": rows}, step))
+    return folder / f"{name}.safetensors"
+
+
+def test_a_sound_recipe_has_no_warning_and_makes_nothing(plan: Any) -> None:
+    assert plan().warnings == ()
+    assert not paths.home().exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"embedding__name": ""}, "recipe-missing"),
+        ({"embedding__name": "../zork"}, "name-path"),
+        ({"model__path": "gone"}, "model-missing"),
+        ({"model__path": "pictures"}, "model-format"),
+        ({"model__clip_skip": 3}, "clip-skip"),
+        ({"model__vae": "pictures"}, "vae-missing"),
+        ({"dataset__path": "gone"}, "dataset-missing"),
+        ({"dataset__path": "."}, "dataset-empty"),
+        ({"dataset__template": "subjekt"}, "template-missing"),
+        ({"dataset__template": "pictures/0.txt"}, "template-nameless"),
+        ({"dataset__width": 72}, "size-grid"),
+        ({"embedding__continue_from": "gone"}, "embedding-missing"),
+    ],
+)
+async def test_bad_input_is_an_input_error_and_nothing_is_created(
+    tmp_path: Path, changes: dict[str, Any], code: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        await Run.start(recipe(**changes), beside=tmp_path)
+    assert caught.value.code == code
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_plan_has_absolute_paths_and_no_open_question(plan: Any, pictures: Path) -> None:
+    wanted = plan().recipe
+    assert wanted.dataset.path == str(pictures)
+    assert (wanted.dataset.width, wanted.dataset.height) == (64, 64)
+    assert (wanted.preview.width, wanted.preview.height) == (64, 64)
+    assert wanted.training.seed >= 0
+
+
+def test_width_0_is_the_models_native_size_and_a_preview_follows_the_training(plan: Any) -> None:
+    wanted = plan(dataset__width=128, preview__height=32).recipe
+    assert (wanted.dataset.width, wanted.dataset.height) == (128, 64)
+    assert (wanted.preview.width, wanted.preview.height) == (128, 32)
+
+
+def test_seed_minus_1_is_drawn_anew_each_time_and_another_seed_stays(plan: Any) -> None:
+    assert len({plan().recipe.training.seed for _ in range(4)}) == 4
+    assert plan(training__seed=0).recipe.training.seed == 0
+
+
+def test_the_run_keeps_the_plans_answers_in_its_recipe(plan: Any) -> None:
+    made = plan()
+    folder = make_run(made)
+    assert load_recipe(folder.recipe) == made.recipe
+    assert (folder.name, state_of(folder)[0]) == ("zork", "starting")
+    assert folder.path.parent.parent == paths.runs_folder()
+
+
+def test_a_plan_of_a_planned_recipe_changes_nothing(plan: Any, tmp_path: Path) -> None:
+    first = plan()
+    assert plan_run(first.recipe, Path("/")).recipe == first.recipe
+
+
+def test_a_missing_caption_is_a_warning_where_the_template_wants_captions(plan: Any, pictures: Path) -> None:
+    (pictures / "3.txt").unlink()
+    assert codes(plan()) == ["caption-missing"]
+    assert message(plan(), "caption-missing").startswith("1 of 5 pictures")
+    assert plan(dataset__template="subject").warnings == ()
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_and_said(plan: Any, pictures: Path) -> None:
+    (pictures / "broken.png").touch()
+    made = plan()
+    assert len(made.pictures) == 5
+    assert message(made, "picture-skipped") == "broken.png: empty file; it is left out"
+
+
+def test_few_pictures_are_a_warning(plan: Any, pictures: Path) -> None:
+    (pictures / "0.png").unlink()
+    assert codes(plan()) == ["too-few"]
+
+
+@pytest.mark.parametrize(("batch", "repeats", "warned"), [(5, 1, False), (6, 1, True), (6, 2, False)])
+def test_a_step_larger_than_the_set_is_said(plan: Any, batch: int, repeats: int, warned: bool) -> None:
+    assert ("batch-large" in codes(plan(training__batch_size=batch, dataset__repeats=repeats))) is warned
+
+
+def test_what_is_odd_about_the_schedule_is_among_the_warnings(plan: Any) -> None:
+    made = plan(training__learning_rate="0.5:10, 0.001:10", training__steps=30)
+    assert codes(made) == ["rate-short", "rate-high"]
+    assert made.rates.in_words() == "0.5 for 1–10, 0.001 for 11–30"
+
+
+def test_the_clipping_schedule_is_heeded_only_when_clipping(plan: Any) -> None:
+    odd = {"training__clip_schedule": "0.1:5", "training__steps": 30}
+    assert codes(plan(**odd)) == []
+    assert codes(plan(**odd, training__clip="norm")) == ["rate-short"]
+
+
+def test_a_prompt_of_several_chunks_is_said(plan: Any, pictures: Path) -> None:
+    (pictures / "2.txt").write_text("a " * 90)
+    assert "2.png" in message(plan(), "prompt-long")
+
+
+def test_pictures_of_another_shape_get_a_bucket_of_their_own(plan: Any, pictures: Path) -> None:
+    Image.new("RGB", (128, 64)).save(pictures / "9.png")
+    groups = plan().groups
+    assert groups.pop((64, 64)) == [0, 1, 2, 3, 4]
+    ((size, members),) = groups.items()
+    assert (members, size[0] > size[1]) == ([5], True)
+    assert plan(dataset__sizes="crop").groups == {(64, 64): [0, 1, 2, 3, 4, 5]}
+
+
+def test_steps_per_epoch_count_every_picture_once(plan: Any) -> None:
+    assert plan().steps_per_epoch == 5
+    assert plan(dataset__repeats=4, training__batch_size=2, training__gradient_accumulation=2).steps_per_epoch == 5
+    assert plan(training__batch_size=50).steps_per_epoch == 1
+
+
+def test_sample_prompts_are_whole_sentences_with_the_name(plan: Any) -> None:
+    prompts = plan().sample_prompts(7)
+    assert len(prompts) == 7
+    assert all("zork" in p and "[" not in p for p in prompts)
+    assert prompts[1].endswith("red, thing 1")
+
+
+def test_memory_grows_with_the_batch(plan: Any) -> None:
+    assert 0 < plan().peak_bytes() < plan(training__batch_size=64).peak_bytes()
+
+
+def test_a_library_embedding_at_step_0_is_the_one_to_train(plan: Any) -> None:
+    put("zork", 0, vectors=3)
+    made = plan(embedding__vectors=1)
+    assert (made.recipe.embedding.name, made.recipe.embedding.vectors) == ("zork", 3)
+    assert made.warnings == ()
+
+
+def test_a_trained_library_embedding_makes_the_new_one_name_2_and_that_is_said(plan: Any) -> None:
+    put("zork", 500, vectors=3)
+    made = plan()
+    assert (made.recipe.embedding.name, made.recipe.embedding.vectors) == ("zork-2", 1)
+    assert "'zork-2'" in message(made, "name-taken")
+
+
+@pytest.mark.parametrize("changes", [{"embedding__overwrite": True}, {"embedding__continue_from": "zork"}])
+def test_overwriting_or_continuing_keeps_the_name(plan: Any, changes: dict[str, Any]) -> None:
+    put("zork", 500)
+    made = plan(**changes)
+    assert made.recipe.embedding.name == "zork"
+    assert "name-taken" not in codes(made)
+
+
+def test_continuing_takes_the_vectors_of_the_embedding_it_continues(plan: Any, tmp_path: Path) -> None:
+    put("old", 500, vectors=4).rename(tmp_path / "old.safetensors")
+    made = plan(embedding__continue_from="old.safetensors")
+    assert (made.recipe.embedding.vectors, made.recipe.embedding.name) == (4, "zork")
+    assert made.recipe.embedding.continue_from == str(tmp_path / "old.safetensors")
+
+
+@pytest.mark.parametrize("changes", [{}, {"embedding__continue_from": "zork"}])
+def test_an_embedding_of_another_width_does_not_fit_the_model(plan: Any, changes: dict[str, Any]) -> None:
+    put("zork", 0, width=768)
+    with pytest.raises(InputError, match="768 wide") as caught:
+        plan(**changes)
+    assert caught.value.code == "embedding-misfit"
+
+
+def test_a_name_with_odd_characters_is_cleaned_and_that_is_said(plan: Any) -> None:
+    put("zork", 0, vectors=3)
+    made = plan(embedding__name="<zork>")
+    assert (made.recipe.embedding.name, codes(made)) == ("zork", ["name-cleaned"])
+    assert made.recipe.embedding.vectors == 3
+
+
+HOLD = (
+    "import sys; from pathlib import Path; from tinv_tui.runs.liveness import RunLock\n"
+    "lock = RunLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def living_run(plan: Any) -> Iterator[Any]:
+    """Makes runs whose lock is held by a real process."""
+    started: list[subprocess.Popen[str]] = []
+
+    def live(**changes: Any) -> RunPlan:
+        made = plan(**changes)
+        folder = make_run(made)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        started.append(subprocess.Popen([sys.executable, "-c", HOLD, str(folder.lock)], text=True, **pipes))
+        assert started[-1].stdout.readline() == "held\n"  # type: ignore[union-attr]
+        write_status(folder.status, Status(state="running", name=made.recipe.embedding.name))
+        return made
+
+    yield live
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_name_that_a_living_run_trains_is_taken(plan: Any, living_run: Any) -> None:
+    living_run()
+    assert plan().recipe.embedding.name == "zork-2"
+    assert plan(embedding__name="other").recipe.embedding.name == "other"
+
+
+def test_a_living_run_keeps_its_name_also_when_its_folder_is_called_otherwise(plan: Any, living_run: Any) -> None:
+    write_status(make_run(plan()).status, Status(state="stopped", name="zork"))
+    living_run()  # trains "zork" in the folder zork-2
+    assert plan().recipe.embedding.name == "zork-2"
+
+
+def test_a_living_run_in_another_log_directory_of_the_recipe_counts(plan: Any, living_run: Any) -> None:
+    living_run(saving__log_directory="logs")
+    assert plan(saving__log_directory="logs").recipe.embedding.name == "zork-2"
+
+
+def test_a_run_that_ended_gives_its_name_back(plan: Any) -> None:
+    write_status(make_run(plan()).status, Status(state="failed", name="zork"))
+    assert plan().recipe.embedding.name == "zork"
+
+
+def test_the_time_is_estimated_from_a_run_that_does_the_same_work(plan: Any) -> None:
+    assert estimate_time(plan()).seconds is None
+    write_status(make_run(plan()).status, Status(state="finished", name="zork", steps_per_second=4.0))
+    estimate = estimate_time(plan(training__steps=100))
+    assert (estimate.seconds, "zork" in estimate.basis) == (25.0, True)
+    assert estimate_time(plan(training__steps=100, training__batch_size=2)).seconds is None
+
+
+def test_a_run_whose_recipe_is_damaged_does_not_hinder_the_estimate(plan: Any) -> None:
+    folder = make_run(plan())
+    write_status(folder.status, Status(state="finished", steps_per_second=4.0))
+    folder.recipe.write_text("[")
+    assert estimate_time(plan()).seconds is None

@@ -1,0 +1,344 @@
+"""The recipe: every option with its default, read from TOML and flags, with errors that speak to the user."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import (
+    Recipe,
+    all_keys,
+    allowed_values,
+    apply_override,
+    field_of,
+    load_recipe,
+    make_recipe,
+    require_complete,
+    resolve_paths,
+    to_toml,
+)
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "model": {"path": "", "vae": "", "clip_skip": 1, "prediction_type": "auto"},
+    "embedding": {"name": "", "vectors": 1, "init_text": "*", "continue_from": "", "overwrite": False},
+    "dataset": {
+        "path": "",
+        "template": "subject_filewords",
+        "width": 0,
+        "height": 0,
+        "sizes": "bucket",
+        "repeats": 1,
+        "flip": False,
+        "shuffle_tags": False,
+        "drop_out_tags": 0.1,
+        "latent_sampling": "deterministic",
+        "alpha_as_weight": False,
+    },
+    "training": {
+        "steps": 100000,
+        "learning_rate": "0.005",
+        "rate_steps": "duration",
+        "batch_size": 1,
+        "gradient_accumulation": 1,
+        "clip": "off",
+        "clip_schedule": "0.1",
+        "precision": "auto",
+        "seed": -1,
+        "deterministic": False,
+        "evaluation_samples": 4,
+    },
+    "saving": {
+        "log_directory": "",
+        "embedding_every": 500,
+        "image_every": 500,
+        "image_carries_embedding": True,
+        "formats": ["safetensors"],
+        "checkpoint_seconds": 20,
+    },
+    "preview": {
+        "prompts": [],
+        "negative": "",
+        "steps": 20,
+        "sampler": "dpm++ 2m karras",
+        "cfg": 7.0,
+        "seed": 42,
+        "width": 0,
+        "height": 0,
+    },
+}
+"""The table of the design, section 4."""
+CHOICES = {
+    "model.prediction_type": {"auto", "epsilon", "v_prediction"},
+    "dataset.sizes": {"bucket", "resize", "crop"},
+    "dataset.latent_sampling": {"deterministic", "once", "random"},
+    "training.rate_steps": {"duration", "absolute"},
+    "training.clip": {"off", "value", "norm"},
+    "training.precision": {"auto", "bf16", "fp16", "fp32"},
+}
+
+
+def wrong(values: dict[str, Any]) -> InputError:
+    with pytest.raises(InputError) as caught:
+        make_recipe(values, "cat.toml")
+    return caught.value
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    section, _, name = key.partition(".")
+    return {section: {name: value}}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "cat.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_key_exists_with_its_default_and_there_is_no_other() -> None:
+    assert make_recipe({}).model_dump(mode="json") == DEFAULTS
+
+
+@pytest.mark.parametrize("key", all_keys())
+def test_every_key_has_a_help_text(key: str) -> None:
+    assert len((field_of(key).description or "").strip()) > 10
+
+
+@pytest.mark.parametrize("key", sorted(CHOICES))
+def test_every_word_of_a_choice_is_taken_and_no_other(key: str) -> None:
+    for word in CHOICES[key]:
+        make_recipe(nested(key, word))
+    error = wrong(nested(key, "sideways"))
+    assert all(word in error.message for word in (*CHOICES[key], "cat.toml", key, "sideways"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("embedding.vectors", 0, "from 1 to 75"),
+        ("embedding.vectors", 76, "from 1 to 75"),
+        ("dataset.drop_out_tags", 1.01, "from 0 to 1"),
+        ("dataset.drop_out_tags", -0.1, "from 0 to 1"),
+        ("training.steps", 0, "from 1 to"),
+        ("training.seed", -2, "from -1 to"),
+        ("saving.embedding_every", -1, "0 or more"),
+        ("preview.cfg", 0.5, "from 1 to 50"),
+        ("preview.cfg", float("nan"), "from 1 to 50"),
+        ("dataset.width", 100, "a multiple of 8"),
+        ("preview.height", 516, "a multiple of 8"),
+    ],
+)
+def test_a_value_out_of_range_names_file_key_value_and_range(key: str, value: Any, allowed: str) -> None:
+    error = wrong(nested(key, value))
+    assert error.code == "recipe-value"
+    assert all(part in error.message for part in ("cat.toml", key, repr(value), allowed))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        ("embedding.name", 5, "text"),
+        ("training.learning_rate", 0.005, "text"),
+        ("embedding.vectors", "4", "a whole number"),
+        ("training.steps", 5.0, "a whole number"),
+        ("training.steps", True, "a whole number"),
+        ("embedding.overwrite", "yes", "true or false"),
+        ("dataset.flip", 1, "true or false"),
+        ("preview.cfg", "7", "a number"),
+        ("preview.prompts", "a cat", "a list"),
+        ("preview.prompts", ["a cat", 3], "a list"),
+        ("saving.formats", ["pt"], "safetensors"),
+    ],
+)
+def test_a_value_of_the_wrong_type_names_file_key_value_and_kind(key: str, value: Any, kind: str) -> None:
+    error = wrong(nested(key, value))
+    assert all(part in error.message for part in ("cat.toml", key, repr(value), kind))
+
+
+def test_a_whole_number_will_do_where_a_number_is_wanted() -> None:
+    assert make_recipe({"preview": {"cfg": 7}}).preview.cfg == 7
+
+
+@pytest.mark.parametrize(
+    ("values", "unknown", "nearest"),
+    [
+        ({"training": {"step": 5}}, "training.step", "training.steps"),
+        ({"trainig": {"steps": 5}}, "trainig.steps", "training.steps"),
+        ({"previw": {"steps": 5}}, "previw.steps", "preview.steps"),
+        ({"dataset": {"learning_rate": "1"}}, "dataset.learning_rate", "training.learning_rate"),
+        ({"steps": 5}, "steps", "training.steps"),
+        ({"embeding": 5}, "embeding", "embedding"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(values: dict[str, Any], unknown: str, nearest: str) -> None:
+    error = wrong(values)
+    assert error.code == "recipe-unknown-key"
+    assert f"cat.toml: there is no key {unknown}" in error.message
+    assert error.hint == f"Did you mean {nearest}?"
+
+
+def test_a_section_must_be_a_table() -> None:
+    assert "model must be a table" in wrong({"model": "bundled"}).message
+
+
+def test_a_rate_that_cannot_be_read_is_found_when_the_recipe_is() -> None:
+    assert wrong({"training": {"learning_rate": "fast"}}).code == "rate-malformed"
+    assert wrong({"training": {"clip_schedule": "-1"}}).message.startswith("training.clip_schedule")
+
+
+@pytest.mark.parametrize("key", ["model.path", "embedding.name", "dataset.path"])
+def test_a_required_key_that_is_blank_is_named(key: str) -> None:
+    values = {"model": {"path": "bundled"}, "embedding": {"name": "cat"}, "dataset": {"path": "pictures"}}
+    require_complete(make_recipe(values))
+    section, _, name = key.partition(".")
+    values[section][name] = "  "
+    with pytest.raises(InputError, match=rf"cat\.toml: {key} is required"):
+        require_complete(make_recipe(values), "cat.toml")
+
+
+def test_a_file_is_read_section_by_section(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, '[embedding]\nname = "Kätzchen"\n[preview]\nprompts = ["a", "b"]\n'))
+    assert (recipe.embedding.name, recipe.preview.prompts, recipe.training.steps) == ("Kätzchen", ("a", "b"), 100000)
+
+
+@pytest.mark.parametrize("content", [b"[model", b"\xff\xfe\x00", b"a = 1\na = 2\n"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cat.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cat\.toml"):
+        load_recipe(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe at .*cat\.toml"):
+        load_recipe(tmp_path / "cat.toml")
+    with pytest.raises(InputError, match=tmp_path.name):
+        load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("embedding.init_text=ginger cat", "embedding.init_text", "ginger cat"),
+        ('embedding.init_text="quoted"', "embedding.init_text", '"quoted"'),
+        ("embedding.init_text=", "embedding.init_text", ""),
+        ("training.learning_rate=0.005:5, 0.001", "training.learning_rate", "0.005:5, 0.001"),
+        ("preview.negative=x = y", "preview.negative", "x = y"),
+        ("training.clip=norm", "training.clip", "norm"),
+        ("training.steps=1_000", "training.steps", 1000),
+        ("dataset.flip= true", "dataset.flip", True),
+        ("dataset.drop_out_tags=0.25", "dataset.drop_out_tags", 0.25),
+        ('preview.prompts=["a [name]", "b"]', "preview.prompts", ("a [name]", "b")),
+    ],
+)
+def test_set_takes_raw_text_for_text_and_toml_for_the_rest(tmp_path: Path, override: str, key: str, value: Any) -> None:
+    recipe = load_recipe(write(tmp_path, "[training]\nsteps = 7\n"), [override])
+    section, _, name = key.partition(".")
+    assert getattr(getattr(recipe, section), name) == value
+
+
+def test_set_wins_over_the_file_and_the_last_set_over_the_first(tmp_path: Path) -> None:
+    path = write(tmp_path, "[training]\nsteps = 7\nbatch_size = 2\n")
+    recipe = load_recipe(path, ["training.steps=8", "training.steps=9"])
+    assert (recipe.training.steps, recipe.training.batch_size) == (9, 2)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("training.steps", "there is no '='"),
+        ("training.step=5", "Did you mean training.steps"),
+        ("training.steps=many", "a whole number"),
+        ("training.steps=", "a whole number"),
+        ("training.steps='5'", "a whole number"),
+        ("dataset.flip=True", "true or false"),
+        ("preview.prompts=a cat", "a list"),
+    ],
+)
+def test_a_bad_set_says_what_is_wanted(tmp_path: Path, override: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(write(tmp_path, ""), [override])
+    assert said in str(caught.value)
+
+
+def test_set_on_a_file_whose_section_is_no_table_is_the_files_error() -> None:
+    values: dict[str, Any] = {"training": 5}
+    apply_override(values, "training.steps=4")
+    assert "training must be a table" in wrong(values).message
+
+
+@pytest.mark.parametrize("key", all_keys())
+def test_what_a_key_may_hold_is_told_in_words(key: str) -> None:
+    assert allowed_values(key).split()[0] in {"a", "one", "text", "true"}
+
+
+def test_a_written_recipe_carries_every_key_under_its_section() -> None:
+    written = tomllib.loads(to_toml(make_recipe({})))
+    assert written == DEFAULTS
+    assert [f"{s}.{k}" for s, table in written.items() for k in table] == all_keys()
+
+
+def test_a_written_recipe_reads_back_the_same(tmp_path: Path) -> None:
+    values = {
+        "model": {"path": "models/sd 1.5", "clip_skip": 2},
+        "embedding": {"name": "Kätzchen-2", "init_text": 'a "quoted" \\ text\nof\ttwo lines # 5', "vectors": 75},
+        "dataset": {"drop_out_tags": 1e-7, "flip": True},
+        "training": {"seed": 2**63 - 1, "learning_rate": "5e-3:10, 0.001"},
+        "preview": {"prompts": ["日本語", "it's '''three'''", ""], "cfg": 1},
+    }
+    recipe = make_recipe(values)
+    assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
+
+
+def resolved(folder: Path, **values: dict[str, Any]) -> Recipe:
+    return resolve_paths(make_recipe(values), folder)
+
+
+def test_relative_paths_start_at_the_recipes_folder(tmp_path: Path) -> None:
+    (tmp_path / "my model").mkdir()
+    (tmp_path / "lines.txt").write_text("[name]\n")
+    recipe = resolved(
+        tmp_path,
+        model={"path": "my model", "vae": "vaes/a"},
+        embedding={"continue_from": "./old.safetensors"},
+        dataset={"path": "../cats", "template": "lines.txt"},
+        saving={"log_directory": "logs"},
+    )
+    assert recipe.model.path == str(tmp_path / "my model")
+    assert recipe.model.vae == str(tmp_path / "vaes" / "a")
+    assert recipe.embedding.continue_from == str(tmp_path / "old.safetensors")
+    assert recipe.dataset.path == str(tmp_path.parent / "cats")
+    assert recipe.dataset.template == str(tmp_path / "lines.txt")
+    assert recipe.saving.log_directory == str(tmp_path / "logs")
+
+
+def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    recipe = resolved(tmp_path / "elsewhere", model={"path": "~/sd"}, dataset={"path": "~/cats"})
+    assert (recipe.model.path, recipe.dataset.path) == (str(tmp_path / "sd"), str(tmp_path / "cats"))
+
+
+def test_the_home_of_nobody_is_a_path_like_any_other(tmp_path: Path) -> None:
+    assert resolved(tmp_path, dataset={"path": "~nobody-here/cats"}).dataset.path.endswith("~nobody-here/cats")
+
+
+def test_a_hub_id_and_empty_paths_stay_as_they_are(tmp_path: Path) -> None:
+    recipe = resolved(tmp_path, model={"path": "someone/sd-v1-5"})
+    assert (recipe.model.path, recipe.model.vae, recipe.dataset.path) == ("someone/sd-v1-5", "", "")
+    assert recipe.saving.log_directory == ""
+
+
+def test_known_names_stay_names_whatever_lies_beside_the_recipe(tmp_path: Path) -> None:
+    for name in ("bundled", "style", "my-cat"):
+        (tmp_path / name).mkdir()
+    recipe = resolved(
+        tmp_path, model={"path": "bundled"}, dataset={"template": "style"}, embedding={"continue_from": "my-cat"}
+    )
+    assert (recipe.model.path, recipe.dataset.template, recipe.embedding.continue_from) == (
+        "bundled",
+        "style",
+        "my-cat",
+    )

@@ -1,0 +1,161 @@
+"""The rate text and the plan it stands for (design: the recipe; A1111's reading in 1-based steps)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinv_tui.errors import InputError
+from tinv_tui.schedule import Plan, Reading, parse_rates
+
+GUIDE = "0.005:500, 0.001:1000, 0.004"
+
+
+def spans(text: str, steps: int, reading: Reading = "duration") -> list[tuple[float, int, int]]:
+    return [(s.rate, s.first, s.last) for s in parse_rates(text, steps, reading).spans]
+
+
+def codes(plan: Plan) -> list[str]:
+    return [code for code, _ in plan.warnings]
+
+
+def test_one_rate_holds_for_every_step() -> None:
+    assert spans("0.005", 20) == [(0.005, 1, 20)]
+
+
+def test_a_count_says_for_how_many_further_steps_a_rate_holds() -> None:
+    assert spans(GUIDE, 2000) == [(0.005, 1, 500), (0.001, 501, 1500), (0.004, 1501, 2000)]
+
+
+def test_an_absolute_count_is_the_last_step_of_its_rate() -> None:
+    assert spans(GUIDE, 2000, "absolute") == [(0.005, 1, 500), (0.001, 501, 1000), (0.004, 1001, 2000)]
+
+
+@pytest.mark.parametrize("reading", ["duration", "absolute"])
+def test_a_text_that_fits_its_steps_gives_no_warning(reading: Reading) -> None:
+    assert parse_rates(GUIDE, 2000, reading).warnings == ()
+
+
+def test_counts_that_end_exactly_at_the_last_step_give_no_warning() -> None:
+    plan = parse_rates("0.005:500, 0.001:1500", 2000)
+    assert (plan.spans[-1].last, plan.warnings) == (2000, ())
+
+
+@pytest.mark.parametrize(("reading", "last"), [("duration", 1500), ("absolute", 1000)])
+def test_the_last_rate_holds_to_the_end_with_a_warning_when_counts_run_out(reading: Reading, last: int) -> None:
+    plan = parse_rates("0.005:500, 0.001:1000", 2000, reading)
+    assert (plan.spans[-1].rate, plan.spans[-1].first, plan.spans[-1].last) == (0.001, 501, 2000)
+    assert codes(plan) == ["rate-short"]
+    assert f"step {last}" in plan.warnings[0][1]
+
+
+@pytest.mark.parametrize("reading", ["duration", "absolute"])
+def test_a_count_past_the_end_is_cut_and_said(reading: Reading) -> None:
+    plan = parse_rates("0.005:500, 0.001:9000", 2000, reading)
+    assert plan.spans[-1].last == 2000
+    assert codes(plan) == ["rate-cut"]
+
+
+@pytest.mark.parametrize("rest", ["0.001", "0.001:10"])
+def test_a_rate_that_would_begin_after_the_last_step_is_said_to_be_unused(rest: str) -> None:
+    plan = parse_rates(f"0.005:500, {rest}", 500)
+    assert len(plan.spans) == 1
+    assert codes(plan) == ["rate-cut"]
+
+
+def test_what_follows_a_rate_without_a_count_is_said_to_be_unused() -> None:
+    plan = parse_rates("0.005, 0.001:10", 50)
+    assert [s.rate for s in plan.spans] == [0.005]
+    assert codes(plan) == ["rate-unreachable"]
+    assert "0.001:10" in plan.warnings[0][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "expected"),
+    [
+        ("0.01:100, 0.02", 100, [(0.01, 1, 100)]),  # without A1111's overshoot by one step
+        ("0.01:100, 0.02:50, 0.03", 200, [(0.01, 1, 100), (0.03, 101, 200)]),
+        ("0.01:150, 0.02", 100, [(0.01, 1, 100)]),
+        ("0.01:-1, 0.02", 100, [(0.01, 1, 100)]),
+        ("0.01:0, 0.02", 100, [(0.02, 1, 100)]),
+        ("1e-3:5,", 10, [(0.001, 1, 10)]),  # without A1111's early end
+    ],
+)
+def test_an_absolute_text_reads_as_in_a1111(text: str, steps: int, expected: list[tuple[float, int, int]]) -> None:
+    assert spans(text, steps, "absolute") == expected
+
+
+def test_an_absolute_count_that_is_already_passed_is_skipped_and_said() -> None:
+    assert "rate-skipped" in codes(parse_rates("0.01:100, 0.02:50, 0.03", 200, "absolute"))
+
+
+@pytest.mark.parametrize("text", ["", "  ", " , ", ",,"])
+def test_no_rate_at_all_is_an_error(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_rates(text, 10)
+    assert caught.value.code == "rate-empty"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-0.005",
+        "0",
+        "0.0:5, 0.1",
+        "nan",
+        "inf",
+        "-inf",
+        "abc",
+        "0.005:",
+        ":500",
+        "0.1:1e3",
+        "0.1:2:3",
+        "0.1:2.5",
+        "1 2",
+    ],
+)
+@pytest.mark.parametrize("reading", ["duration", "absolute"])
+def test_negative_zero_endless_and_malformed_rates_are_errors(text: str, reading: Reading) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_rates(text, 10, reading)
+    assert caught.value.code == "rate-malformed"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["0.005:0, 0.001", "0.005:-1", "0.005:-7, 0.001"])
+def test_a_count_of_further_steps_must_be_above_zero(text: str) -> None:
+    with pytest.raises(InputError, match="step count above zero"):
+        parse_rates(text, 10, "duration")
+
+
+def test_an_absolute_text_whose_every_count_is_passed_leaves_no_rate() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_rates("0.005:0", 10, "absolute")
+    assert caught.value.code == "rate-empty"
+
+
+def test_an_error_names_the_key_and_the_piece() -> None:
+    with pytest.raises(InputError, match=r"training\.clip_schedule.*'abc'.*'abc:5'"):
+        parse_rates("0.1:3, abc:5", 10, key="training.clip_schedule")
+
+
+@pytest.mark.parametrize(("text", "warned"), [("0.1", True), ("0.0999", False), ("0.005:5, 0.5", True)])
+def test_a_rate_of_a_tenth_and_above_is_a_warning(text: str, warned: bool) -> None:
+    assert ("rate-high" in codes(parse_rates(text, 10))) is warned
+
+
+def test_a_high_clipping_threshold_is_no_warning() -> None:
+    assert parse_rates("0.1", 10, key="training.clip_schedule").warnings == ()
+
+
+@pytest.mark.parametrize("text", ["0.005:3,0.001", "0.005:3 , 0.001", " 0.005 : 3, 0.001 ,", "5e-3:3,,1e-3"])
+def test_spaces_exponents_and_empty_pieces_do_not_matter(text: str) -> None:
+    assert spans(text, 10) == [(0.005, 1, 3), (0.001, 4, 10)]
+
+
+def test_the_plan_knows_the_rate_of_every_step() -> None:
+    plan = parse_rates("0.005:2, 0.001:2, 0.004", 6)
+    assert [plan.rate_at(step) for step in range(1, 9)] == [0.005, 0.005, 0.001, 0.001, *[0.004] * 4]
+
+
+def test_the_plan_in_words_gives_each_rate_and_its_steps() -> None:
+    assert parse_rates(GUIDE, 2000).in_words() == "0.005 for 1–500, 0.001 for 501–1500, 0.004 for 1501–2000"

@@ -1,0 +1,219 @@
+"""The present of a run, and whether its worker lives; locks are held by real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tinv_tui.errors import InputError
+from tinv_tui.runs.folder import RunFolder, create_run_folder
+from tinv_tui.runs.launch import launch_worker
+from tinv_tui.runs.liveness import RunLock, boot_id, is_locked, read_holder, state_of
+from tinv_tui.runs.status import Status, read_status, write_status
+
+HOLD = (
+    "import sys; from pathlib import Path; from tinv_tui.runs.liveness import RunLock, is_locked\n"
+    "path = Path(sys.argv[1]); lock = RunLock(path); print(is_locked(path), flush=True); sys.stdin.read()"
+)
+Hold = Callable[[Path], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def hold() -> Iterator[Hold]:
+    """Starts processes that hold a lock until they are killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(path: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return create_run_folder(tmp_path, "cat")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def write_old(run: RunFolder, seconds: float, **values: Any) -> None:
+    """A status that was written some time ago."""
+    write_status(run.status, Status(**values))
+    content = json.loads(run.status.read_text())
+    content["t"] = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+    run.status.write_text(json.dumps(content))
+
+
+def test_a_status_reads_back_as_it_was_written_with_its_time(run: RunFolder) -> None:
+    status = Status(state="running", name="cat", step=5, steps=9, loss=0.25, pid=7, beat=3)
+    write_status(run.status, status)
+    read = read_status(run.status)
+    assert read is not None
+    assert datetime.now(UTC) - datetime.fromisoformat(read.t) < timedelta(minutes=1)
+    assert {f.name: getattr(read, f.name) for f in fields(Status) if f.name != "t"} == {
+        f.name: getattr(status, f.name) for f in fields(Status) if f.name != "t"
+    }
+
+
+def test_the_status_file_has_the_fields_that_others_count_on(run: RunFolder) -> None:
+    write_status(run.status, Status())
+    expected = (
+        "v state name phase step steps epoch loss evaluation best_step learning_rate steps_per_second eta_seconds "
+        "device memory_bytes pid beat t"
+    )
+    assert list(json.loads(run.status.read_text())) == expected.split()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe{}"])
+def test_a_status_that_cannot_be_read_is_none(run: RunFolder, content: bytes) -> None:
+    assert read_status(run.status) is None
+    run.status.write_bytes(content)
+    assert read_status(run.status) is None
+
+
+def test_a_status_of_a_later_version_is_read_as_far_as_it_is_known(run: RunFolder) -> None:
+    run.status.write_text('{"v": 2, "state": "running", "mood": "good"}')
+    assert read_status(run.status) == Status(v=2, state="running")
+
+
+def test_a_lock_is_seen_while_its_process_lives_and_not_after(run: RunFolder, hold: Hold) -> None:
+    assert is_locked(run.lock) is False
+    process = hold(run.lock)
+    assert is_locked(run.lock) is True
+    kill(process)
+    assert is_locked(run.lock) is False
+
+
+def test_looking_never_takes_the_lock(run: RunFolder, hold: Hold) -> None:
+    run.lock.touch()
+    for _ in range(3):
+        assert is_locked(run.lock) is False
+    process = hold(run.lock)
+    for _ in range(3):
+        assert is_locked(run.lock) is True
+    kill(process)
+
+
+def test_a_process_that_looks_at_its_own_lock_keeps_it(run: RunFolder, hold: Hold) -> None:
+    hold(run.lock)  # looks at it once, from inside
+    assert is_locked(run.lock) is True
+
+
+def test_a_second_worker_cannot_take_the_lock(run: RunFolder, hold: Hold) -> None:
+    first = hold(run.lock)
+    before = run.lock.read_text()
+    with pytest.raises(BlockingIOError):
+        RunLock(run.lock)
+    assert run.lock.read_text() == before
+    assert first.poll() is None
+
+
+def test_a_killed_workers_lock_can_be_taken_again(run: RunFolder, hold: Hold) -> None:
+    kill(hold(run.lock))
+    second = hold(run.lock)
+    holder = read_holder(run.lock)
+    assert holder is not None
+    assert holder.pid == second.pid
+
+
+def test_the_lock_file_says_who_holds_it_in_one_json_object(run: RunFolder, hold: Hold) -> None:
+    process = hold(run.lock)
+    content = json.loads(run.lock.read_text())
+    assert list(content) == ["pid", "start_time", "boot_id", "host"]
+    assert (content["pid"], content["host"], content["boot_id"]) == (process.pid, socket.gethostname(), boot_id())
+    assert content["start_time"] == pytest.approx(psutil.Process(process.pid).create_time(), abs=1)
+    assert run.lock.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": null, "start_time": 1, "boot_id": "", "host": ""}'])
+def test_a_lock_file_that_says_nothing_has_no_holder(run: RunFolder, content: str) -> None:
+    assert read_holder(run.lock) is None
+    run.lock.write_text(content)
+    assert read_holder(run.lock) is None
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "paused"])
+def test_a_run_whose_lock_is_held_is_in_the_state_its_worker_says(run: RunFolder, hold: Hold, state: str) -> None:
+    hold(run.lock)
+    write_status(run.status, Status(state=state))
+    assert state_of(run)[0] == state
+
+
+def test_a_worker_that_has_said_nothing_yet_is_starting(run: RunFolder, hold: Hold) -> None:
+    hold(run.lock)
+    assert state_of(run) == ("starting", None)
+
+
+def test_a_living_worker_that_is_silent_for_long_is_not_responding(run: RunFolder, hold: Hold) -> None:
+    hold(run.lock)
+    write_old(run, 60, state="running")
+    assert state_of(run)[0] == "not-responding"
+    write_old(run, 5, state="running")
+    assert state_of(run)[0] == "running"
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_run_whose_worker_was_killed_is_lost(run: RunFolder, hold: Hold, state: str) -> None:
+    process = hold(run.lock)
+    write_status(run.status, Status(state=state, pid=process.pid))
+    kill(process)
+    assert state_of(run)[0] == "lost"
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed"])
+def test_a_run_that_ended_stays_ended_however_old_it_is(run: RunFolder, hold: Hold, state: str) -> None:
+    kill(hold(run.lock))
+    write_old(run, 1e6, state=state)
+    found, status = state_of(run)
+    assert found == state
+    assert status is not None
+
+
+def test_a_new_run_is_starting_for_a_while_and_then_lost(run: RunFolder) -> None:
+    write_status(run.status, Status())
+    assert state_of(run)[0] == "starting"
+    write_old(run, 60)
+    assert state_of(run)[0] == "lost"
+
+
+def test_a_folder_without_a_status_or_a_lock_is_lost(run: RunFolder) -> None:
+    assert state_of(run) == ("lost", None)
+
+
+@pytest.mark.parametrize("t", ["yesterday", "", 5, None, "2026-11-22T10:00:00"])
+def test_a_time_that_cannot_be_compared_counts_as_long_ago(run: RunFolder, hold: Hold, t: object) -> None:
+    hold(run.lock)
+    run.status.write_text(json.dumps({"state": "running", "t": t}))
+    assert state_of(run)[0] == "not-responding"
+
+
+def test_no_second_worker_is_started_on_a_run_that_has_one(run: RunFolder, hold: Hold) -> None:
+    hold(run.lock)
+    write_status(run.status, Status(state="running"))
+    with pytest.raises(InputError, match="cat is running"):
+        launch_worker(run)
+    assert not run.worker_log.exists()
