@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +9,7 @@ from tinv_tui.errors import InputError
 
 Reading = Literal["duration", "absolute"]
 HIGH_RATE = 0.1
+HIGHEST_RATE = 1000.0
 _HINT = "Write a rate (0.005), or rates with step counts: 0.005:500, 0.001:1000, 0.004"
 
 
@@ -100,8 +100,10 @@ def _parse_pair(pair: str, key: str) -> tuple[float, int | None]:
         rate = float(rate_text)
     except ValueError:
         raise InputError("rate-malformed", f"{key}: {rate_text.strip()!r} in {pair!r} is not a number", _HINT) from None
-    if not math.isfinite(rate) or rate <= 0:
-        raise InputError("rate-malformed", f"{key}: {rate_text.strip()} is not a rate above zero", _HINT)
+    if not 0 < rate <= HIGHEST_RATE:  # also false for NaN
+        raise InputError(
+            "rate-malformed", f"{key}: {rate_text.strip()} is not above 0 and up to {HIGHEST_RATE:g}", _HINT
+        )
     if not colon:
         return rate, None
     try:

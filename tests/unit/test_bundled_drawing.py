@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinv_tui.datasets.pictures import usable_pictures
+from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.models import bundled
 from tinv_tui.models.bundled.build import captions, drawing, measure, sets, words
 from tinv_tui.models.bundled.build.vocabulary import BEGIN, END, Vocabulary, make_vocabulary
@@ -190,7 +190,7 @@ def test_a_shipped_set_is_five_captioned_pictures_of_one_hue(name: str) -> None:
     hue, shape = sets.SETS[name].hue, sets.SETS[name].shape
     assert hue is not None
     assert shape is not None
-    pictures = usable_pictures(bundled.picture_sets()[name])
+    pictures = list_pictures(bundled.picture_sets()[name])
     assert [(p.width, p.height) for p in pictures] == [(64, 64)] * 5
     assert all(p.caption and p.caption.startswith(shape) and name not in p.caption for p in pictures)
     for entry in pictures:

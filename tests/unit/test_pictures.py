@@ -82,19 +82,19 @@ def test_a_folder_that_is_missing_or_a_file_is_an_error(folder: Path) -> None:
 
 def test_a_folder_without_pictures_is_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match="no pictures"):
-        usable_pictures(folder)
+        usable_pictures(folder, list_pictures(folder))
 
 
 def test_a_folder_in_which_no_picture_can_be_read_is_an_error_with_the_reason(folder: Path) -> None:
     (folder / "a.png").touch()
     with pytest.raises(InputError, match=r"1 files, none of which can be read \(empty file\)"):
-        usable_pictures(folder)
+        usable_pictures(folder, list_pictures(folder))
 
 
 def test_only_the_readable_pictures_are_usable(folder: Path) -> None:
     (folder / "a.png").touch()
     Image.new("RGB", (8, 8)).save(folder / "b.png")
-    assert [e.path.name for e in usable_pictures(folder)] == ["b.png"]
+    assert [e.path.name for e in usable_pictures(folder, list_pictures(folder))] == ["b.png"]
 
 
 def test_an_empty_file_has_that_problem(folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_cmyk_jpeg_has_the_colours_it_was_printed_in(folder: Path) -> None:
 def test_of_an_animated_gif_the_first_frame_is_taken(folder: Path) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN, BLUE)]
     frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:], duration=100)
-    (entry,) = usable_pictures(folder)
+    (entry,) = usable_pictures(folder, list_pictures(folder))
     assert open_upright(entry.path).convert("RGB").getpixel((4, 4)) == RED
 
 
@@ -226,7 +226,7 @@ def test_a_name_that_is_no_text_is_listed_like_any_other(folder: Path) -> None:
     name = os.fsencode(folder) + b"/cat\xff.png"
     with open(name, "wb") as file:
         Image.new("RGB", (8, 8)).save(file, "PNG")
-    (entry,) = usable_pictures(folder)
+    (entry,) = usable_pictures(folder, list_pictures(folder))
     assert os.fsencode(entry.path) == name
 
 

@@ -45,9 +45,8 @@ def list_pictures(folder: Path) -> list[PictureEntry]:
     return [_entry(path) for path in files if path.is_file()]
 
 
-def usable_pictures(folder: Path) -> list[PictureEntry]:
-    """The pictures that can be trained on. Raises InputError when there is none."""
-    entries = list_pictures(folder)
+def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEntry]:
+    """Those of a folder's pictures that can be trained on. Raises InputError when there is none."""
     usable = [entry for entry in entries if entry.problem is None]
     if not usable:
         found = f"{len(entries)} files, none of which can be read ({entries[0].problem})" if entries else "no pictures"

@@ -78,8 +78,10 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
     warnings += said
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
-    pictures = usable_pictures(Path(recipe.dataset.path))
-    warnings += _picture_warnings(recipe, pictures)
+    folder = Path(recipe.dataset.path)
+    listed = list_pictures(folder)
+    pictures = usable_pictures(folder, listed)
+    warnings += _picture_warnings(listed, len(pictures))
     template = read_template(paths.find_template(recipe.dataset.template, beside))
     warnings += _caption_warnings(template, pictures)
 
@@ -199,13 +201,10 @@ def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
     return embedding if embedding.step == 0 else None
 
 
-def _picture_warnings(recipe: Recipe, pictures: list[PictureEntry]) -> list[tuple[str, str]]:
-    found = list[tuple[str, str]]()
-    for entry in list_pictures(Path(recipe.dataset.path)):
-        if entry.problem:
-            found.append(("picture-skipped", f"{entry.path.name}: {entry.problem}; it is left out"))
-    if len(pictures) < FEW_PICTURES:
-        found.append(("too-few", f"{len(pictures)} pictures: {FEW_PICTURES} or more give a better embedding"))
+def _picture_warnings(listed: list[PictureEntry], usable: int) -> list[tuple[str, str]]:
+    found = [("picture-skipped", f"{p.path.name}: {p.problem}; it is left out") for p in listed if p.problem]
+    if usable < FEW_PICTURES:
+        found.append(("too-few", f"{usable} pictures: {FEW_PICTURES} or more give a better embedding"))
     return found
 
 

@@ -1,0 +1,121 @@
+"""The form: filled in by keys, checked while it is typed, and never started with an error in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.pick import PickScreen
+from tinv_tui.recipe import load_recipe
+from tinv_tui.runs.folder import all_runs
+
+
+async def test_a_wrong_value_is_said_at_its_field(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        form = (await ready(pilot)).form
+        form.control("training.batch_size").focus()
+        await pilot.press("end", "x")
+        await until(pilot, lambda: bool(form.error_at("training.batch_size")))
+        assert "a whole number from 1 to 1024" in form.error_at("training.batch_size")
+        await pilot.press("backspace")
+        await until(pilot, lambda: not form.error_at("training.batch_size"))
+
+
+async def test_start_is_refused_at_the_first_bad_field_and_nothing_is_created(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, training__learning_rate="0.005")).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.put("training.learning_rate", "fast")
+        workbench.form.put("training.steps", "0")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: workbench.focused is workbench.form.control("training.learning_rate"))
+        assert "'fast' in 'fast' is not a number" in workbench.form.error_at("training.learning_rate")
+        assert not all_runs()
+
+
+async def test_a_dataset_that_is_not_there_is_said_at_its_field(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, dataset__path=str(pictures / "none"))).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: workbench.focused is workbench.form.control("dataset.path"))
+        assert "does not exist" in workbench.form.error_at("dataset.path")
+        assert not all_runs()
+
+
+async def test_required_fields_are_only_asked_for_at_a_start() -> None:
+    async with TinvApp().run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        assert not workbench.form.error_at("embedding.name")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "is required" in workbench.form.error_at("embedding.name"))
+        assert workbench.focused is workbench.form.control("embedding.name")
+
+
+async def test_the_form_tells_the_rate_plan_the_tokens_and_the_spread_of_the_init_text(pictures: Path) -> None:
+    wanted = recipe(
+        pictures, training__learning_rate="0.005:500, 0.001", embedding__vectors=4, embedding__init_text="red thing"
+    )
+    async with TinvApp(wanted).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        text = " ".join(screen_text(pilot.app).split())
+        assert "71 of 75 tokens left" in text
+        assert "red → 1–2, thing → 3–4" in text
+        assert "0.005 for 1–500" in text
+
+
+async def test_checks_name_family_pictures_and_missing_captions(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, dataset__template="subject_filewords")).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: workbench.form.checked.plan is not None)
+        text = screen_text(pilot.app)
+        assert "✔ SD 1.x, 64 wide" in text
+        assert "✔ 3 pictures" in text
+        assert "! 1 without caption" in text
+
+
+async def test_subject_or_style_picks_the_template(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, dataset__template="subject_filewords")).run_test(size=WIDE) as pilot:
+        form = (await ready(pilot)).form
+        form.control("subject-or-style").focus()
+        await pilot.press("right")
+        assert form.texts["dataset.template"] == "style_filewords"
+        form.put("dataset.template", "style")
+        await pilot.press("left")
+        assert form.texts["dataset.template"] == "subject"
+
+
+async def test_ctrl_o_offers_known_values(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, model__path="")).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        form.control("model.path").focus()
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: form.texts["model.path"] == "bundled")
+
+
+async def test_every_setting_survives_the_form(pictures: Path, tmp_path: Path) -> None:
+    wanted = recipe(
+        pictures,
+        preview__prompts=["a [name]", "two, [name]"],
+        training__clip="norm",
+        model__clip_skip=2,
+        preview__seed=7,
+    )
+    async with TinvApp(wanted).run_test(size=WIDE) as pilot:
+        form = (await ready(pilot)).form
+        assert form.recipe() == (wanted, {})
+
+
+async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wanted = recipe(pictures)
+    async with TinvApp(wanted).run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        await pilot.press("ctrl+u", *"m.toml", "enter")
+        await until(pilot, lambda: (tmp_path / "m.toml").exists())
+        assert load_recipe(tmp_path / "m.toml") == wanted

@@ -1,0 +1,55 @@
+"""A real run, steered by keys from the first to the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.ui.support import WIDE, ready, recipe, until
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.run_control import RunControl
+from tinv_tui.app.screens.confirm import ConfirmScreen
+
+
+async def test_start_preview_save_pause_go_on_stop(pictures: Path) -> None:
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: _step(app.control) > 3)
+        assert workbench.focused is workbench.loss
+
+        await pilot.press("v", "w")
+        await until(pilot, lambda: workbench.preview.picture.is_drawn and _said(app.control, "saved step"))
+        assert app.control.now is not None
+        assert str(app.control.now.view.previews[-1].path).startswith(str(app.control.now.folder.images))
+
+        await pilot.press("p")
+        await until(pilot, lambda: _state(app.control) == "paused")
+        assert "◐ paused" in workbench.loss.frame[0]
+        paused_at = _step(app.control)
+        await pilot.press("p")
+        await until(pilot, lambda: _step(app.control) > paused_at)
+
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is workbench)
+        assert _state(app.control) == "running"
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: _state(app.control) == "stopped")
+        assert app.control.now.view.loss is not None
+        assert "stopping at step" in workbench.log_pane.text.plain or _said(app.control, "stopping at step")
+
+
+def _state(control: RunControl) -> str:
+    return control.now.state if control.now is not None else ""
+
+
+def _step(control: RunControl) -> int:
+    return control.now.view.step if control.now is not None else 0
+
+
+def _said(control: RunControl, words: str) -> bool:
+    return control.now is not None and any(words in line.text for line in control.now.view.log)

@@ -1,0 +1,90 @@
+"""The app in a real tmux: filled in and started by keys, left, and found again, at both sizes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+_APP = "from tinv_tui.app.app import run_app; run_app()"
+
+
+class Tmux:
+    """One tmux server with one window."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = str(socket)
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-u", "-S", self._socket, "-f", "/dev/null", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    def open(self, width: int, height: int) -> None:
+        environment = "".join(f"{k}={shlex.quote(os.environ[k])} " for k in ("TINV_HOME", "PATH"))
+        app = f"env -u COLUMNS -u LINES {environment}{shlex.quote(sys.executable)} -c {shlex.quote(_APP)}"
+        shell = f"{app}; echo left with $?; sleep 600"
+        self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), shell)
+        self._tmux("set", "-g", "status", "off")
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+        self._tmux("set", "-s", "escape-time", "10")
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self._tmux("send-keys", key)
+            time.sleep(0.1)
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def until(self, words: str, seconds: float = 60) -> str:
+        deadline = time.monotonic() + seconds
+        while words not in (screen := self.screen()):
+            assert time.monotonic() < deadline, f"{words!r} did not come:\n{screen}"
+            time.sleep(0.1)
+        return screen
+
+    def close(self) -> None:
+        self._tmux("kill-server")
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    server = Tmux(tmp_path / "tmux")
+    yield server
+    server.close()
+
+
+def test_a_run_is_started_left_found_again_and_stopped_by_keys(tmux: Tmux, pictures: Path) -> None:
+    tmux.open(120, 36)
+    tmux.until("Learn a")
+    tmux.until("74 of 75 tokens left")
+    tmux.keys("zork", "Tab", "bundled", "Tab", str(pictures))
+    screen = tmux.until("✔ 3 pictures")
+    for pane in ("Train", "Dataset", "Loss", "GPU", "Newest preview", "Log"):
+        assert f"╭─ {pane}" in screen, screen
+    assert all(len(line) <= 120 for line in screen.splitlines())
+    tmux.keys("C-s")
+    tmux.until("zork ● running")
+    tmux.keys("q")
+    left = tmux.until("left with 0")
+    assert "zork keeps running; come back with: tinv-tui attach zork" in left
+    tmux.close()
+
+    tmux.open(80, 24)
+    screen = tmux.until("zork ● running")
+    assert "[ Loss ]" in screen
+    tmux.until("eval")
+    tmux.keys("s")
+    tmux.until("Stop and save the embedding")
+    tmux.keys("Enter")
+    screen = tmux.until("■ stopped")
+    assert "Newest preview" in screen

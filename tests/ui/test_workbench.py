@@ -1,0 +1,176 @@
+"""The train screen at rest: its panes, its sizes, its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.help import HelpScreen
+
+PANES = ("Train", "Dataset", "Loss", "GPU", "Newest preview", "Log")
+
+
+async def test_all_panes_are_in_sight_at_120_by_36(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        text = screen_text(pilot.app)
+        assert all(f"╭─ {pane}" in text for pane in PANES)
+
+
+async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:
+    async with TinvApp().run_test(size=WIDE) as pilot:
+        assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+
+
+async def test_panes_fold_into_tabs_at_80_by_24(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        seen = {}
+        for tab in ("form", "dataset", "loss", "gpu", "log"):
+            workbench.open_tab(tab)
+            await pilot.pause()
+            seen[tab] = screen_text(pilot.app)
+        assert "Learn a" in seen["form"]
+        assert "╭─ Dataset" not in seen["form"]
+        assert "001.png" in seen["dataset"]
+        assert all(f"╭─ {pane}" in seen["loss"] for pane in ("Loss", "Newest preview", "Log"))
+        assert "cpu" in seen["gpu"]
+        assert "╭─ Log" in seen["log"]
+
+
+async def test_resizing_folds_and_unfolds(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.resize_terminal(*NARROW)
+        await pilot.pause()
+        assert "╭─ GPU" not in screen_text(pilot.app)
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+
+
+async def test_below_80_by_24_one_polite_line(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=(70, 20)) as pilot:
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "needs 80×24; this terminal is 70×20" in text
+        assert "╭" not in text
+
+
+async def test_the_gpu_pane_says_plainly_that_there_is_none(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: "ram" in workbench.gpu.text.plain)
+        if pilot.app.machine_now.gpu.gpus:  # type: ignore[attr-defined]
+            pytest.skip("this machine has an NVIDIA GPU")
+        assert "NVIDIA" in workbench.gpu.text.plain
+        assert all(word in workbench.gpu.text.plain for word in ("cpu", "ram", "disk"))
+
+
+async def test_the_dataset_pane_shows_sizes_captions_picture_and_prompt(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, dataset__template="subject_filewords")).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        rows = workbench.dataset.pictures.plain.splitlines()
+        assert "64²" in rows[0]
+        assert "✔ caption" in rows[0]
+        assert "no caption" in rows[1]
+        assert "96×64" in rows[2]
+        assert "empty file" in rows[3]
+        await until(pilot, lambda: workbench.dataset.picture.is_drawn)
+        assert "a red thing on a table" in workbench.dataset.caption.plain
+        assert "of 75 tokens" in workbench.dataset.caption.plain
+        workbench.dataset.pictures.focus()
+        await pilot.press("down", "down")
+        assert "a blue thing" in workbench.dataset.caption.plain
+        assert "zork" in workbench.dataset.caption.plain
+
+
+async def test_ctrl_g_walks_through_all_panes_and_z_shows_one_alone(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: isinstance(workbench.focused, Input))
+        visited = []
+        for _ in range(6):
+            visited.append(workbench._pane_of_focus())
+            await pilot.press("ctrl+g")
+            await pilot.pause()
+        assert visited == ["form-pane", "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane"]
+        await pilot.press("ctrl+g", "z")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "╭─ Dataset" in text
+        assert "╭─ Log" not in text
+        await pilot.press("z")
+        await pilot.pause()
+        assert "╭─ Log" in screen_text(pilot.app)
+
+
+async def test_letters_are_text_in_a_field_and_keys_elsewhere(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.control("embedding.name").focus()
+        await pilot.press("end", "q", "2")
+        assert workbench.form.texts["embedding.name"] == "zorkq2"
+        await pilot.press("escape", "2")
+        await pilot.pause()
+        assert pilot.app.screen.id == "runs"
+
+
+async def test_help_on_a_field_says_what_it_is_and_what_it_takes(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.control("training.batch_size").focus()
+        await pilot.press("f1")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        text = screen_text(pilot.app)
+        assert "Pictures per forward pass" in text
+        assert "a whole number from 1 to 1024" in text
+        assert "esc close" in text
+        await pilot.press("escape")
+        assert pilot.app.screen is workbench
+
+
+async def test_without_a_recipe_the_form_says_what_the_newest_run_did(pictures: Path, tmp_path: Path) -> None:
+    past_run(recipe(pictures, training__batch_size=3), tmp_path / "home")
+    async with TinvApp().run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        assert workbench.form.texts["training.batch_size"] == "3"
+        assert pilot.app.control.run is None  # type: ignore[attr-defined]
+
+
+async def test_a_failed_run_shows_its_reason_and_what_to_do(pictures: Path, tmp_path: Path) -> None:
+    run = past_run(recipe(pictures), tmp_path / "home", state="failed", reason="the loss is not finite at step 300")
+    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: "✖ failed" in workbench.loss.frame[0])
+        assert "the loss is not finite at step 300" in " ".join(workbench.loss.text.plain.split())
+        assert "Lower the rate." in workbench.loss.text.plain
+
+
+async def test_a_lost_run_is_said_to_be_lost(pictures: Path, tmp_path: Path) -> None:
+    run = past_run(recipe(pictures), tmp_path / "home", state="running")
+    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: "? lost" in workbench.loss.frame[0])
+        assert "tinv-tui resume zork" in " ".join(workbench.loss.text.plain.split())
+
+
+async def test_a_run_that_ended_shows_its_curve_and_numbers(pictures: Path, tmp_path: Path) -> None:
+    run = past_run(recipe(pictures, training__steps=300), tmp_path / "home")
+    async with TinvApp(run=run).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: "300/300" in workbench.loss.text.plain)
+        text = workbench.loss.text.plain
+        assert "best 0.1081 @ 200" in text
+        assert "100%" in text
+        assert "█" in text
+
+
+async def test_the_picture_of_the_screen_can_be_exported(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        assert "Learn&#160;a" in pilot.app.export_screenshot()

@@ -1,0 +1,121 @@
+"""What the form is told about a recipe, without a screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tinv_tui.app.checks import check_form, key_of, read_fields, spread_in_words, texts_of
+from tinv_tui.app.fields import KEYS_SHOWN
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, all_keys, make_recipe
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (64, 64), "red").save(folder / name)
+    return folder
+
+
+def filled(pictures: Path) -> Recipe:
+    return make_recipe(
+        {"model": {"path": "bundled"}, "embedding": {"name": "zork"}, "dataset": {"path": str(pictures)}}
+    )
+
+
+def test_the_form_shows_only_settings_there_are() -> None:
+    assert set(KEYS_SHOWN) <= set(all_keys())
+
+
+def test_fields_say_what_the_recipe_says_and_back() -> None:
+    recipe = make_recipe({"preview": {"prompts": ["a [name]"]}, "dataset": {"width": 64, "flip": True}})
+    assert read_fields(texts_of(recipe), recipe) == (recipe, {})
+
+
+def test_every_bad_field_has_its_own_error() -> None:
+    texts = texts_of(Recipe()) | {
+        "training.steps": "many",
+        "dataset.drop_out_tags": "2",
+        "training.learning_rate": "0.1:x",
+    }
+    recipe, errors = read_fields(texts, Recipe())
+    assert recipe is None
+    assert set(errors) == {"training.steps", "dataset.drop_out_tags", "training.learning_rate"}
+    assert errors["dataset.drop_out_tags"] == "2 is not a number from 0 to 1"
+
+
+def test_an_empty_seed_is_drawn_and_an_empty_size_is_the_models_own() -> None:
+    recipe, _ = read_fields(texts_of(Recipe()) | {"training.seed": "", "dataset.width": ""}, Recipe())
+    assert recipe is not None
+    assert (recipe.training.seed, recipe.dataset.width) == (-1, 0)
+
+
+def test_a_good_form_has_a_plan_and_facts(pictures: Path) -> None:
+    checked = check_form(texts_of(filled(pictures)), Recipe(), pictures)
+    assert checked.plan is not None
+    assert not checked.errors
+    said = " ".join(text for _, text in checked.facts)
+    assert "SD 1.x" in said
+    assert "2 pictures" in said
+    assert "2 without caption" in said
+
+
+def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
+    checked = check_form(texts_of(Recipe()), Recipe(), pictures)
+    assert checked.missing == {"model.path", "embedding.name", "dataset.path"}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("dataset.path", "/there/is/none"),
+        ("model.path", "/there/is/none"),
+        ("dataset.template", "none"),
+        ("dataset.width", "40"),
+        ("embedding.name", "a/b"),
+    ],
+)
+def test_what_only_the_plan_finds_is_said_at_its_field(key: str, text: str, pictures: Path) -> None:
+    checked = check_form(texts_of(filled(pictures)) | {key: text}, Recipe(), pictures)
+    assert key in checked.errors
+    assert not checked.errors[key].startswith(key)
+
+
+def test_pictures_are_listed_while_other_fields_are_wrong(pictures: Path) -> None:
+    checked = check_form(texts_of(filled(pictures)) | {"training.steps": "x"}, Recipe(), pictures)
+    assert checked.pictures is not None
+    assert len(checked.pictures) == 2
+
+
+def test_an_error_without_a_setting_belongs_to_no_field() -> None:
+    assert key_of(InputError("x", "the disk is full")) is None
+    assert key_of(InputError("x", "recipe: training.steps = 0 is not a whole number")) == "training.steps"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "vectors", "words"),
+    [
+        (["ginger", "cat"], 4, "ginger → 1–2, cat → 3–4"),
+        (["ginger", "cat"], 2, "ginger → 1, cat → 2"),
+        (["a", "ginger", "cat"], 1, "a → 1 (2 of 3 tokens not used)"),
+        ([], 2, ""),
+    ],
+)
+def test_which_token_fills_which_vector(tokens: list[str], vectors: int, words: str) -> None:
+    assert spread_in_words(tokens, vectors) == words
+
+
+def test_a_prompt_is_made_of_template_caption_and_name(pictures: Path) -> None:
+    (pictures / "1.txt").write_text("a red square")
+    checked = check_form(texts_of(filled(pictures)), Recipe(), pictures)
+    assert checked.prompts is not None
+    prompt, tokens = checked.prompts.sample(0, "a red square")
+    assert "zork" in prompt
+    assert "a red square" in prompt
+    assert tokens is not None
+    assert tokens > 3

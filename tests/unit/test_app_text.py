@@ -1,0 +1,90 @@
+"""Numbers, charts and keys of the app, without a screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinv_tui.app import chart, wording
+from tinv_tui.app.keys import KEYS, foot_keys
+
+# What terminals, tmux, browsers and line editing keep for themselves (or cannot send at all).
+AVOID = {f"ctrl+{letter}" for letter in "abcdehijkmntuvwxyz"} | {f"alt+{n}" for n in range(10)} | {"f10", "f11", "f12"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "–"), (9.4, "9s"), (59.7, "1m"), (5400, "1h30m"), (3599, "1h00m"), (200_000, "2d7h")],
+)
+def test_durations(seconds: float | None, words: str) -> None:
+    assert wording.duration(seconds) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(None, "–     "), (0.11324, "0.1132"), (12.5, "12.5  ")])
+def test_a_loss_is_six_characters_wide(value: float | None, words: str) -> None:
+    assert wording.loss(value) == words
+
+
+def test_thousands_and_memory() -> None:
+    assert wording.count(12_400) == "12 400"
+    assert wording.memory(512 * 2**20) == "512M"
+    assert wording.memory(int(6.4 * 2**30)) == "6.4G"
+
+
+def test_a_path_is_shortened_at_a_slash() -> None:
+    assert wording.cut_path("/home/me/data/cat512", 14) == "…/data/cat512"
+    assert wording.cut_path("/a/b", 10) == "/a/b"
+
+
+def test_pairs_flow_into_the_width() -> None:
+    lines = wording.flow([("train", "0.1132"), ("smooth", "0.1171"), ("eval", "0.1088")], 28)
+    assert ["".join(text for text, _ in line) for line in lines] == ["train 0.1132  smooth 0.1171", "eval 0.1088"]
+
+
+def test_a_chart_reaches_from_bottom_to_top() -> None:
+    rows = chart.draw([0.0, 1.0, 2.0, 3.0], 2)
+    assert rows[-1][0] == "▁"
+    assert rows[0][-1] == "█"
+    assert all(len(row) == 4 for row in rows)
+
+
+def test_a_level_curve_is_a_level_line() -> None:
+    assert len(set(chart.draw([0.5] * 6, 1)[0])) == 1
+
+
+def test_a_long_history_is_compressed_to_the_width() -> None:
+    points = [(step, float(step)) for step in range(1, 10_001)]
+    columns = chart.columns(points, 30)
+    assert len(columns) == 30
+    assert columns == sorted(columns)
+
+
+def test_evaluations_are_held_until_the_next_one() -> None:
+    assert chart.columns_beside([(0, 3.0), (50, 2.0), (100, 1.0)], 1, 100, 4) == [3.0, 2.0, 2.0, 1.0]
+
+
+def test_no_key_is_one_that_terminals_keep_for_themselves() -> None:
+    used = {key for entry in KEYS for key in entry.keys.split(",")}
+    assert not used & AVOID
+
+
+def test_no_single_printable_key_starts_or_stops_without_asking() -> None:
+    for entry in KEYS:
+        if entry.id in ("run.start", "form.save"):
+            assert all(key.startswith("ctrl+") for key in entry.keys.split(","))
+    assert next(k for k in KEYS if k.id == "run.stop").label.endswith("…")
+
+
+def test_keys_and_ids_are_unique() -> None:
+    assert len({k.id for k in KEYS}) == len(KEYS)
+    for where in ("train", "runs"):
+        keys = [key for k in KEYS if k.where in ("app", where) for key in k.keys.split(",")]
+        assert len(keys) == len(set(keys))
+
+
+def test_the_bottom_line_shows_only_what_works_now() -> None:
+    typing = foot_keys("train", typing=True, live=True, paused=False)
+    assert all(len(key) > 1 for key, _ in typing)
+    idle = dict(foot_keys("train", typing=False, live=False, paused=False))
+    assert "p" not in idle
+    live = foot_keys("train", typing=False, live=True, paused=True)
+    assert live[0] == ("p", "go on")

@@ -1,0 +1,207 @@
+"""The app: two screens over one run and one machine. It only looks; what trains is a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tinv_tui.app.keys import bindings
+from tinv_tui.app.machine import Machine, MachineNow
+from tinv_tui.app.messages import MachineLooked, RunLooked
+from tinv_tui.app.run_control import RunControl
+from tinv_tui.app.screens.runs import RunsScreen
+from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.paths import embeddings_folder, shipped
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from tinv_tui.recipe import EmbeddingSection, Recipe
+    from tinv_tui.runs.folder import RunFolder
+
+_STYLES = ("base", "workbench", "runs", "dialogs", "narrow")
+_LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 5.0
+
+
+def _commands() -> type[Provider]:
+    from tinv_tui.app.commands import KeyCommands
+
+    return KeyCommands
+
+
+class TinvApp(App[None]):
+    TITLE = "tinv-tui"
+    CSS_PATH = [shipped("styles") / f"{name}.tcss" for name in _STYLES]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("app"),
+        # With priority the focus has moved before the next key is looked at: a slow link delivers keys in bursts.
+        Binding("tab", "app.focus_next", "Next field", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "Previous field", show=False, priority=True),
+    ]
+    COMMANDS = {_commands}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    MODES: ClassVar[dict[str, type[Screen[None]]]] = {"train": Workbench, "runs": RunsScreen}  # type: ignore[assignment]
+    DEFAULT_MODE = "train"
+
+    def __init__(self, recipe: Recipe | None = None, run: RunFolder | None = None, *, start: bool = False) -> None:
+        super().__init__()
+        self._recipe, self._run, self._start = recipe, run, start
+        self.control = RunControl(self)
+        self.machine_now: MachineNow | None = None
+        self._machine = Machine()
+
+    # ----- life
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Textual has no handlers: it would leave the screen as it is, or spin where the terminal is gone.
+            loop.add_signal_handler(number, self.exit)
+        self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """All that need not be in the first frame."""
+        self.run_worker(self._look_at_machine(), group="machine", exclusive=True, exit_on_error=False)
+        recipe, run = await asyncio.to_thread(_opening, self._recipe, self._run, start=self._start)
+        if not isinstance(self.screen, Workbench):
+            return
+        workbench = self.screen
+        await workbench.form_pane.furnish(recipe)
+        if run is not None:
+            self.control.attach(run)
+        if self._start:
+            workbench.form_pane.start_now()
+        elif run is not None:
+            workbench.focus_run()
+        else:
+            workbench.form.control("embedding.name").focus()
+
+    async def _look_at_machine(self) -> None:
+        while True:
+            status = self.control.now.status if self.control.now is not None else None
+            pids = (status.pid,) if status is not None and status.pid else ()
+            self.machine_now = await asyncio.to_thread(self._machine.look, pids)
+            self.post_message(MachineLooked(self.machine_now))
+            if not self.is_headless and not _has_terminal():
+                self.exit()
+            await asyncio.sleep(_LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS)
+
+    def on_unmount(self) -> None:
+        self._machine.close()
+
+    # ----- what comes in
+
+    @property
+    def workbench(self) -> Workbench | None:
+        """The train screen, if it is the one in sight (perhaps below a dialog)."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Workbench)), None)
+
+    def on_run_looked(self, event: RunLooked) -> None:
+        if self.workbench is not None:
+            self.workbench.show_run(event.now)
+
+    def on_machine_looked(self, event: MachineLooked) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Workbench | RunsScreen):
+                screen.show_machine(event.now)
+
+    # ----- actions
+
+    def action_show(self, mode: str) -> None:
+        if isinstance(self.screen, Workbench | RunsScreen):
+            self.switch_mode(mode)
+            self.call_after_refresh(self._show_now)
+
+    def _show_now(self) -> None:
+        if self.workbench is not None:
+            self.workbench.show_run(self.control.now)
+
+    def open_run(self, folder: RunFolder) -> None:
+        """Show a run on the train screen."""
+        self.control.attach(folder)
+        self.switch_mode("train")
+        if self.workbench is not None:
+            self.workbench.focus_run()
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, Workbench | RunsScreen):
+            self.screen.action_help()
+
+    def save_recipe(self, recipe: Recipe) -> Callable[[Path | None], None]:
+        """What to do with the answer to "where?"."""
+
+        def save(path: Path | None) -> None:
+            from tinv_tui.atomic import write_atomic
+            from tinv_tui.recipe import to_toml
+
+            if path is None:
+                return
+            try:
+                write_atomic(path, to_toml(recipe))
+                self.control.note(f"recipe saved: {path}", "good")
+            except OSError as error:
+                self.control.note(f"the recipe was not saved: {error}", "bad")
+
+        return save
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand("app: theme", "Other colours", self.search_themes)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _opening(recipe: Recipe | None, run: RunFolder | None, *, start: bool) -> tuple[Recipe, RunFolder | None]:
+    """What to open with: what was given, else the newest run's recipe and the newest live run."""
+    from tinv_tui.errors import InputError
+    from tinv_tui.recipe import Recipe, load_recipe
+    from tinv_tui.runs.folder import all_runs
+    from tinv_tui.runs.launch import LIVE_STATES
+    from tinv_tui.runs.liveness import state_of
+
+    if recipe is None:
+        runs = [run] if run is not None else all_runs()
+        if run is None:
+            run = next((r for r in runs if state_of(r)[0] in LIVE_STATES), None)
+        try:
+            recipe = load_recipe((run or runs[0]).recipe) if run or runs else Recipe()
+        except InputError:
+            recipe = Recipe()
+        if run is None or state_of(run)[0] not in LIVE_STATES:
+            recipe = recipe.model_copy(update={"embedding": _with_the_name_asked_for(recipe.embedding)})
+    return recipe, None if start else run
+
+
+def _with_the_name_asked_for(section: EmbeddingSection) -> EmbeddingSection:
+    """``my-cat`` for ``my-cat-2``, which a run was called because the first name was taken: the next may be ``-3``."""
+    plain = re.sub(r"-\d+$", "", section.name)
+    taken = plain != section.name and (embeddings_folder() / f"{plain}.safetensors").exists()
+    return section.model_copy(update={"name": plain}) if taken else section
+
+
+def run_app(*, recipe: Recipe | None = None, run: RunFolder | None = None, start: bool = False) -> None:
+    """Open the app, and come back when it is left.
+
+    ``recipe`` fills in the form (its paths absolute, or relative to the working directory), ``start`` starts it at once,
+    ``run`` shows that run. With neither, the form says what the newest run did, and the newest live run is shown.
+    """
+    app = TinvApp(recipe, run, start=start)
+    app.run()
+    now = app.control.now
+    if now is not None and now.is_live and _has_terminal():  # printing into a terminal that is gone would be an error
+        print(f"{now.name} keeps running; come back with: tinv-tui attach {now.name}")

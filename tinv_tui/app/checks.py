@@ -1,0 +1,251 @@
+"""What is right and wrong with a filled-in form, worked out without a screen and without torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tinv_tui import paths
+from tinv_tui.app import wording
+from tinv_tui.app.fields import FIELDS, KEYS_SHOWN
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures
+from tinv_tui.datasets.templates import fill_template, read_template
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import identify
+from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
+from tinv_tui.recipe import REQUIRED, Recipe, all_keys, field_of, make_recipe, parse_value
+from tinv_tui.runs.estimates import estimate_time
+from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.schedule import parse_rates
+
+Mark = Literal["✔", "!", "✖", "~"]
+
+_KEY_OF_CODE = {"too-many-vectors": "embedding.vectors", "embedding-misfit": "embedding.name"}
+
+
+@dataclass(frozen=True)
+class PromptMaker:
+    """Makes the prompt the trainer will see of a picture."""
+
+    lines: tuple[str, ...]
+    name: str
+    vectors: int
+    tokenizer: PromptTokenizer | None
+
+    def sample(self, index: int, caption: str | None) -> tuple[str, int | None]:
+        """A prompt for picture ``index``, with its count of tokens where the base model is known."""
+        line = fill_template(self.lines[index % len(self.lines)], caption)
+        tokens = None
+        if self.tokenizer is not None and self.vectors <= CHUNK:
+            chunks = self.tokenizer.chunks(line, self.name, self.vectors)
+            tokens = sum(chunk.used for chunk in chunks)
+        return line.replace("[name]", self.name or "[name]"), tokens
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome: errors and notes by field, facts for the form's foot, pictures for the dataset pane."""
+
+    recipe: Recipe | None = None
+    plan: RunPlan | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    """Required fields that are still empty; their words are in ``errors`` too."""
+    notes: dict[str, str] = field(default_factory=dict)
+    facts: tuple[tuple[Mark, str], ...] = ()
+    pictures: tuple[PictureEntry, ...] | None = None
+    prompts: PromptMaker | None = None
+
+
+def texts_of(recipe: Recipe) -> dict[str, str]:
+    """What the fields of the form say for a recipe."""
+    found = {}
+    for key in KEYS_SHOWN:
+        section, _, name = key.partition(".")
+        text = _text_of(getattr(getattr(recipe, section), name))
+        found[key] = "" if text == FIELDS[key].blank else text
+    return found
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 1 else json.dumps(list(value), ensure_ascii=False) if value else ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read_fields(texts: dict[str, str], base: Recipe) -> tuple[Recipe | None, dict[str, str]]:
+    """The recipe the form says, over ``base`` for what it does not show; else None and an error for each bad field."""
+    values, errors = base.model_dump(), dict[str, str]()
+    for key, text in texts.items():
+        section, _, name = key.partition(".")
+        try:
+            value = _value_of(key, text)
+            make_recipe({section: {name: value}})
+            values[section][name] = value
+        except InputError as error:
+            errors[key] = short(error, key)
+    if errors:
+        return None, errors
+    try:
+        return make_recipe(values), {}
+    except InputError as error:
+        return None, {key_of(error) or "": short(error, key_of(error))}
+
+
+def _value_of(key: str, text: str) -> Any:
+    blank = FIELDS[key].blank
+    if not text.strip() and blank is not None:
+        text = blank
+    if isinstance(field_of(key).default, tuple):
+        return _several(text)
+    return parse_value(key, text)
+
+
+def _several(text: str) -> list[str]:
+    """One prompt as it stands, or several as a list: ``["one", "two"]``."""
+    try:
+        several = json.loads(text)
+    except ValueError:
+        several = None
+    if isinstance(several, list) and all(isinstance(item, str) for item in several):
+        return several
+    return [text] if text.strip() else []
+
+
+def key_of(error: InputError) -> str | None:
+    """The setting that an error is about: the first one its message names."""
+    if error.code in _KEY_OF_CODE:
+        return _KEY_OF_CODE[error.code]
+    named = [word for word in re.findall(r"[a-z]+\.[a-z_]+", error.message) if word in all_keys()]
+    return named[0] if named else None
+
+
+def short(error: InputError, key: str | None) -> str:
+    """The message without the setting's name, which the field beside it says already."""
+    message = re.sub(r"^recipe: ", "", error.message)
+    return re.sub(rf"^{re.escape(key)}( =|:)? *", "", message) if key else message
+
+
+def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> Checked:
+    """Everything that can be said of the form before a start. Reads the dataset's headers; never raises InputError."""
+    recipe, errors = read_fields(texts, base)
+    missing = frozenset(key for key in REQUIRED if not texts.get(key, "").strip())
+    errors |= dict.fromkeys(missing, "is required")
+    notes = _notes(texts, base, beside)
+    pictures, dataset_error = _pictures(texts.get("dataset.path", ""), beside)
+    if dataset_error and "dataset.path" not in errors:
+        errors["dataset.path"] = dataset_error
+    prompts = _prompt_maker(texts, beside)
+    plan: RunPlan | None = None
+    facts: tuple[tuple[Mark, str], ...] = ()
+    if recipe is not None and not errors:
+        try:
+            plan = plan_run(recipe, beside)
+            facts = _facts(plan)
+        except InputError as error:
+            key = key_of(error)
+            if key in FIELDS:
+                errors[key] = short(error, key)
+            else:
+                facts = (("✖", f"{error.message}. {error.hint}".strip()),)
+                errors[""] = error.message
+    return Checked(recipe, plan, errors, missing, notes, facts, pictures, prompts)
+
+
+def _pictures(text: str, beside: Path) -> tuple[tuple[PictureEntry, ...] | None, str]:
+    if not text.strip():
+        return None, ""
+    try:
+        return tuple(list_pictures(beside / Path(text).expanduser())), ""
+    except InputError as error:
+        return None, short(error, "dataset.path")
+
+
+def _prompt_maker(texts: dict[str, str], beside: Path) -> PromptMaker | None:
+    try:
+        lines = tuple(read_template(paths.find_template(texts["dataset.template"], beside)))
+    except InputError:
+        return None
+    return PromptMaker(lines, texts["embedding.name"].strip(), _vectors(texts), _tokenizer(texts, beside))
+
+
+def _vectors(texts: dict[str, str]) -> int:
+    text = texts["embedding.vectors"].strip()
+    return min(int(text), CHUNK) if text.isdecimal() and int(text) else 1
+
+
+def _tokenizer(texts: dict[str, str], beside: Path) -> PromptTokenizer | None:
+    if not texts["model.path"].strip():
+        return None
+    try:
+        return tokenizer_for(identify(texts["model.path"], beside).tokenizer_folder)
+    except InputError:
+        return None
+
+
+def _notes(texts: dict[str, str], base: Recipe, beside: Path) -> dict[str, str]:
+    vectors = _vectors(texts)
+    notes = {"embedding.vectors": f"{CHUNK - vectors} of {CHUNK} tokens left"}
+    tokenizer = _tokenizer(texts, beside)
+    if tokenizer is not None and texts["embedding.init_text"].strip():
+        notes["embedding.init_text"] = spread_in_words(tokenizer.words(texts["embedding.init_text"]), vectors)
+    try:
+        steps = int(texts["training.steps"])
+        plan = parse_rates(texts["training.learning_rate"], steps, base.training.rate_steps)
+        said = plan.in_words()
+        notes["training.learning_rate"] = said + "".join(f" · ! {m.partition(': ')[2]}" for _, m in plan.warnings)
+    except (ValueError, InputError):
+        pass
+    return notes
+
+
+def spread_in_words(tokens: list[str], vectors: int) -> str:
+    """Which token fills which vectors, as the trainer spreads them: vector i takes token i·T//n of T."""
+    if not tokens:
+        return ""
+    chosen = [tokens[i * len(tokens) // vectors] for i in range(vectors)]
+    spans: list[tuple[str, int, int]] = []
+    for position, token in enumerate(chosen, start=1):
+        if spans and spans[-1][0] == token:
+            spans[-1] = (token, spans[-1][1], position)
+        else:
+            spans.append((token, position, position))
+    named = ", ".join(
+        f"{token} → {first}" if first == last else f"{token} → {first}–{last}" for token, first, last in spans
+    )
+    unused = len(tokens) - len(chosen)
+    return named + (f" ({unused} of {len(tokens)} tokens not used)" if unused > 0 else "")
+
+
+def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:
+    """The lines at the foot of the form, the most telling first."""
+    facts: list[tuple[Mark, str]] = [
+        ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size}²"),
+        ("✔", f"{len(plan.pictures)} pictures, {plan.steps_per_epoch} steps an epoch"),
+    ]
+    bare = sum(picture.caption is None for picture in plan.pictures)
+    if bare:
+        facts.append(("!", f"{bare} without caption"))
+    estimate = estimate_time(plan)
+    if estimate.seconds is None:
+        facts.append(("~", "time unknown: no run like it yet"))
+    else:
+        facts.append(("~", f"{wording.duration(estimate.seconds)}, as {estimate.basis.removeprefix('measured in ')}"))
+    facts.append(("~", f"memory about {wording.memory(plan.peak_bytes())}"))
+    facts += [("!", message) for code, message in plan.warnings if code != "caption-missing"]
+    free = shutil.disk_usage(_existing(paths.home())).free
+    if free < 2**30:
+        facts.append(("!", f"only {wording.memory(free)} of disk left"))
+    return tuple(facts)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

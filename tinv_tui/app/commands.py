@@ -1,0 +1,47 @@
+"""The command palette: every key of the table by name, as far as it means something here."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from tinv_tui.app.keys import KEYS, Key
+from tinv_tui.app.run_control import RunControl
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """An app that watches a run."""
+
+    control: RunControl
+
+
+class KeyCommands(Provider):
+    def _usable(self) -> list[Key]:
+        where = "train" if self.screen.id != "runs" else "runs"
+        assert isinstance(self.app, Attached)
+        live = self.app.control.is_live
+        return [k for k in KEYS if k.where in ("app", where) and (live or not k.live) and k.id != "app.commands"]
+
+    def _run(self, key: Key) -> object:
+        async def run() -> None:
+            await self.screen.run_action(key.action if key.where != "app" else f"app.{key.action}")
+
+        return run
+
+    async def discover(self) -> Hits:
+        for key in self._usable():
+            yield DiscoveryHit(_name(key), self._run(key), help=key.help)  # type: ignore[arg-type]
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for key in self._usable():
+            score = matcher.match(_name(key))
+            if score > 0:
+                yield Hit(score, matcher.highlight(_name(key)), self._run(key), help=key.help)  # type: ignore[arg-type]
+
+
+def _name(key: Key) -> str:
+    group, _, _ = key.id.partition(".")
+    return f"{group}: {key.label} ({key.names[0]})"

@@ -1,0 +1,61 @@
+"""Which settings the form shows, and how they lie in it. What they are, and their help, comes from the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Field:
+    """``blank`` is the value that an empty field stands for, ``width`` 0 is all that is left of the row."""
+
+    key: str
+    label: str
+    width: int = 0
+    blank: str | None = None
+    placeholder: str = ""
+    words: dict[str, str] = field(default_factory=dict)
+    """Shorter words for the choices of this field."""
+    lists: bool = False
+    """Whether there is something to choose from (ctrl+o)."""
+
+
+KIND = "subject-or-style"
+"""The one control that is no setting of its own: it picks the template."""
+
+_SAMPLING = {"deterministic": "mean", "once": "once", "random": "random"}
+
+ROWS: tuple[tuple[Field, ...], ...] = (
+    (Field(KIND, "Learn a"),),
+    (Field("embedding.name", "Embedding", lists=True, placeholder="the new word"),),
+    (Field("model.path", "Base model", lists=True, placeholder="bundled, or a diffusers folder"),),
+    (Field("dataset.path", "Dataset", lists=True, placeholder="the folder of pictures"),),
+    (Field("dataset.template", "Template", lists=True),),
+    (Field("embedding.vectors", "Vectors", 5),),
+    (Field("embedding.init_text", "Init text", placeholder="zeros"),),
+    (Field("training.learning_rate", "Rate"),),
+    (
+        Field("training.steps", "Steps", 8),
+        Field("training.batch_size", "Batch", 4),
+        Field("training.gradient_accumulation", "Acc.", 4),
+    ),
+    (
+        Field("dataset.width", "Size", 6, blank="0", placeholder="own"),
+        Field("dataset.height", "x", 6, blank="0", placeholder="own"),
+        Field("training.seed", "Seed", 0, blank="-1", placeholder="random"),
+    ),
+    (Field("dataset.latent_sampling", "Sampling", words=_SAMPLING),),
+    (Field("dataset.sizes", "Other shapes"),),
+    (Field("dataset.shuffle_tags", "shuffle tags"), Field("dataset.drop_out_tags", "Drop-out", 5)),
+    (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
+    (Field("training.clip", "Clip"), Field("training.clip_schedule", "at", 5)),
+    (Field("training.evaluation_samples", "Eval. pics", 4), Field("training.precision", "Numbers", 0, lists=True)),
+    (Field("saving.embedding_every", "Copy every", 7), Field("saving.image_every", "Preview every", 0)),
+    (Field("saving.image_carries_embedding", "preview carries the embedding"),),
+    (Field("preview.prompts", "Preview", placeholder="the step's own prompt"),),
+    (Field("preview.negative", "Negative"),),
+    (Field("preview.steps", "Draw steps", 5), Field("preview.cfg", "Cfg", 5), Field("preview.seed", "Seed", 0)),
+)
+
+FIELDS: dict[str, Field] = {field.key: field for row in ROWS for field in row}
+KEYS_SHOWN: tuple[str, ...] = tuple(key for key in FIELDS if key != KIND)

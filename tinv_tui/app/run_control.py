@@ -1,0 +1,90 @@
+"""The run on the screen: started or attached to, watched, told what to do. Letting go of it changes nothing for it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from tinv_tui.app.messages import RunLooked
+from tinv_tui.errors import InputError
+
+if TYPE_CHECKING:
+    from tinv_tui.app.watcher import RunNow
+    from tinv_tui.recipe import Recipe
+    from tinv_tui.runs.folder import RunFolder
+    from tinv_tui.runs.history import Level, LogLine
+    from tinv_tui.runs.run import Run
+
+LOOK_SECONDS = 1.0
+
+
+class RunControl:
+    """One run at a time; those started before are only kept to be reaped when they end."""
+
+    def __init__(self, app: App[None]) -> None:
+        self._app = app
+        self._started: list[Run] = []
+        self.run: Run | None = None
+        self.now: RunNow | None = None
+        self.notes: list[LogLine] = []
+        """What the app itself has to say in the log."""
+        self._look_now = asyncio.Event()
+
+    @property
+    def is_live(self) -> bool:
+        return self.now is not None and self.now.is_live
+
+    async def start(self, recipe: Recipe) -> None:
+        """Start a run and watch it. Raises InputError when the recipe cannot be run, and then nothing is left behind."""
+        from tinv_tui.runs.run import Run
+
+        run = await Run.start(recipe)
+        self._started.append(run)
+        self._watch(run)
+
+    def attach(self, folder: RunFolder) -> None:
+        """Watch a run that is there already, live or not."""
+        from tinv_tui.runs.run import Run
+
+        mine = next((run for run in self._started if run.folder == folder), None)
+        self._watch(mine or Run(folder))
+
+    def note(self, text: str, level: Level = "plain") -> None:
+        from tinv_tui.runs.history import LogLine
+
+        self.notes.append(LogLine(datetime.now().astimezone(), text, level))
+        self._app.post_message(RunLooked(self.now))
+
+    def tell(self, command: str, **arguments: Any) -> None:
+        """Leave a command; its answer comes back as an event, a refusal as a note in the log."""
+        if self.run is not None:
+            self._app.run_worker(self._tell(self.run, command, arguments), group="command", exit_on_error=False)
+
+    async def _tell(self, run: Run, command: str, arguments: dict[str, Any]) -> None:
+        try:
+            await run.command(command, **arguments)
+        except InputError as error:
+            self.note(f"{error.message}. {error.hint}".strip(), "warning")
+        self._look_now.set()
+
+    def _watch(self, run: Run) -> None:
+        self.run, self.now = run, None
+        self._app.run_worker(self._look_on(run), group="watch", exclusive=True, exit_on_error=False)
+
+    async def _look_on(self, run: Run) -> None:
+        """Look once a second; once the run has ended, now and then, as it may be resumed elsewhere."""
+        from tinv_tui.app.watcher import RunWatcher
+
+        watcher = RunWatcher(run)
+        while True:
+            self._look_now.clear()
+            now = await asyncio.to_thread(watcher.look)
+            self.now = now
+            self._app.post_message(RunLooked(now))
+            try:
+                await asyncio.wait_for(self._look_now.wait(), LOOK_SECONDS if now.is_live else 5 * LOOK_SECONDS)
+            except TimeoutError:
+                pass

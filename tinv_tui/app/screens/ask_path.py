@@ -1,0 +1,58 @@
+"""Asks where a recipe file shall be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tinv_tui.app.widgets.text_field import TextField
+
+
+class AskPathScreen(ModalScreen[Path | None]):
+    """Answers with the path, absolute; a file that is there is replaced only after a second enter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+
+    def __init__(self, suggestion: str) -> None:
+        super().__init__()
+        self._suggestion = suggestion
+        self._warned_of: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static("Save the recipe", classes="dialog-title", markup=False)
+            yield Static(f"A path; relative ones start at {Path.cwd()}", classes="dialog-text", markup=False)
+            yield TextField(id="path")
+            yield Static("", id="path-problem", markup=False)
+            yield Static("enter save   esc cancel", classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        field = self.query_one("#path", TextField)
+        field.value = self._suggestion
+        field.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip():
+            self._complain("give a file name")
+            return
+        path = (Path.cwd() / Path(event.value.strip()).expanduser()).absolute()
+        if path.is_dir() or not path.parent.is_dir():
+            self._complain(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
+        elif path.exists() and self._warned_of != path:
+            self._warned_of = path
+            self._complain("it exists: enter once more replaces it")
+        else:
+            self.dismiss(path)
+
+    def _complain(self, text: str) -> None:
+        self.query_one("#path-problem", Static).update(f"✖ {text}")
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,47 @@
+"""A question before something that costs or cannot be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+CANCEL = ""
+
+
+class ConfirmScreen(ModalScreen[str]):
+    """Answers with the id of the button that was chosen, or with :data:`CANCEL`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", show=False),
+        Binding("left,up", "app.focus_previous", "Previous", show=False),
+        Binding("right,down", "app.focus_next", "Next", show=False),
+    ]
+
+    def __init__(self, question: str, explanation: str, answers: Sequence[tuple[str, str]]) -> None:
+        """``answers`` are (id, label); the first has the focus."""
+        super().__init__()
+        self._question = question
+        self._explanation = explanation
+        self._answers = answers
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._question, classes="dialog-title", markup=False)
+            yield Static(self._explanation, classes="dialog-text", markup=False)
+            for identity, label in self._answers:
+                yield Button(label, id=identity, compact=True)
+            yield Button("Cancel", id="cancel", compact=True)
+            yield Static("↑↓ choose   enter answer   esc cancel", classes="dialog-keys", markup=False)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(CANCEL if event.button.id == "cancel" else event.button.id or CANCEL)
+
+    def action_cancel(self) -> None:
+        self.dismiss(CANCEL)

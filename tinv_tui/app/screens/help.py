@@ -1,0 +1,91 @@
+"""Help on the field or pane that has the focus, and all keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tinv_tui.app.keys import KEYS
+
+PANES: dict[str, tuple[str, str]] = {
+    "loss-pane": (
+        "Loss",
+        "How far the picture that the model predicts is from the training picture. Lower is better. The loss of one step "
+        "is mostly chance: each step draws another picture, noise and timestep. Watch eval, which is measured on the same "
+        "pictures, noises and timesteps every time, and best, its lowest value so far and the step it was reached at. "
+        "smooth is a running mean of the training loss; the curve shows it over the whole run.",
+    ),
+    "gpu-pane": (
+        "GPU",
+        "What the NVIDIA driver reports: load, temperature, power, and memory (vram) with how much of it this run and "
+        "other programs hold. Beside it the processor, the host's memory, and the disk that holds TINV_HOME. "
+        "Without an NVIDIA GPU training runs on the processor.",
+    ),
+    "preview-pane": (
+        "Newest preview",
+        "The last picture the run has drawn with the embedding as it was then. The whole file is at the path below it; "
+        "v draws one now. Training waits meanwhile.",
+    ),
+    "dataset-pane": (
+        "Dataset",
+        "The pictures of the dataset folder with their size and whether a caption lies beside them. Below: the chosen "
+        "picture, its caption, and after → one prompt the trainer makes of it with the template. A prompt of more than "
+        "75 tokens takes several passes of the text encoder.",
+    ),
+    "log-pane": ("Log", "What the run told, newest at the bottom. Up, down, page up and page down look back."),
+    "runs-list": ("Runs", "Every run below TINV_HOME/runs, newest first. enter shows one on the train screen."),
+}
+_GENERAL = (
+    "tinv-tui",
+    "Fill in the form, start, and watch. Leaving never stops a run: it goes on in a process of its own.",
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "close", "Close", show=False)]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            with VerticalScroll(id="help-body"):
+                yield Static(self._text, classes="dialog-text", markup=False)
+                yield Static(Content.assemble(*_key_table()), id="help-keys")
+            yield Static("↑↓ scroll   esc close", classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#help-body").focus()
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def _key_table() -> list[tuple[str, str]]:
+    rows = []
+    for key in KEYS:
+        rows += [(f"{' '.join(key.names):<11}", "bold"), (f"{key.help}\n", "")]
+    return rows
+
+
+def help_on_pane(pane: str | None) -> HelpScreen:
+    return HelpScreen(*PANES.get(pane or "", _GENERAL))
+
+
+def help_on_field(key: str) -> HelpScreen:
+    """The text under the setting's declaration, what it may hold, and its default."""
+    from tinv_tui.recipe import allowed_values, field_of
+
+    info = field_of(key)
+    text = " ".join((info.description or "").split())
+    default = "none" if info.default in ("", ()) else str(info.default)
+    return HelpScreen(key, f"{text}\n\nTakes {allowed_values(key)}. Default: {default}.")

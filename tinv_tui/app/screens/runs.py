@@ -1,0 +1,202 @@
+"""All runs, newest first, with what each is doing; enter shows one on the train screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings
+from tinv_tui.app.screens.help import help_on_pane
+from tinv_tui.app.widgets.gpu_pane import meter
+from tinv_tui.app.widgets.key_line import KeyLine
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.pane import Pane
+from tinv_tui.app.widgets.row_list import RowList
+from tinv_tui.app.widgets.top_bar import TopBar
+from tinv_tui.app.wording import Line
+
+if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.machine import MachineNow
+    from tinv_tui.runs.folder import RunFolder
+    from tinv_tui.runs.status import Status
+
+LOOK_SECONDS = 2.0
+_MOST_RUNS = 200
+_TAIL_BYTES = 16384
+
+
+@dataclass(frozen=True)
+class RunRow:
+    folder: RunFolder
+    state: str
+    status: Status | None
+    reason: str = ""
+    """Why it failed."""
+
+
+class RunsScreen(Screen[None]):
+    app: TinvApp
+    BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
+    AUTO_FOCUS = "#runs-rows"
+
+    def __init__(self) -> None:
+        super().__init__(id="runs")
+        self._rows: list[RunRow] = []
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("runs")
+        yield KeyLine("runs")
+        with Pane("Runs", id="runs-list"):
+            yield Lines(id="runs-head")
+            yield RowList(id="runs-rows")
+        with Pane("", id="run-detail"):
+            yield Lines(id="run-facts")
+
+    @property
+    def rows(self) -> RowList:
+        return self.query_one("#runs-rows", RowList)
+
+    def on_mount(self) -> None:
+        self.run_worker(self._look_on(), group="runs", exclusive=True, exit_on_error=False)
+
+    async def _look_on(self) -> None:
+        """Only while this screen is the one in sight."""
+        while True:
+            if self.is_current:
+                self._show(await asyncio.to_thread(_read_rows))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(lambda: self._show(self._rows))
+
+    async def on_screen_resume(self) -> None:
+        self._show(await asyncio.to_thread(_read_rows))
+        self.query_one(KeyLine).tell(typing=False, live=False, paused=False)
+        if self.app.machine_now is not None:
+            self.show_machine(self.app.machine_now)
+
+    def show_machine(self, machine: MachineNow) -> None:
+        self.query_one(TopBar).tell(meter(machine))
+
+    def _show(self, rows: list[RunRow]) -> None:
+        here = self._rows[self.rows.cursor].folder if self._rows else None
+        self._rows = rows
+        with self.app.batch_update():
+            width = self.rows.size.width
+            self.query_one("#runs-head", Lines).show([_head(width)])
+            self.rows.show([_line(row, width) for row in rows])
+            at = next((i for i, row in enumerate(rows) if row.folder == here), None)
+            if at is not None:
+                self.rows.go_to(at)
+            live = sum(row.state in ("starting", "running", "paused", "not-responding") for row in rows)
+            title = "Runs" if rows else "Runs: none yet; 1 goes to the form"
+            self.query_one("#runs-list", Pane).set_title(title, f"{len(rows)} runs · {live} live" if rows else "")
+            self._show_facts()
+
+    def on_row_list_moved(self) -> None:
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        pane, lines = self.query_one("#run-detail", Pane), self.query_one("#run-facts", Lines)
+        if not self._rows:
+            pane.set_title("")
+            lines.show(())
+            return
+        row = self._rows[self.rows.cursor]
+        pane.set_title(row.folder.name)
+        lines.show(_facts(row, max(20, lines.size.width)))
+
+    def on_row_list_chosen(self) -> None:
+        self.action_attach()
+
+    def action_attach(self) -> None:
+        if self._rows:
+            self.app.open_run(self._rows[self.rows.cursor].folder)
+
+    def action_help(self) -> None:
+        self.app.push_screen(help_on_pane("runs-list"))
+
+
+_ROOMY = 100
+"""From this width on there is room for the rate and the day too."""
+
+
+def _head(width: int) -> Line:
+    rate, made = (f"{'rate':<9}", "  made") if width >= _ROOMY else ("", "")
+    text = f"  {'state':<16}{'name':<{_name_width(width)}}{'step':>15}  {'loss':<8}{rate}{'speed':>7}{'left':>7}{made}"
+    return ((text, "label"),)
+
+
+def _name_width(width: int) -> int:
+    return min(width - 79, 30) if width >= _ROOMY else max(10, width - 58)
+
+
+def _line(row: RunRow, width: int) -> Line:
+    status = row.status
+    word, role = wording.state_piece(row.state)
+    live = row.state == "running"
+    step = f"{wording.count(status.step)}/{wording.count(status.steps)}" if status else wording.DASH
+    speed = wording.speed(status.steps_per_second) if status and live else wording.DASH
+    left = wording.duration(status.eta_seconds) if status and live else wording.DASH
+    room = _name_width(width)
+    rate, made = "", ""
+    if width >= _ROOMY:
+        rate = f"{wording.rate(status.learning_rate if status else None):<9}"
+        made = f"  {row.folder.path.parent.name}"
+    return (
+        (f"{word:<16}", role),
+        (f"{wording.cut(row.folder.name, room - 1):<{room}}", "value"),
+        (f"{step:>15}  ", ""),
+        (f"{wording.loss(status.loss if status else None):<8}", ""),
+        (f"{rate}{speed:>7}{left:>7}{made}", "label"),
+    )
+
+
+def _facts(row: RunRow, width: int) -> list[Line]:
+    status = row.status
+    pairs = [("folder", wording.cut_path(str(row.folder.path), width - 8))]
+    lines = wording.flow(pairs, width)
+    if status is not None:
+        best = wording.count(status.best_step) if status.best_step is not None else wording.DASH
+        numbers = [
+            ("loss", wording.loss(status.loss)),
+            ("eval", wording.loss(status.evaluation)),
+            ("best at step", best),
+        ]
+        lines += wording.flow([*numbers, ("on", status.device or wording.DASH)], width)
+    if row.reason:
+        lines += [((text, "bad"),) for text in textwrap.wrap(row.reason, width)]
+    if row.state == "lost":
+        lines.append(((f"its worker is gone; go on with: tinv-tui resume {row.folder.name}", "bad"),))
+    return lines
+
+
+def _read_rows() -> list[RunRow]:
+    from tinv_tui.runs.folder import all_runs
+    from tinv_tui.runs.liveness import state_of
+
+    rows = []
+    for folder in all_runs()[:_MOST_RUNS]:
+        state, status = state_of(folder)
+        rows.append(RunRow(folder, state, status, _reason(folder) if state == "failed" else ""))
+    return rows
+
+
+def _reason(folder: RunFolder) -> str:
+    """The last word of a run: its last line is short, so the file is not read from the top."""
+    try:
+        with folder.events.open("rb") as file:
+            file.seek(max(0, folder.events.stat().st_size - _TAIL_BYTES))
+            last = json.loads(file.read().splitlines()[-1])
+        return f"{last.get('reason', '')}. {last.get('hint', '')}".strip(". ")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return ""

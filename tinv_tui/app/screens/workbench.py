@@ -1,0 +1,275 @@
+"""The home screen: form, dataset, loss, GPU, newest preview and log, all in sight; in a small terminal behind tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from tinv_tui.app.keys import bindings
+from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
+from tinv_tui.app.screens.help import HelpScreen, help_on_field, help_on_pane
+from tinv_tui.app.widgets.dataset_pane import DatasetPane
+from tinv_tui.app.widgets.form_pane import FormPane
+from tinv_tui.app.widgets.gpu_pane import GpuPane, meter
+from tinv_tui.app.widgets.key_line import KeyLine
+from tinv_tui.app.widgets.log_pane import LogPane
+from tinv_tui.app.widgets.loss_pane import LossPane
+from tinv_tui.app.widgets.pane import Pane
+from tinv_tui.app.widgets.preview_pane import PreviewPane
+from tinv_tui.app.widgets.tab_line import TABS, TabLine
+from tinv_tui.app.widgets.top_bar import TopBar
+from tinv_tui.app.wording import state_piece
+
+if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.machine import MachineNow
+    from tinv_tui.app.watcher import RunNow
+    from tinv_tui.app.widgets.form import Form
+
+FOLD_WIDTH, FOLD_HEIGHT = 100, 30
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+ROOMY_HEIGHT = 36
+
+
+class Workbench(Screen[None]):
+    app: TinvApp
+    BINDINGS: ClassVar[list[BindingType]] = bindings("train")
+    AUTO_FOCUS = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tab = "form"
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("train")
+        yield KeyLine("train")
+        yield TabLine()
+        with Horizontal(id="columns"):
+            yield FormPane()
+            yield DatasetPane()
+            with Vertical(id="watch-column"):
+                yield LossPane()
+                yield GpuPane()
+                yield PreviewPane()
+        yield LogPane()
+        yield Static("", id="too-small", markup=False)
+
+    # ----- parts
+
+    @property
+    def form_pane(self) -> FormPane:
+        return self.query_one(FormPane)
+
+    @property
+    def form(self) -> Form:
+        return self.form_pane.form
+
+    @property
+    def dataset(self) -> DatasetPane:
+        return self.query_one(DatasetPane)
+
+    @property
+    def loss(self) -> LossPane:
+        return self.query_one(LossPane)
+
+    @property
+    def gpu(self) -> GpuPane:
+        return self.query_one(GpuPane)
+
+    @property
+    def preview(self) -> PreviewPane:
+        return self.query_one(PreviewPane)
+
+    @property
+    def log_pane(self) -> LogPane:
+        return self.query_one(LogPane)
+
+    @property
+    def tab_line(self) -> TabLine:
+        return self.query_one(TabLine)
+
+    # ----- what comes in
+
+    def show_run(self, now: RunNow | None) -> None:
+        with self.app.batch_update():
+            self.loss.show(now)
+            self.preview.show(now)
+            told = list(now.view.log) if now is not None else []
+            self.log_pane.show(sorted([*told, *self.app.control.notes], key=lambda line: line.at))
+            if self.app.machine_now is not None:
+                self.gpu.show(self.app.machine_now, now)
+            self._show_tabs()
+            self._show_keys()
+
+    def show_machine(self, machine: MachineNow) -> None:
+        with self.app.batch_update():
+            self.gpu.show(machine, self.app.control.now)
+            self.query_one(TopBar).tell(meter(machine))
+
+    def on_form_was_checked(self, event: Form.WasChecked) -> None:
+        self.form_pane.foot.show(event.checked)
+        self.dataset.show(event.checked, self.form.texts["dataset.path"])
+
+    # ----- size, tabs, focus
+
+    def on_mount(self) -> None:
+        self._settle()
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        self.set_class(tiny, "-tiny")
+        self.set_class(width < FOLD_WIDTH or height < FOLD_HEIGHT, "-folded")
+        self.set_class(height < ROOMY_HEIGHT, "-short")
+        if tiny:
+            said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
+            self.query_one("#too-small", Static).update(said)
+        self._settle()
+
+    def open_tab(self, tab: str) -> None:
+        """Bring a tab to the front; where all panes are in sight this only remembers it."""
+        self._tab = tab
+        self._settle()
+
+    @on(TabLine.Chosen)
+    def _tab_chosen(self, event: TabLine.Chosen) -> None:
+        self.open_tab(event.tab)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        here = self._pane_of_focus()
+        for pane in self.query(Pane):
+            pane.set_class(pane.id == here, "-here")
+        self._show_keys()
+
+    def _settle(self) -> None:
+        for tab in TABS:
+            self.set_class(tab == self._tab, f"-tab-{tab}")
+        self._show_tabs()
+        self._show_keys()
+
+    def _show_tabs(self) -> None:
+        now = self.app.control.now
+        self.tab_line.tell(self._tab, *([(f"{now.name} ", "value"), state_piece(now.state)] if now is not None else []))
+
+    def _show_keys(self) -> None:
+        now = self.app.control.now
+        live = now is not None and now.is_live
+        typing = isinstance(self.focused, Input)
+        self.query_one(KeyLine).tell(typing=typing, live=live, paused=now is not None and now.state == "paused")
+
+    @property
+    def _stops(self) -> list[tuple[str, str]]:
+        """The panes ctrl+g goes through: the tab each is on, and a selector."""
+        first = ("form", "#field-embedding-name")
+        panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
+        return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
+
+    def _pane_of_focus(self) -> str | None:
+        if self.focused is None:
+            return None
+        return next((node.id for node in self.focused.ancestors_with_self if isinstance(node, Pane)), None)
+
+    def action_next_pane(self) -> None:
+        order = ["form-pane", "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane"]
+        here = self._pane_of_focus()
+        at = order.index(here) if here in order else -1
+        tab, selector = self._stops[(at + 1) % len(order)]
+        target = next(iter(self.query(selector)), None)
+        if target is None:
+            return
+        if self._zoomed() is not None or self.has_class("-folded"):
+            self._unzoom()
+            self.open_tab(tab)
+            self.call_after_refresh(self.set_focus, target)  # it has first to come into sight
+        else:
+            self.set_focus(target)
+
+    def _zoomed(self) -> Pane | None:
+        return next(iter(self.query(".-zoomed").results(Pane)), None)
+
+    def action_zoom(self) -> None:
+        zoomed, here = self._zoomed(), self._pane_of_focus()
+        self._unzoom()
+        if zoomed is None and here is not None:
+            pane = self.query_one(f"#{here}")
+            for box in pane.ancestors_with_self:  # the boxes it lies in have to stay too
+                if isinstance(box, Widget) and box is not self:
+                    box.add_class("-zoomed")
+            self.add_class("-zoom")
+
+    def _unzoom(self) -> None:
+        self.query(".-zoomed").remove_class("-zoomed")
+        self.remove_class("-zoom")
+
+    def on_key(self, event: events.Key) -> None:
+        """Escape steps out of the form, to where letters are keys."""
+        if event.key == "escape" and self._pane_of_focus() == "form-pane":
+            (self.tab_line if self.has_class("-folded") else self.loss).focus()
+            event.stop()
+
+    # ----- actions
+
+    def action_help(self) -> None:
+        key = self.form_pane.field_in_focus
+        screen: HelpScreen
+        if key == "subject-or-style":
+            screen = help_on_field("dataset.template")
+        else:
+            screen = help_on_field(key) if key else help_on_pane(self._pane_of_focus())
+        self.app.push_screen(screen)
+
+    async def action_start(self) -> None:
+        await self.form_pane.start()
+
+    @on(FormPane.Started)
+    def focus_run(self) -> None:
+        """Look at the run: its letters are keys there."""
+        self.open_tab("loss")
+        self.call_after_refresh(self.loss.focus)
+
+    @on(FormPane.Refused)
+    def _refused(self) -> None:
+        self.open_tab("form")
+
+    async def action_check(self) -> None:
+        await self.form_pane.check()
+
+    def action_choose(self) -> None:
+        self.form_pane.choose()
+
+    async def action_save_recipe(self) -> None:
+        await self.form_pane.save_recipe()
+
+    def action_pause(self) -> None:
+        now = self.app.control.now
+        if now is not None and now.is_live:
+            self.app.control.tell("unpause" if now.state == "paused" else "pause")
+
+    def action_preview(self) -> None:
+        if self.app.control.is_live:
+            self.app.control.tell("preview")
+
+    def action_save(self) -> None:
+        if self.app.control.is_live:
+            self.app.control.tell("save")
+
+    def action_stop(self) -> None:
+        now = self.app.control.now
+        if now is None or not now.is_live:
+            return
+        question = f"Stop {now.name} at step {now.view.step}?"
+        explanation = "Either way its checkpoint is kept and the run can be resumed."
+        answers = [("stop-save", "Stop and save the embedding"), ("stop-only", "Stop without saving it")]
+
+        def answered(answer: str | None) -> None:
+            if answer not in (None, CANCEL):
+                self.app.control.tell("stop", save=answer == "stop-save")
+
+        self.app.push_screen(ConfirmScreen(question, explanation, answers), answered)

@@ -1,0 +1,50 @@
+"""Looks at a run folder again and again; each look gives one frozen picture of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinv_tui.runs.curve import LossTail
+from tinv_tui.runs.events import EventReader
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.history import RunHistory, RunView
+from tinv_tui.runs.launch import LIVE_STATES
+from tinv_tui.runs.liveness import RunState
+from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """A run as a viewer sees it."""
+
+    folder: RunFolder
+    state: RunState
+    status: Status | None
+    view: RunView
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE_STATES
+
+
+class RunWatcher:
+    """Reads what is new in a run's folder. For one thread at a time; the first look reads the whole story."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._events = EventReader(run.folder.events)
+        self._losses = LossTail(run.folder.losses)
+        self._history = RunHistory()
+
+    def look(self) -> RunNow:
+        # The state first: whatever the worker wrote before it ended is then sure to be read with it.
+        state, status = self.run.state()
+        rows = self._losses.read_new()
+        self._history.add_losses(rows, anew=self._losses.began_anew)
+        self._history.add_events(self._events.read_new())
+        return RunNow(self.run.folder, state, status, self._history.view())

@@ -1,0 +1,155 @@
+"""The pane with the form: what can be done with a filled-in form is done here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.message import Message
+from textual.widgets import Button
+
+from tinv_tui.app.screens.confirm import ConfirmScreen
+from tinv_tui.app.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.widgets.form import Form, FormFoot
+    from tinv_tui.recipe import Recipe
+
+
+class FormPane(Pane):
+    """An empty frame until :meth:`furnish`. Its messages say how a start went."""
+
+    app: TinvApp
+
+    class Started(Message):
+        """A run was started from the form."""
+
+    class Refused(Message):
+        """The form has an error, which shows at its field; nothing was started."""
+
+    def __init__(self) -> None:
+        super().__init__("Train", id="form-pane")
+        self._form: Form | None = None
+        self._foot: FormFoot | None = None
+        self._starting = False
+
+    @property
+    def form(self) -> Form:
+        assert self._form is not None
+        return self._form
+
+    @property
+    def foot(self) -> FormFoot:
+        assert self._foot is not None
+        return self._foot
+
+    @property
+    def is_furnished(self) -> bool:
+        return self._form is not None and self._form.is_mounted
+
+    @property
+    def field_in_focus(self) -> str | None:
+        """The setting whose control has the focus."""
+        return self.form.key_of(self.screen.focused) if self.is_furnished else None
+
+    async def furnish(self, recipe: Recipe) -> None:
+        """Put the form in. It is not there in the first frame: its widgets and pydantic take 0.3 s."""
+        from tinv_tui.app.widgets.form import Form, FormFoot
+
+        self._form, self._foot = Form(recipe), FormFoot(id="form-foot")
+        await self.mount(self._form, self._foot)
+
+    @on(Button.Pressed, "#start")
+    async def start(self) -> None:
+        """Start what the form says; asks first where a run is alive already."""
+        if not self.is_furnished or self._starting:
+            return
+        recipe, errors = self.form.recipe()
+        if recipe is None:
+            await self.form.check_now(all_fields=True)
+            self._refuse(errors)
+            return
+        now = self.app.control.now
+        if now is None or not now.is_live:
+            self.start_now()
+            return
+        question = f"{now.name} is {now.state}. Start another run beside it?"
+        explanation = "Both share the machine, and each takes longer."
+
+        def answered(answer: str | None) -> None:
+            if answer == "start-another":
+                self.start_now()
+
+        self.app.push_screen(ConfirmScreen(question, explanation, [("start-another", "Start another")]), answered)
+
+    def start_now(self) -> None:
+        """Check everything once more and start; what is wrong shows at its field, and nothing is created."""
+        if not self._starting:
+            self._starting = True
+            self.run_worker(self._start(), group="start", exclusive=True, exit_on_error=False)
+
+    async def _start(self) -> None:
+        from tinv_tui.app.checks import key_of, short
+        from tinv_tui.errors import InputError
+
+        try:
+            checked = await self.form.check_now(all_fields=True)
+            if checked.recipe is None or checked.errors:
+                self._refuse(checked.errors)
+                return
+            await self.app.control.start(checked.recipe)
+            self.post_message(self.Started())
+        except InputError as error:
+            key = key_of(error)
+            self._refuse({key or "": short(error, key)})
+        except OSError as error:
+            self._refuse({"": str(error)})
+        finally:
+            self._starting = False
+
+    def _refuse(self, errors: dict[str, str]) -> None:
+        self.post_message(self.Refused())
+        self.form.show_errors(self.form.checked.errors | errors)
+        key = self.form.focus_error(errors)
+        said = f"{key}: {errors[key]}" if key else next(iter(errors.values()), "the form is not complete")
+        self.app.control.note(f"not started. {said}", "bad")
+
+    @on(Button.Pressed, "#check")
+    async def check(self) -> None:
+        """Check now, and go to the first error."""
+        if self.is_furnished:
+            checked = await self.form.check_now(all_fields=True)
+            self.form.focus_error(checked.errors)
+
+    def choose(self) -> None:
+        """Offer values for the field that has the focus."""
+        from tinv_tui.app.choices import values_for
+        from tinv_tui.app.fields import FIELDS
+        from tinv_tui.app.screens.pick import PickScreen
+
+        key = self.field_in_focus
+        values = values_for(key) if key is not None and FIELDS[key].lists else []
+        if key is None or not values:
+            self.app.bell()
+            return
+
+        def take(value: str | None) -> None:
+            if value is not None:
+                self.form.put(key, value)
+
+        self.app.push_screen(PickScreen(f"{FIELDS[key].label}: choose, or type it in the field", values), take)
+
+    @on(Button.Pressed, "#save-recipe")
+    async def save_recipe(self) -> None:
+        """Ask where the recipe shall be written, and write it."""
+        from tinv_tui.app.screens.ask_path import AskPathScreen
+
+        if not self.is_furnished:
+            return
+        recipe, errors = self.form.recipe()
+        if recipe is None:
+            await self.form.check_now()
+            self.form.focus_error(errors)
+            return
+        self.app.push_screen(AskPathScreen(f"{recipe.embedding.name or 'recipe'}.toml"), self.app.save_recipe(recipe))

@@ -1,0 +1,92 @@
+"""One row of the form: its fields side by side, and a line below for what there is to say about them."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tinv_tui.app.fields import KIND, Field
+from tinv_tui.app.widgets.controls import Choice, Tick
+from tinv_tui.app.widgets.text_field import TextField
+from tinv_tui.recipe import field_of
+
+Control = TextField | Choice | Tick
+
+
+def control_id(key: str) -> str:
+    return "field-" + key.replace(".", "-").replace("_", "-")
+
+
+def _choices(key: str) -> tuple[str, ...]:
+    choices = getattr(field_of(key).annotation, "__args__", ())
+    return tuple(choices) if choices and all(isinstance(choice, str) for choice in choices) else ()
+
+
+def make_control(field: Field) -> Control:
+    """The control that fits what the setting holds."""
+    if field.key == KIND:
+        return Choice((("subject", "subject"), ("style", "style")), id=KIND)
+    identity = control_id(field.key)
+    if isinstance(field_of(field.key).default, bool):
+        return Tick(field.label, id=identity)
+    choices = _choices(field.key)
+    if choices and not field.lists:
+        return Choice([(choice, field.words.get(choice, choice)) for choice in choices], id=identity)
+    return TextField(id=identity, placeholder=field.placeholder)
+
+
+class FormRow(Vertical):
+    """Holds the controls of a row by key. The note below it is hidden while there is nothing to say."""
+
+    DEFAULT_CSS = """
+    FormRow { height: auto; }
+    FormRow > Horizontal { height: 1; }
+    FormRow .form-note { height: auto; max-height: 2; display: none; }
+    FormRow .form-note.-said { display: block; }
+    """
+
+    def __init__(self, fields: tuple[Field, ...]) -> None:
+        super().__init__()
+        self.fields = fields
+        self.controls: dict[str, Control] = {field.key: make_control(field) for field in fields}
+        self._note = Static(classes="form-note", markup=False)
+        self._beside = Static(classes="form-beside", markup=False)
+        self._said = ("", False)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            for position, field in enumerate(self.fields):
+                yield from self._cell(field, position)
+            if len(self.fields) == 1 and self.fields[0].width:
+                yield self._beside
+        yield self._note
+
+    def _cell(self, field: Field, position: int) -> ComposeResult:
+        control = self.controls[field.key]
+        if not isinstance(control, Tick):
+            label = Static(field.label, classes="form-label" if position == 0 else "form-label-next", markup=False)
+            yield label
+        if field.width and not isinstance(control, Tick):
+            control.styles.width = field.width
+        yield control
+        if field.lists:
+            yield Static("▾", classes="form-more", markup=False)
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Show a note, or an error, or with "" nothing."""
+        if (text, is_error) == self._said:
+            return
+        self._said = (text, is_error)
+        beside = bool(text) and not is_error and len(self.fields) == 1 and bool(self.fields[0].width)
+        if self._beside.is_attached:
+            self._beside.update(Content(text if beside else ""))
+        self._note.update(Content("" if beside else f"✖ {text}" if is_error else text))
+        self._note.set_class(bool(text) and not beside, "-said")
+        self._note.set_class(is_error, "-error")
+
+    @property
+    def said(self) -> tuple[str, bool]:
+        """The text shown, and whether it is an error."""
+        return self._said

@@ -1,0 +1,42 @@
+"""The bottom line: the keys that mean something right now."""
+
+from __future__ import annotations
+
+from tinv_tui.app.keys import LEAVE, Where, foot_keys
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.wording import Piece
+
+
+class KeyLine(Lines):
+    """As many keys as fit, most needed first; help and leave are always among them."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; dock: bottom; }"
+    _ALWAYS = 3
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(id="key-line")
+        self._where = where
+        self._state = (False, False, False)
+
+    def tell(self, *, typing: bool, live: bool, paused: bool) -> None:
+        self._state = (typing, live, paused)
+        self._rebuild()
+
+    def on_resize(self) -> None:
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        typing, live, paused = self._state
+        keys = foot_keys(self._where, typing=typing, live=live, paused=paused)
+        if _length(keys) > self.size.width:
+            keys = [(key, "leave" if label == LEAVE else label) for key, label in keys]
+        while len(keys) > self._ALWAYS and _length(keys) > self.size.width:
+            del keys[-self._ALWAYS - 1]
+        pieces: list[Piece] = []
+        for key, label in keys:
+            pieces += [(" ", ""), (key, "key"), (f" {label} ", "label")]
+        self.show([tuple(pieces)])
+
+
+def _length(keys: list[tuple[str, str]]) -> int:
+    return sum(len(key) + len(label) + 3 for key, label in keys)

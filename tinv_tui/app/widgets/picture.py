@@ -1,0 +1,108 @@
+"""A picture in half cells: two pixels to a character, everywhere, without asking the terminal anything."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+Pixel = tuple[int, int, int]
+
+
+class Picture(Widget):
+    """Shows one image file as large as fits, its shape kept; read in a thread, painted once."""
+
+    DEFAULT_CSS = "Picture { height: 1fr; width: 1fr; min-height: 2; }"
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str, empty: str = "") -> None:
+        super().__init__(id=id)
+        self._empty = empty
+        self._path: Path | None = None
+        self._drawn: tuple[Path | None, int, int] = (None, 0, 0)
+        self._strips: list[Strip] = []
+        self._problem = ""
+
+    @property
+    def path(self) -> Path | None:
+        return self._path
+
+    @property
+    def is_drawn(self) -> bool:
+        return bool(self._strips)
+
+    def show(self, path: Path | None) -> None:
+        if path != self._path:
+            self._path = path
+            self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        wanted = (self._path, self.size.width, self.size.height)
+        if wanted == self._drawn or not self.size.width or not self.size.height:
+            return
+        self._drawn = wanted
+        self.run_worker(self._read(*wanted), group="picture", exclusive=True, exit_on_error=False)
+
+    async def _read(self, path: Path | None, width: int, height: int) -> None:
+        strips, problem = [], ""
+        if path is not None:
+            try:
+                strips = await asyncio.to_thread(_strips, path, width, height)
+            except Exception as error:  # noqa: BLE001  a decoder may fail in its own way on a broken file
+                problem = f"cannot be shown ({type(error).__name__})"
+        self._strips, self._problem = strips, problem
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        if not self._strips:
+            text = (self._problem or self._empty) if y == self.size.height // 2 else ""
+            pad = max(0, (self.size.width - len(text)) // 2)
+            return Strip([Segment(" " * pad + text, base)]).adjust_cell_length(self.size.width, base)
+        row = y - (self.size.height - len(self._strips)) // 2
+        if not 0 <= row < len(self._strips):
+            return Strip.blank(self.size.width, base)
+        strip = self._strips[row]
+        left = (self.size.width - strip.cell_length) // 2
+        return Strip([Segment(" " * left, base), *strip]).adjust_cell_length(self.size.width, base)
+
+
+def _strips(path: Path, width: int, height: int) -> list[Strip]:
+    from PIL import Image
+
+    from tinv_tui.datasets.pictures import open_upright  # with Pillow and numpy 0.15 s, so not before it is needed
+
+    image = open_upright(path)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    scale = min(width / image.width, 2 * height / image.height)
+    size = max(1, round(image.width * scale)), max(2, round(image.height * scale / 2) * 2)
+    small = image.convert("RGB").resize(size, Image.Resampling.HAMMING)
+    raw = small.tobytes()
+
+    def pixel(x: int, y: int) -> Pixel:
+        at = 3 * (y * size[0] + x)
+        return raw[at], raw[at + 1], raw[at + 2]
+
+    return [_strip([(pixel(x, y), pixel(x, y + 1)) for x in range(size[0])]) for y in range(0, size[1], 2)]
+
+
+def _strip(cells: list[tuple[Pixel, Pixel]]) -> Strip:
+    """One row; neighbours of the same colours share a segment, which saves most of a flat picture's bytes."""
+    segments: list[Segment] = []
+    start = 0
+    for end in range(1, len(cells) + 1):
+        if end == len(cells) or cells[end] != cells[start]:
+            top, bottom = cells[start]
+            style = Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom))
+            segments.append(Segment("▀" * (end - start), style))
+            start = end
+    return Strip(segments)

@@ -1,0 +1,119 @@
+"""Numbers and states as the screen writes them: short, and of a width that does not jump about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+Piece = tuple[str, str]
+"""Text and its role: "" (plain), label, value, accent, good, warning, bad, faint or chart."""
+Line = tuple[Piece, ...]
+
+DASH = "–"
+
+STATES: Final[dict[str, tuple[str, str]]] = {
+    "starting": ("◌", "accent"),
+    "running": ("●", "good"),
+    "paused": ("◐", "warning"),
+    "not-responding": ("!", "bad"),
+    "lost": ("?", "bad"),
+    "finished": ("✔", "good"),
+    "stopped": ("■", "label"),
+    "failed": ("✖", "bad"),
+}
+"""Mark and role of each state; the word always stands beside the mark."""
+
+
+def state_piece(state: str) -> Piece:
+    mark, role = STATES.get(state, ("?", "bad"))
+    return f"{mark} {state.replace('-', ' ')}", role
+
+
+def count(number: int) -> str:
+    """``12 400``: a space is a thousands mark everywhere."""
+    return f"{number:,}".replace(",", " ")
+
+
+def loss(value: float | None) -> str:
+    """Six characters."""
+    if value is None:
+        return f"{DASH:<6}"
+    return f"{value:.4f}" if value < 10 else f"{value:<6.4g}"
+
+
+def rate(value: float | None) -> str:
+    return DASH if value is None else f"{value:g}"
+
+
+def speed(steps_per_second: float | None) -> str:
+    if not steps_per_second:
+        return f"{DASH}/s"
+    digits = 0 if steps_per_second >= 100 else 1 if steps_per_second >= 10 else 2
+    return f"{steps_per_second:.{digits}f}/s"
+
+
+def duration(seconds: float | None) -> str:
+    """``45s``, ``12m``, ``1h30m``, ``3d4h``."""
+    if seconds is None:
+        return DASH
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours < 48 else f"{hours // 24}d{hours % 24}h"
+
+
+def gib(amount: int) -> str:
+    """A number of GiB, without the unit: ``6.4``, ``139``."""
+    value = amount / 2**30
+    return f"{value:.1f}" if value < 99.5 else f"{value:.0f}"
+
+
+def memory(amount: int | None) -> str:
+    """``512M`` or ``6.4G``."""
+    if amount is None:
+        return DASH
+    return f"{amount / 2**20:.0f}M" if amount < 2**30 else f"{gib(amount)}G"
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """A meter of ``width`` cells: its filled part and its empty part."""
+    filled = round(min(max(share, 0.0), 1.0) * width)
+    return "█" * filled, "░" * (width - filled)
+
+
+def cut(text: str, width: int) -> str:
+    """The text, shortened to ``width`` characters with an ellipsis at its end."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def cut_path(text: str, width: int) -> str:
+    """A path shortened at its beginning, where it can at a slash: the end tells more."""
+    if len(text) <= width:
+        return text
+    parts = text.split("/")
+    while len(parts) > 1:
+        del parts[0]
+        if len(shorter := "…/" + "/".join(parts)) <= width:
+            return shorter
+    return "…" + text[len(text) - max(0, width - 1) :]
+
+
+def flow(pairs: Sequence[tuple[str, str]], width: int) -> list[Line]:
+    """Label and value pairs, as many on a line as fit."""
+    lines: list[list[Piece]] = [[]]
+    used = 0
+    for label, value in pairs:
+        needs = len(label) + 1 + len(value)
+        if used and used + 2 + needs > width:
+            lines.append([])
+            used = 0
+        if used:
+            lines[-1].append(("  ", ""))
+            used += 2
+        lines[-1] += [(f"{label} ", "label"), (value, "value")]
+        used += needs
+    return [tuple(line) for line in lines]

@@ -1,0 +1,203 @@
+"""What a run's story comes to so far: events and loss rows go in, one frozen view to draw comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tinv_tui.runs.curve import CurvePoint, LossCurve, LossRow
+from tinv_tui.runs.events import Event
+
+Level = Literal["plain", "good", "warning", "bad"]
+
+_LOG_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Saved:
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Preview:
+    step: int
+    path: Path
+    prompt: str
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    state: str
+    step: int
+    reason: str
+    hint: str
+    embedding: str | None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """``at`` is the local wall clock."""
+
+    at: datetime
+    text: str
+    level: Level = "plain"
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run at one moment. Losses are per step; what is not known yet is None or empty."""
+
+    phase: str = ""
+    phase_done: int = 0
+    phase_total: int = 0
+    device: str = ""
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    smooth: float | None = None
+    learning_rate: float | None = None
+    steps_per_second: float | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    evaluations: tuple[LossRow, ...] = ()
+    best: LossRow | None = None
+    copies: tuple[Saved, ...] = ()
+    previews: tuple[Preview, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    ended: Ended | None = None
+
+    @property
+    def evaluation(self) -> float | None:
+        return self.evaluations[-1][1] if self.evaluations else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Training time left at the present rate; previews are not counted."""
+        if self.ended is not None or not self.steps_per_second:
+            return None
+        return max(0, self.steps - self.step) / self.steps_per_second
+
+
+class RunHistory:
+    """Gathers a run. Once it is given rows of the loss table, the curve is made of those: they hold every step."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Any] = {}
+        self._curve = LossCurve()
+        self._has_table = False
+        self._loss: float | None = None
+        self._evaluations: list[LossRow] = []
+        self._best: LossRow | None = None
+        self._copies: list[Saved] = []
+        self._previews: list[Preview] = []
+        self._log: list[LogLine] = []
+        self._ended: Ended | None = None
+
+    def add_losses(self, rows: Sequence[LossRow], *, anew: bool = False) -> None:
+        """Rows of the loss table, in order; ``anew`` when they start from its top again."""
+        if rows and not self._has_table or anew:
+            self._curve = LossCurve()
+        self._has_table = self._has_table or bool(rows)
+        for step, loss in rows:
+            self._curve.add(step, loss)
+
+    def add_events(self, events: Iterable[Event]) -> None:
+        for event in events:
+            take = getattr(self, f"_take_{event['kind']}", None)
+            if take is not None:
+                try:
+                    take(event)
+                except (KeyError, TypeError, ValueError):
+                    continue  # of a later version, or damaged: the rest of the story is still good
+
+    def view(self) -> RunView:
+        points = self._curve.points()
+        return RunView(
+            **self._facts,
+            loss=self._loss,
+            smooth=points[-1].smooth if points else None,
+            curve=points,
+            evaluations=tuple(self._evaluations),
+            best=self._best,
+            copies=tuple(self._copies),
+            previews=tuple(self._previews),
+            log=tuple(self._log[-_LOG_LINES:]),
+            ended=self._ended,
+        )
+
+    def _take_started(self, event: Event) -> None:
+        step = int(event["from_step"])
+        self._facts |= {"steps": int(event["steps"]), "step": step, "device": str(event.get("device", ""))}
+        self._ended = None
+        self._evaluations = [e for e in self._evaluations if e[0] <= step]
+        on = f"on {event.get('device', '?')}: {event.get('model', '?')}, {event.get('pictures', '?')} pictures"
+        said = f"resumed at step {step} of {event['steps']}" if step else f"started, {event['steps']} steps"
+        self._say(event, f"{said} {on}, seed {event.get('seed', '?')}")
+
+    def _take_phase(self, event: Event) -> None:
+        name, done, total = str(event["name"]), int(event.get("done", 0)), int(event.get("total", 0))
+        if name == "loading":
+            self._say(event, "loading the model")
+        elif name == "encoding" and done == total:
+            self._say(event, f"{total} pictures encoded")
+        self._facts |= {"phase": name, "phase_done": done, "phase_total": total}
+
+    def _take_step(self, event: Event) -> None:
+        self._loss = float(event["loss"])
+        self._facts |= {"step": int(event["step"]), "learning_rate": event.get("learning_rate")}
+        self._facts["steps_per_second"] = event.get("steps_per_second") or self._facts.get("steps_per_second")
+        if not self._has_table and int(event["step"]) > self._curve.last_step:
+            self._curve.add(int(event["step"]), self._loss)
+
+    def _take_evaluation(self, event: Event) -> None:
+        row = int(event["step"]), float(event["loss"])
+        self._evaluations.append(row)
+        if event.get("best"):
+            self._best = row
+
+    def _take_saved(self, event: Event) -> None:
+        path = Path(event["path"])
+        if event["what"] == "copy":
+            self._copies.append(Saved(int(event["step"]), path))
+            self._say(event, f"copy {path.name}")
+        elif event["what"] == "result":
+            self._say(event, f"result {path}", "good")
+
+    def _take_preview(self, event: Event) -> None:
+        preview = Preview(int(event["step"]), Path(event["path"]), str(event.get("prompt", "")), event.get("seed"))
+        self._previews.append(preview)
+        self._say(event, f"preview {preview.path.name}")
+
+    def _take_changed(self, event: Event) -> None:
+        self._say(event, f"{event['key']} {event['old']} → {event['new']} from step {event['step']}")
+
+    def _take_warning(self, event: Event) -> None:
+        hint = f" {event['hint']}" if event.get("hint") else ""
+        self._say(event, f"{event['message']}.{hint}" if hint else str(event["message"]), "warning")
+
+    def _take_ack(self, event: Event) -> None:
+        said = str(event.get("message", ""))
+        self._say(
+            event,
+            said if event.get("ok") else f"{event['command']} was refused: {said}",
+            "plain" if event.get("ok") else "bad",
+        )
+
+    def _take_ended(self, event: Event) -> None:
+        state, step = str(event["state"]), int(event["step"])
+        self._ended = Ended(
+            state, step, str(event.get("reason", "")), str(event.get("hint", "")), event.get("embedding")
+        )
+        self._facts |= {"phase": ""}
+        hint = f". {self._ended.hint}" if self._ended.hint else ""
+        level: Level = "bad" if state == "failed" else "good"
+        self._say(event, f"{state} at step {step}: {self._ended.reason}{hint}", level)
+
+    def _say(self, event: Event, text: str, level: Level = "plain") -> None:
+        self._log.append(LogLine(datetime.fromisoformat(event["t"]).astimezone(), text, level))
+        if len(self._log) > 2 * _LOG_LINES:
+            del self._log[:_LOG_LINES]
