@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tinv_tui.runs.folder import RunFolder
 
 _STYLES = ("base", "workbench", "runs", "dialogs", "narrow")
-_LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 5.0
+_LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 10.0
 
 
 def _commands() -> type[Provider]:

@@ -86,7 +86,7 @@ def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
 def host_lines(host: HostSnapshot, worker_bytes: int | None, width: int) -> list[Line]:
     """``worker_bytes`` is the host memory the run's worker holds."""
     pairs = [
-        ("cpu", f"{host.cpu_percent:3.0f}%"),
+        ("cpu", _processor(host)),
         ("ram", f"{wording.gib(host.memory_used_bytes)}/{wording.gib(host.memory_total_bytes)}G"),
     ]
     if host.disk_free_bytes is not None:
@@ -96,10 +96,15 @@ def host_lines(host: HostSnapshot, worker_bytes: int | None, width: int) -> list
     return wording.flow(pairs, width)
 
 
+def _processor(host: HostSnapshot) -> str:
+    """In steps of 5 %: it never stands still, and each change is sent down a slow link."""
+    return f"{round(host.cpu_percent / 5) * 5:3d}%"
+
+
 def meter(machine: MachineNow) -> str:
     """The machine in a few words, for the top line."""
     if not machine.gpu.gpus:
-        return f"no gpu  cpu {machine.host.cpu_percent:3.0f}%"
+        return f"no gpu  cpu {_processor(machine.host)}"
     gpu = machine.gpu.gpus[0]
     words = [f"gpu{gpu.index} {_or_dash(gpu.utilisation_percent):>3}%"]
     if gpu.memory_used_bytes is not None and gpu.memory_total_bytes:
