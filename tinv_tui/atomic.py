@@ -6,6 +6,10 @@ import os
 import tempfile
 from pathlib import Path
 
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+# Read once, at import: it can only be read by setting it, and that is no thing to do while other threads make files.
+
 
 def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Write to a temporary file beside ``path``, fsync (when ``durable``), rename over it.
@@ -20,19 +24,13 @@ def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> N
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     if durable:
         _sync_folder(path.parent)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _sync_folder(folder: Path) -> None:

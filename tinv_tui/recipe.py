@@ -115,7 +115,7 @@ class SavingSection(_Section):
     """Draw a preview every so many steps. 0: never."""
     image_carries_embedding: bool = True
     """Also write each preview as a picture that carries the embedding in a PNG chunk, which A1111 and others can load."""
-    formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), strict=False)  # TOML has lists
+    formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
     """File formats of the result."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)
     """The most training time that a crash can cost, in seconds."""
@@ -161,6 +161,10 @@ class Recipe(_Section):
     @property
     def samples_per_step(self) -> int:
         return self.training.batch_size * self.training.gradient_accumulation
+
+    def steps_per_epoch(self, pictures: int) -> int:
+        """Whole steps that go through a dataset of so many pictures once, repeats counted; at least 1."""
+        return max(1, pictures * self.dataset.repeats // self.samples_per_step)
 
     def check_rates(self) -> None:
         """Raise InputError when a rate text cannot be read."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import subprocess
 import sys
 import threading
@@ -94,12 +92,9 @@ def test_a_file_is_written_and_replaced_and_nothing_else_is_left(tmp_path: Path,
 
 
 def test_a_written_file_gets_the_modes_that_the_umask_allows(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        write_atomic(tmp_path / "a", "x")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+    code = "import os; os.umask(0o027); from tinv_tui.atomic import write_atomic; from pathlib import Path;"
+    subprocess.run([sys.executable, "-c", code + "write_atomic(Path('a'), 'x')"], cwd=tmp_path, check=True)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_no_other_file(tmp_path: Path) -> None:

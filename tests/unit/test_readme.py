@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tinv_tui.app.keys import KEYS
-from tinv_tui.cli import main
+from tinv_tui.cli import commands
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -24,7 +24,7 @@ def test_the_keys_are_those_of_the_key_table() -> None:
 
 def test_every_command_is_named() -> None:
     text = README.read_text(encoding="utf-8")
-    for name in main.list_commands(None):  # type: ignore[arg-type]
+    for name in commands.list_commands(None):  # type: ignore[arg-type]
         assert re.search(rf"`[^`\n]*\b{name}\b", text), name
 
 

@@ -43,7 +43,7 @@ def make_job(tmp_path: Path, wanted: Recipe) -> tuple[Job, TrainingState]:
     folder.checkpoint.mkdir(parents=True)
     files = CheckpointFiles(folder.checkpoint)
     state = prepare_state(plan.recipe, model, files, folder)
-    job = prepare_job(plan.recipe, (plan.rates, plan.clips), FrozenDataset.of(plan), model, files, lambda *_: None)
+    job = prepare_job(plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None)
     return job, state
 
 

@@ -207,9 +207,9 @@ def test_doctor_lists_checks() -> None:
 
 def test_the_command_line_never_loads_torch() -> None:
     code = (
-        "import sys; from click.testing import CliRunner; from tinv_tui.cli import main;"
-        "CliRunner().invoke(main, ['runs']);"
-        "CliRunner().invoke(main, ['plan', 'x.toml']);"
+        "import sys; from click.testing import CliRunner; from tinv_tui.cli import commands;"
+        "CliRunner().invoke(commands, ['runs']);"
+        "CliRunner().invoke(commands, ['plan', 'x.toml']);"
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules), 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

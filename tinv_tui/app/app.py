@@ -171,8 +171,7 @@ def _opening(recipe: Recipe | None, run: RunFolder | None, *, start: bool) -> tu
     from tinv_tui.errors import InputError
     from tinv_tui.recipe import Recipe, load_recipe
     from tinv_tui.runs.folder import all_runs
-    from tinv_tui.runs.launch import LIVE_STATES
-    from tinv_tui.runs.liveness import state_of
+    from tinv_tui.runs.liveness import LIVE_STATES, state_of
 
     if recipe is None:
         runs = [run] if run is not None else all_runs()

@@ -227,7 +227,7 @@ def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:
     """The lines at the foot of the form, the most telling first."""
     facts: list[tuple[Mark, str]] = [
         ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size}²"),
-        ("✔", f"{len(plan.pictures)} pictures, {plan.steps_per_epoch} steps an epoch"),
+        ("✔", f"{len(plan.pictures)} pictures, {_steps(plan.steps_per_epoch)} an epoch"),
     ]
     bare = sum(picture.caption is None for picture in plan.pictures)
     if bare:
@@ -249,3 +249,7 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"

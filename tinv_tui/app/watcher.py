@@ -8,8 +8,7 @@ from tinv_tui.runs.curve import LossTail
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.history import RunHistory, RunView
-from tinv_tui.runs.launch import LIVE_STATES
-from tinv_tui.runs.liveness import RunState
+from tinv_tui.runs.liveness import LIVE_STATES, RunState
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 

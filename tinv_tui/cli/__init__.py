@@ -44,16 +44,29 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tinv-tui")
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def commands(ctx: click.Context) -> None:
     """Teach Stable Diffusion a new word from a few pictures. Without a command: the app."""
     if ctx.invoked_subcommand is None:
         from tinv_tui.cli.output import require_terminal
 
-        try:
-            require_terminal("tinv-tui --help lists the commands that need none")
-        except Exception as error:  # noqa: BLE001  said plainly, like every other input error
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
+        require_terminal("tinv-tui --help lists the commands that need none.")
         from tinv_tui.app.app import run_app
 
         run_app()
+
+
+def main() -> None:
+    """The console script. Errors of usage are said as all others are, under ``--json`` as JSON."""
+    from tinv_tui.cli.output import EXIT_INPUT, EXIT_INTERRUPTED, say_error
+    from tinv_tui.errors import InputError
+
+    try:
+        sys.exit(commands(standalone_mode=False))
+    except click.ClickException as error:
+        say_error("usage", error.format_message(), "See tinv-tui --help.", "--json" in sys.argv)
+        sys.exit(EXIT_INPUT)
+    except InputError as error:
+        say_error(error.code, error.message, error.hint, "--json" in sys.argv)
+        sys.exit(EXIT_INPUT)
+    except click.Abort:
+        sys.exit(EXIT_INTERRUPTED)

@@ -14,6 +14,7 @@ import click
 from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
 from tinv_tui.runs.events import Event
 from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import FINAL_STATES
 
 _LINE_SECONDS = 5.0
 
@@ -67,10 +68,10 @@ class Progress:
 
 
 async def wait_for(run: Run, steps: int) -> dict[str, Any]:
-    """Follow a run this process started to its end; the fields of the JSON contract. Raises JobFailed.
+    """Follow a run this process started to its end; the fields of the JSON contract, and ``interrupted``.
 
     The first ctrl-c, or TERM, stops the run and saves; a second ctrl-c ends the worker at once, which costs at most the
-    steps since its last checkpoint. A run that was interrupted raises SystemExit(130) after ``_report``.
+    steps since its last checkpoint. Raises JobFailed, with exit code 130 when it was ended from here.
     """
     progress = Progress(steps)
     interrupts = 0
@@ -97,9 +98,12 @@ async def wait_for(run: Run, steps: int) -> dict[str, Any]:
         ended = event if event["kind"] == "ended" else None
         progress.show(event)
     progress.close()
-    result = summary(run, ended, progress.loss)
-    result["interrupted"] = interrupts > 0
-    return result
+    try:
+        result = summary(run, ended, progress.loss)
+    except JobFailed as error:
+        error.exit_code = EXIT_INTERRUPTED if interrupts else error.exit_code
+        raise
+    return result | {"interrupted": interrupts > 0}
 
 
 def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]:
@@ -115,19 +119,13 @@ def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]
         "seconds": ended.get("seconds") if ended else None,
         "steps_per_second": ended.get("steps_per_second") if ended else None,
     }
-    if ended is None:
+    if ended is None or state not in FINAL_STATES:
         last = _last_line(run)
         raise JobFailed("worker-lost", f"the worker of {run.folder.name} is gone{last}", _resume_hint(run), 1, result)
     if ended["state"] == "failed":
         exit_code = 1 if ended.get("code") in ("internal", "not-finite") else 2
         raise JobFailed(str(ended.get("code")), str(ended["reason"]), str(ended.get("hint", "")), exit_code, result)
     return result
-
-
-def finish(result: dict[str, Any]) -> None:
-    """Exit 130 when the run was interrupted from here."""
-    if result.pop("interrupted", False):
-        sys.exit(EXIT_INTERRUPTED)
 
 
 def _signal_worker(run: Run, number: int) -> None:
@@ -144,4 +142,4 @@ def _last_line(run: Run) -> str:
 
 
 def _resume_hint(run: Run) -> str:
-    return f"Go on from the last checkpoint: tinv-tui resume {run.folder.name}"
+    return f"Go on from the last checkpoint: tinv-tui resume {run.folder.handle}"

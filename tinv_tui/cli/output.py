@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import click
 
 from tinv_tui.errors import InputError
 
-EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -77,7 +78,16 @@ def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str,
 
 
 def print_json(content: dict[str, Any]) -> None:
-    click.echo(json.dumps(content, ensure_ascii=False))
+    """One object on one line; what JSON cannot say (NaN, infinity) is null."""
+    click.echo(json.dumps(_sayable(content), allow_nan=False))
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _sayable(item) for key, item in value.items()}
+    return [_sayable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def is_terminal() -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tinv_tui.cli.headless import finish, wait_for
-from tinv_tui.cli.output import command, is_terminal, print_json
+from tinv_tui.cli.headless import wait_for
+from tinv_tui.cli.output import EXIT_INTERRUPTED, command, is_terminal, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe
@@ -27,6 +28,7 @@ DEMO_STEPS = 400
 @click.option("--detach", is_flag=True, help="Start and return at once.")
 def _train(recipe: Path, overrides: tuple[str, ...], headless: bool, detach: bool, as_json: bool) -> None:
     """Train an embedding by a recipe. In a terminal this opens the app on the run."""
+    _refuse_both(headless, detach)
     plan = plan_run(load_recipe(recipe, list(overrides)), recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)
     _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json)
@@ -60,6 +62,7 @@ demo = command("demo")(_demo)
 @click.option("--detach", is_flag=True, help="Start and return at once.")
 def _resume(run: str, steps: int | None, headless: bool, detach: bool, as_json: bool) -> None:
     """Go on with a run that was stopped, killed or has failed, from its checkpoint."""
+    _refuse_both(headless, detach)
     handle = Run(find_run(run))
     asyncio.run(handle.resume(steps=steps))
     _go(handle, load_recipe(handle.folder.recipe).training.steps, headless, detach, as_json)
@@ -82,10 +85,15 @@ def demo_recipe(steps: int, chosen: str | None) -> Recipe:
             "dataset": {"path": str(sets[name]), "template": "subject"},
             "training": {"steps": steps, "batch_size": 4, "seed": 1},
             "saving": {"embedding_every": every, "image_every": every},
-            "preview": {"prompts": ["a photo of a [name]", "a photo of a [name] on a white background"]},
+            "preview": {"cfg": 3.0, "prompts": ["a photo of a [name]", "a photo of a [name] on a white background"]},
         },
         "demo",
     )
+
+
+def _refuse_both(headless: bool, detach: bool) -> None:
+    if headless and detach:
+        raise InputError("wait-or-leave", "--headless waits and --detach leaves", "Give one of them.")
 
 
 def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> None:
@@ -96,9 +104,10 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> No
         _say_detached(run, as_json)
     elif headless or as_json or not is_terminal():
         result = asyncio.run(wait_for(run, steps))
-        interrupted = {"interrupted": result.pop("interrupted")}
+        interrupted = result.pop("interrupted")
         print_json(result) if as_json else _say_result(result)
-        finish(interrupted)
+        if interrupted:
+            sys.exit(EXIT_INTERRUPTED)
     else:
         from tinv_tui.app.app import run_app
 
@@ -117,7 +126,7 @@ def _say_detached(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(folder.path), "name": folder.name, "state": "starting", "pid": run.process.pid})
     else:
-        click.echo(f"{folder.path}\nwatch it with: tinv-tui attach {folder.name}")
+        click.echo(f"{folder.path}\nwatch it with: tinv-tui attach {folder.handle}")
 
 
 def _say_result(result: dict[str, Any]) -> None:

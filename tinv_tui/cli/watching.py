@@ -68,14 +68,16 @@ def _attach(run: str, as_json: bool) -> None:
     if as_json:
         print_json(describe(folder))
         return
-    require_terminal(f"Without one: tinv-tui tail {folder.name}")
+    require_terminal(f"Without one: tinv-tui tail {folder.handle}")
     from tinv_tui.app.app import run_app
 
     run_app(run=folder)
 
 
 @click.argument("run")
-@click.option("--lines", default=20, show_default=True, help="How much of the past to show first.")
+@click.option(
+    "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="How much of the past to show first."
+)
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Go on until the run ends.")
 def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:
     """Tell a run's story as plain lines; ctrl-c leaves the run alone."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,13 @@ class BaseModel:
     encoder_layers: int
     weight_bytes: int
     """Size of the weight files on disk."""
+    variant: str | None
+    """"fp16" for a folder that holds no other weights."""
+
+    @property
+    def is_small(self) -> bool:
+        """Too small for half precision or a second thread to pay: the bundled model, and toys in tests."""
+        return self.weight_bytes < 50_000_000
 
     @property
     def size_grid(self) -> int:
@@ -90,6 +96,7 @@ def identify(path: str, beside: Path) -> BaseModel:
             f"model.path: the UNet of {folder} takes {unet.get('in_channels')} channels: an inpainting model?",
             "Use the family's plain model; the embedding works in its inpainting sister too.",
         )
+    weights = _weights(folder)
     try:
         factor = 2 ** (len(vae["block_out_channels"]) - 1)
         return BaseModel(
@@ -103,7 +110,8 @@ def identify(path: str, beside: Path) -> BaseModel:
             latent_channels=int(vae["latent_channels"]),
             prediction_type=str(scheduler.get("prediction_type", "epsilon")),
             encoder_layers=int(text["num_hidden_layers"]),
-            weight_bytes=sum(math.ceil(p.stat().st_size) for p in _weights(folder)),
+            weight_bytes=sum(p.stat().st_size for p in weights),
+            variant="fp16" if all(".fp16." in p.name for p in weights) else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
@@ -116,6 +124,23 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
+
+
+def check_vae(folder: Path, model: BaseModel) -> None:
+    """Raise InputError unless the folder holds a VAE whose latents the model's UNet understands."""
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            "vae-missing", f"model.vae: {folder} is not a diffusers VAE folder", "It must hold config.json."
+        )
+    config = _read(folder / "config.json")
+    factor = 2 ** (len(config.get("block_out_channels", ())) - 1)
+    if (config.get("latent_channels"), factor) != (model.latent_channels, model.latent_factor):
+        raise InputError(
+            "vae-misfit",
+            f"model.vae: {folder} makes latents of {config.get('latent_channels')} channels at 1/{factor} of the size, "
+            f"the model takes {model.latent_channels} at 1/{model.latent_factor}",
+            "Use a VAE of the model's own family.",
+        )
 
 
 def _weights(folder: Path) -> list[Path]:

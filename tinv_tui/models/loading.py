@@ -59,7 +59,7 @@ def choose_dtype(precision: str, device: torch.device, base: BaseModel) -> torch
     named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     if precision in named:
         return named[precision]
-    if device.type == "cuda" and base.weight_bytes > 50_000_000:
+    if device.type == "cuda" and not base.is_small:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.float32
 
@@ -84,12 +84,16 @@ def load_model(
         raise InputError("model-unsupported", f"model.path: the model predicts {kind!r}", "Set model.prediction_type.")
     folder = str(base.folder)
     try:
-        text_encoder = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
-        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype)
+        text_encoder = CLIPTextModel.from_pretrained(
+            folder, subfolder="text_encoder", dtype=torch.float32, variant=base.variant
+        )
+        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, variant=base.variant)
         if vae_folder:
             vae = AutoencoderKL.from_pretrained(vae_folder, torch_dtype=torch.float32)
         else:
-            vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32)
+            vae = AutoencoderKL.from_pretrained(
+                folder, subfolder="vae", torch_dtype=torch.float32, variant=base.variant
+            )
     except (OSError, ValueError, RuntimeError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

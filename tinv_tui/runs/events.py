@@ -62,9 +62,14 @@ def cut_half_line(path: Path) -> None:
 class EventReader:
     """Reads a growing event file piece by piece. A half-written last line is left for the next time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0) -> None:
         self._path = path
-        self._offset = 0
+        self._offset = offset
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far: the end of the last whole line."""
+        return self._offset
 
     def read_new(self) -> list[Event]:
         """Events since the last call; none when the file is not there yet. Lines that are no events are passed over."""

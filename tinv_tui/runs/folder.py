@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,12 @@ class RunFolder:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def handle(self) -> str:
+        """What a person types to mean this run: its name, or its path where names are not looked up; quoted."""
+        below_home = self.path.parent.parent == paths.runs_folder()
+        return shlex.quote(self.name if below_home else str(self.path))
 
     @property
     def recipe(self) -> Path:

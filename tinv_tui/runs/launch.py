@@ -10,22 +10,38 @@ from pathlib import Path
 
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe import EmbeddingSection, Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.liveness import is_locked
-from tinv_tui.runs.plan import RunPlan
+from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
 
 _LAST_BREATH_SECONDS = 5.0
-LIVE_STATES = ("starting", "running", "paused", "not-responding")
 
 
 def make_run(plan: RunPlan) -> RunFolder:
-    """The run folder of a plan, its recipe written. Raises InputError."""
-    log_directory = Path(plan.recipe.saving.log_directory or paths.runs_folder())
-    folder = create_run_folder(log_directory, plan.recipe.embedding.name)
-    atomic.write_atomic(folder.recipe, to_toml(plan.recipe))
-    write_status(folder.status, Status(name=plan.recipe.embedding.name, steps=plan.recipe.training.steps))
+    """The run folder of a plan, its recipe written. Raises InputError.
+
+    Two commands that were planned at the same moment may have chosen one name: it is settled here, one at a time.
+    """
+    try:
+        paths.home().mkdir(parents=True, exist_ok=True)
+        with (paths.home() / ".names.lock").open("w") as turn:
+            os.lockf(turn.fileno(), os.F_LOCK, 0)
+            return _make_run(plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)}))
+    except OSError as error:
+        raise InputError("home-unwritable", f"{paths.home()}: {error}", "Set TINV_HOME to a folder of yours.") from None
+
+
+def _with_free_name(recipe: Recipe) -> EmbeddingSection:
+    return recipe.embedding.model_copy(update={"name": settle_name(recipe)[0]})
+
+
+def _make_run(recipe: Recipe) -> RunFolder:
+    log_directory = Path(recipe.saving.log_directory or paths.runs_folder())
+    folder = create_run_folder(log_directory, recipe.embedding.name)
+    atomic.write_atomic(folder.recipe, to_toml(recipe))
+    write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
     return folder
 
 
@@ -39,7 +55,7 @@ def await_last_breath(folder: RunFolder) -> None:
 def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
     """Exec the worker on a run folder; returns at once. Raises InputError when the run already has a living worker."""
     if is_locked(folder.lock):
-        raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.name}")
+        raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.handle}")
     with folder.worker_log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tinv_tui.worker", str(folder.path)],
@@ -49,5 +65,10 @@ def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
             start_new_session=True,
             close_fds=True,
             cwd="/",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "TINV_HOME": str(paths.home()),  # it may be relative, and the worker works elsewhere
+                "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it CUDA cannot repeat a matrix product to the bit
+                "PYTHONUNBUFFERED": "1",
+            },
         )

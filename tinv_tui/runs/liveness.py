@@ -18,6 +18,8 @@ from tinv_tui.runs.status import FINAL_STATES, Status, read_status
 
 RunState = Literal["starting", "running", "paused", "not-responding", "lost", "finished", "stopped", "failed"]
 
+LIVE_STATES = ("starting", "running", "paused", "not-responding")
+"""States in which a worker holds the run, or is about to."""
 SILENT_SECONDS = 15.0
 """A worker that has not renewed its status for so long is said to be not responding."""
 STARTING_SECONDS = 20.0

@@ -5,6 +5,7 @@ Everything that can be known without torch is checked here; what passes can be h
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.families import BaseModel, check_vae, identify
 from tinv_tui.models.tokenizer import CHUNK, tokenizer_for
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
 from tinv_tui.runs.folder import all_runs
-from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.liveness import LIVE_STATES, state_of
 from tinv_tui.schedule import Plan, parse_rates
 
 FEW_PICTURES = 5
@@ -46,7 +47,7 @@ class RunPlan:
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, len(self.pictures) * self.recipe.dataset.repeats // self.recipe.samples_per_step)
+        return self.recipe.steps_per_epoch(len(self.pictures))
 
     def sample_prompts(self, count: int = 5) -> list[str]:
         """Prompts as the trainer will see them, one for each of the first lines and pictures."""
@@ -60,7 +61,7 @@ class RunPlan:
 
     def peak_bytes(self) -> int:
         """A rough figure of the memory training takes: libraries, weights, and what a forward pass keeps for backward."""
-        number_bytes = 4 if self.recipe.training.precision == "fp32" or self.model.weight_bytes < 50_000_000 else 2
+        number_bytes = 4 if self.recipe.training.precision == "fp32" or self.model.is_small else 2
         weights = self.model.weight_bytes * 2
         largest = max(w * h for w, h in self.groups)
         # SD 1.5 keeps 0.71 GiB for one 512 x 512 picture at two bytes a number, for 1.7 GB of UNet weights.
@@ -68,14 +69,18 @@ class RunPlan:
         return int(_LIBRARY_BYTES + weights + kept * min(1.0, self.model.weight_bytes / 2.5e9 + 0.02))
 
 
-def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan:
-    """Answer every open question of a recipe whose relative paths start at ``beside``. Raises InputError."""
+def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_settled: bool = False) -> RunPlan:
+    """Answer every open question of a recipe whose relative paths start at ``beside``. Raises InputError.
+
+    ``name_is_settled`` is for a run that is made already: its name is its own.
+    """
     require_complete(recipe, source)
     recipe = resolve_paths(recipe, beside)
     model = identify(recipe.model.path, beside)
     warnings = list[tuple[str, str]]()
-    name, said = _name(recipe)
+    name, said = (recipe.embedding.name, []) if name_is_settled else settle_name(recipe)
     warnings += said
+    _check_library()
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
     folder = Path(recipe.dataset.path)
@@ -109,9 +114,8 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
             f"model.clip_skip = {recipe.model.clip_skip}: the text encoder has {model.encoder_layers} layers",
             "",
         )
-    vae = recipe.model.vae
-    if vae and not Path(vae, "config.json").is_file():
-        raise InputError("vae-missing", f"model.vae: {vae} is not a diffusers VAE folder", "It must hold config.json.")
+    if recipe.model.vae:
+        check_vae(Path(recipe.model.vae), model)
     sizes = [
         training_size((p.width, p.height), (width, height), recipe.dataset.sizes, model.size_grid) for p in pictures
     ]
@@ -122,11 +126,14 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
     warnings += rates.warnings
     if recipe.training.clip != "off":
         warnings += clips.warnings
-    if recipe.samples_per_step > len(pictures) * recipe.dataset.repeats:
+    groups = group_by_size(sizes)
+    fewest = min(len(members) for members in groups.values()) * recipe.dataset.repeats
+    if recipe.training.batch_size > fewest:
+        said_of = f"{fewest} pictures" if len(groups) == 1 else f"{fewest} pictures of one size"
         warnings.append(
             (
                 "batch-large",
-                f"a step takes {recipe.samples_per_step} of {len(pictures)} pictures: some come up twice in a step",
+                f"a batch of {recipe.training.batch_size} is drawn from {said_of}: some come up twice in it",
             )
         )
     warnings += _token_warnings(model, values["embedding"]["name"], values["embedding"]["vectors"], template, pictures)
@@ -134,7 +141,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
         recipe=Recipe.model_validate(values),
         model=model,
         pictures=tuple(pictures),
-        groups=group_by_size(sizes),
+        groups=groups,
         template=tuple(template),
         rates=rates,
         clips=clips,
@@ -142,7 +149,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe") -> RunPlan
     )
 
 
-def _name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
+def settle_name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
     """The name to train under, and what there is to say about it."""
     asked = recipe.embedding.name
     cleaned = clean_name(asked)
@@ -157,6 +164,14 @@ def _name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
     return name, said
 
 
+def _check_library() -> None:
+    """The result's place must be there to write to when hours of training are over."""
+    library_folder = paths.embeddings_folder()
+    nearest = next(p for p in (library_folder, *library_folder.parents) if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError("library-unwritable", f"{nearest} is no folder that can be written to", "Set TINV_HOME.")
+
+
 def _names_being_trained(recipe: Recipe) -> set[str]:
     """Names whose result a living run will still write; a run's folder may be called otherwise (``my-cat-2``)."""
     runs = all_runs()
@@ -164,9 +179,7 @@ def _names_being_trained(recipe: Recipe) -> set[str]:
         runs += all_runs(Path(recipe.saving.log_directory))
     states = [(run, *state_of(run)) for run in runs]
     return {
-        status.name if status and status.name else run.name
-        for run, state, status in states
-        if state in ("starting", "running", "paused", "not-responding")
+        status.name if status and status.name else run.name for run, state, status in states if state in LIVE_STATES
     }
 
 

@@ -18,8 +18,8 @@ from tinv_tui.recipe import Recipe, load_recipe, to_toml
 from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command, take_commands
-from tinv_tui.runs.launch import LIVE_STATES, await_last_breath, launch_worker, make_run
-from tinv_tui.runs.liveness import RunState, state_of
+from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
+from tinv_tui.runs.liveness import LIVE_STATES, RunState, state_of
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.status import Status, write_status
 
@@ -32,6 +32,7 @@ class Run:
     def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None) -> None:
         self.folder = folder
         self.process = process
+        self._since = 0
 
     @classmethod
     async def start(cls, recipe: Recipe, *, beside: Path | None = None) -> Run:
@@ -49,15 +50,18 @@ class Run:
         recipe = load_recipe(self.folder.recipe)
         total = steps or recipe.training.steps
         reached = status.step if status else 0
-        if total <= reached:
+        if total < reached or (total == reached and state == "finished"):
             raise InputError(
                 "run-complete",
                 f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
-                f"Extend it: tinv-tui resume {self.folder.name} --steps {reached * 2}",
+                f"Extend it: tinv-tui resume {self.folder.handle} --steps {reached * 2}",
             )
         if total != recipe.training.steps:
             extended = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": total})})
             atomic.write_atomic(self.folder.recipe, to_toml(extended))
+        earlier = EventReader(self.folder.events)
+        earlier.read_new()
+        self._since = earlier.offset
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
         self.process = await asyncio.to_thread(launch_worker, self.folder)
@@ -68,14 +72,12 @@ class Run:
         state, status = state_of(self.folder)
         return ("lost", status) if gone and state == "starting" else (state, status)
 
-    async def events(self, *, from_start: bool = True) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Event]:
         """The run's story, then its news as they come; ends after the last event of a run whose worker is gone.
 
-        With ``from_start`` false, only what comes from now on.
+        Of a run that was resumed here, the story since then.
         """
-        reader = EventReader(self.folder.events)
-        if not from_start:
-            reader.read_new()
+        reader = EventReader(self.folder.events, self._since)
         ended = False
         while True:
             news = await asyncio.to_thread(reader.read_new)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 
+class PictureUnreadable(Exception):
+    """A picture has gone, or its pixels cannot be read."""
+
+
 @dataclass(frozen=True)
 class Bucket:
     """The pictures of one size. Tensors are fp32 on the device; side 1 is the mirror image when flips are on."""
@@ -40,10 +44,6 @@ class LatentStore:
     """All pictures of a run, by size."""
 
     buckets: tuple[Bucket, ...]
-
-    @property
-    def bytes_held(self) -> int:
-        return sum(t.nbytes for b in self.buckets for t in (b.mean, b.deviation, b.weight))
 
     def take(
         self, bucket: int, positions: Sequence[int], sides: np.ndarray, noise: Tensor | None
@@ -97,14 +97,17 @@ def encode_pictures(
     """Encode every picture, one at a time so that the result does not depend on its neighbours.
 
     ``sampling`` "deterministic" drops the deviation, "once" draws one sample for the whole run, "random" keeps the
-    deviation to draw from at each step. ``progress`` gets the number done. Raises OSError for a picture that has gone.
+    deviation to draw from at each step. ``progress`` gets the number done. Raises PictureUnreadable.
     """
     device, scale = vae.device, float(vae.config.scaling_factor)
     buckets, done = list[Bucket](), 0
     for size, members in groups.items():
         means, deviations, weights = list[Tensor](), list[Tensor](), list[Tensor]()
         for picture in members:
-            pixels, opacity = load_for_training(files[picture], size, crop=crop)
+            try:
+                pixels, opacity = load_for_training(files[picture], size, crop=crop)
+            except (OSError, ValueError, SyntaxError) as error:  # a picture whose header was good may still be broken
+                raise PictureUnreadable(f"{files[picture]}: {error}") from None
             views = [(pixels, opacity), (pixels[:, :, ::-1], opacity[:, ::-1])] if flip else [(pixels, opacity)]
             sides = list[tuple[Tensor, Tensor, Tensor]]()
             for side, (seen, alpha) in enumerate(views):

@@ -138,7 +138,7 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
             torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
         elif settings.clip == "norm":
             torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
-        if model.device.type == "cpu" and not bool(torch.isfinite(total)):
+        if model.device.type == "cpu" and not bool(torch.isfinite(total + vectors.grad.sum())):
             raise NotFinite(step, rate)  # before the update: the vectors are still good
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

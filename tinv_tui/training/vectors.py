@@ -53,7 +53,7 @@ class SplicingEncoder:
         self._encoder = text_encoder
         self._clip_skip = clip_skip
         self._splice: tuple[Tensor, Tensor] | None = None
-        self._hook = text_encoder.get_input_embeddings().register_forward_hook(self._put_in)
+        text_encoder.get_input_embeddings().register_forward_hook(self._put_in)
 
     def _put_in(self, _module: Any, _inputs: Any, embedded: Tensor) -> Tensor:
         if self._splice is None:
@@ -80,7 +80,3 @@ class SplicingEncoder:
             self._splice = None
         joined: Tensor = context.view(prompts, chunks * positions, -1)
         return joined
-
-    def close(self) -> None:
-        """Take the hook out: the text encoder is as it was."""
-        self._hook.remove()

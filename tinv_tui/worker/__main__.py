@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -16,28 +15,21 @@ def main() -> int:
     """Lock the run and train it; the exit code is 0 (finished or stopped), 1 (failed) or 2 (bad input)."""
     folder = RunFolder(Path(sys.argv[1]).absolute())
     try:
-        lock = RunLock(folder.lock)  # before torch is imported: from here on the run is seen to be alive
+        RunLock(folder.lock)  # before torch is imported: from here on the run is seen to be alive
     except BlockingIOError as error:
         print(error, file=sys.stderr)
         return 1
     signals = Signals()
 
-    def stop(_number: int, _frame: object) -> None:
-        if signals.stop.is_set():
-            os._exit(130)  # asked twice: at once, the checkpoint is on the disk
-        signals.stop.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    # A cluster may tell every process of a job, and the waiting command line tells it again: once or twice is the same.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: signals.stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: signals.save.set())
 
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
 
-    try:
-        return run_session(folder, signals)
-    finally:
-        del lock
+    return run_session(folder, signals)
 
 
 if __name__ == "__main__":

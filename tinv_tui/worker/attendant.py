@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -33,12 +34,7 @@ class RunAttendant:
         self._reporter = reporter
         self._signals = signals
         self._files = CheckpointFiles(folder.checkpoint)
-        self._steps_per_epoch = max(
-            1,
-            sum(len(b.pictures) for b in job.latents.buckets)
-            * job.recipe.dataset.repeats
-            // job.recipe.samples_per_step,
-        )
+        self._steps_per_epoch = job.recipe.steps_per_epoch(sum(len(b.pictures) for b in job.latents.buckets))
         self._commands: list[Command] = []
         self._looked = 0.0
         self._checkpointed = time.monotonic()
@@ -63,11 +59,11 @@ class RunAttendant:
         if saving.embedding_every and state.step % saving.embedding_every == 0:
             self.save_copy(state)
             self.save_checkpoint(state)
-        elif time.monotonic() - self._checkpointed > saving.checkpoint_seconds and not last:
+        elif last or time.monotonic() - self._checkpointed > saving.checkpoint_seconds:
             self.save_checkpoint(state)
         self._obey(state, last_prompt)
         if saving.image_every and state.step % saving.image_every == 0 and not self.stopped:
-            self.draw_previews(state, last_prompt)
+            self.draw_previews(state, self._prompts(last_prompt))
         while not self.stopped and (self._paused or self._commands):
             self._obey(state, last_prompt)
             if self._paused:
@@ -97,31 +93,40 @@ class RunAttendant:
         name = self._job.recipe.embedding.name
         library = paths.embeddings_folder()
         library.mkdir(parents=True, exist_ok=True)
-        path = library / f"{name}.safetensors"
-        write_embedding(path, self._embedding(state, name))
-        self._reporter.tell("saved", step=state.step, path=str(path), what="result")
-        return path
+        files = [library / f"{name}.{kind}" for kind in self._job.recipe.saving.formats]
+        for path in files:
+            write_embedding(path, self._embedding(state, name))
+            self._reporter.tell("saved", step=state.step, path=str(path), what="result")
+        return files[0]
 
-    def draw_previews(self, state: TrainingState, last_prompt: str, only: str | None = None) -> None:
-        """One picture for each preview prompt; a preview that fails is a warning, never the end of a run."""
-        settings = self._job.recipe.preview
-        texts = [only] if only else list(settings.prompts) or [last_prompt]
+    def draw_previews(self, state: TrainingState, texts: list[str]) -> str | None:
+        """One picture for each prompt; a preview that fails is a warning, never the end of a run. Returns its message."""
+        failure = None
         self._phase("previewing", 0, len(texts))
-        for number, text in enumerate(texts):
-            suffix = f"-{number + 1}" if number else ""
+        for done, text in enumerate(texts, start=1):
             try:
-                self._draw_one(state, text, settings, f"{self._job.recipe.embedding.name}-{state.step}{suffix}")
+                self._draw_one(state, text)
             except Interrupted:
                 break
             except Exception as error:  # noqa: BLE001  whatever it is, training goes on
-                message = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
-                self._warn("preview-failed", message, "Training goes on; look at the preview settings.")
+                failure = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
+                self._warn("preview-failed", failure, "Training goes on; look at the preview settings.")
                 break
-            self._phase("previewing", number + 1, len(texts))
+            self._phase("previewing", done, len(texts))
         self._phase("training", state.step, self._job.recipe.training.steps)
+        return failure
 
-    def _draw_one(self, state: TrainingState, text: str, settings: PreviewSection, name: str) -> None:
-        job = self._job
+    def _prompts(self, last_prompt: str) -> list[str]:
+        return list(self._job.recipe.preview.prompts) or [last_prompt]
+
+    def _free_name(self, step: int) -> str:
+        """``name-500``, or ``name-500-2`` … where a picture of that step is there already."""
+        first = f"{self._job.recipe.embedding.name}-{step}"
+        names = (first if n == 1 else f"{first}-{n}" for n in itertools.count(1))
+        return next(name for name in names if not (self._folder.images / f"{name}.png").exists())
+
+    def _draw_one(self, state: TrainingState, text: str) -> None:
+        job, settings, name = self._job, self._job.recipe.preview, self._free_name(state.step)
         size = settings.width or job.recipe.dataset.width, settings.height or job.recipe.dataset.height
         seed = settings.seed if settings.seed >= 0 else state.step
         image = draw_preview(
@@ -212,7 +217,9 @@ class RunAttendant:
                 return f"saved step {state.step} of {steps}"
             case "preview":
                 prompt = command.args.get("prompt")
-                self.draw_previews(state, last_prompt, str(prompt) if prompt else None)
+                failure = self.draw_previews(state, [str(prompt)] if prompt else self._prompts(last_prompt))
+                if failure:
+                    raise ValueError(failure)
                 return f"drew step {state.step}"
             case unknown:
                 raise ValueError(f"there is no command {unknown!r}")

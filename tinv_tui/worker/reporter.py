@@ -85,13 +85,16 @@ class Reporter:
 
     def end(self, state: str, **fields: Any) -> None:
         """The last word: the held-back step, ``ended``, and the final status."""
-        self.flush_step()
         self._done = True
         self._wake.set()
         self._thread.join()
-        self.losses.flush()
-        self.tell("ended", state=state, step=self._status.step, **fields)
-        self._events.close()
+        try:
+            self.flush_step()
+            self.losses.flush()
+            self.tell("ended", state=state, step=self._status.step, **fields)
+            self._events.close()
+        except OSError as error:  # a full disk: the status below may still find room in place of the old one
+            print(f"the end of the run could not be told: {error}", flush=True)
         self._status = replace(self._status, state=state, phase="", eta_seconds=None)
         self._write_status()
 

@@ -11,12 +11,14 @@ from typing import Any
 import safetensors
 
 from tinv_tui.errors import InputError
+from tinv_tui.models.families import identify
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import cut_table
-from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.status import Status
 from tinv_tui.schedule import Plan, parse_rates
+from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, NotFinite, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
@@ -64,7 +66,7 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
     except NotFinite as error:
         hint = (
             f"The rate {error.learning_rate:g} was too high: try training.learning_rate = {error.learning_rate / 10:g}. "
-            f"The last good state is kept; resume with: tinv-tui resume {folder.name}"
+            "The last good state is kept: a copy can be gone on from with embedding.continue_from."
         )
         end("failed", str(error), code="not-finite", hint=hint)
         return 1
@@ -83,9 +85,9 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
     if files.dataset.exists():
         dataset = FrozenDataset.load(files.dataset)
         warnings: tuple[tuple[str, str], ...] = ()
-        model_facts = _identify(recipe, folder)
+        model_facts = identify(recipe.model.path, folder.path)
     else:
-        plan: RunPlan = plan_run(recipe.model_copy(update=_name_is_settled(recipe)), folder.path)
+        plan = plan_run(recipe, folder.path, name_is_settled=True)
         dataset, warnings, model_facts = FrozenDataset.of(plan), plan.warnings, plan.model
         dataset.save(files.dataset)
     model = load(recipe, model_facts, device)
@@ -122,24 +124,11 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
 
     reporter.update(phase="encoding")
     try:
-        job = prepare_job(recipe, _schedules(recipe), dataset, model, files, progress)
-    except OSError as error:
-        raise InputError(
-            "picture-unreadable", f"a picture cannot be read: {error}", "Is the dataset still there?"
-        ) from None
+        job = prepare_job(recipe, *_schedules(recipe), dataset, model, files, progress)
+    except PictureUnreadable as error:
+        raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     _stop_if_told(signals)
     return job, state
-
-
-def _identify(recipe: Recipe, folder: RunFolder) -> Any:
-    from tinv_tui.models.families import identify
-
-    return identify(recipe.model.path, folder.path)
-
-
-def _name_is_settled(recipe: Recipe) -> dict[str, Any]:
-    """The name was chosen when the run was made; do not look for a free one again."""
-    return {"embedding": recipe.embedding.model_copy(update={"overwrite": True})}
 
 
 def _schedules(recipe: Recipe) -> tuple[Plan, Plan]:

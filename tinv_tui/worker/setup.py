@@ -18,14 +18,12 @@ from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
+from tinv_tui.schedule import Plan
 from tinv_tui.training.latents import LatentStore, encode_pictures
 from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
-
-SMALL_MODEL_BYTES = 50_000_000
-"""Below this one thread is as fast as several, and immune to other work on the machine."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def choose_device() -> torch.device:
 
 def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
     """The base model of a recipe on the device. Raises InputError."""
-    if base.weight_bytes < SMALL_MODEL_BYTES:
+    if base.is_small:  # one thread is as fast as several, and immune to other work on the machine
         torch.set_num_threads(1)
     if recipe.training.deterministic and device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -101,7 +99,8 @@ def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
 
 def prepare_job(
     recipe: Recipe,
-    plan_rates: tuple[Any, Any],
+    rates: Plan,
+    clips: Plan,
     dataset: FrozenDataset,
     model: LoadedModel,
     files: CheckpointFiles,
@@ -134,7 +133,6 @@ def prepare_job(
         shuffle_tags=recipe.dataset.shuffle_tags,
         drop_out_tags=recipe.dataset.drop_out_tags,
     )
-    rates, clips = plan_rates
     encoder = SplicingEncoder(model.text_encoder, recipe.model.clip_skip)
     return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
 

@@ -48,16 +48,18 @@ class Classifier(nn.Module):
         return {q: [LABELS[q][i] for i in logits.argmax(1).tolist()] for q, logits in self(batch).items()}
 
 
-def _batch(rng: np.random.Generator, size: int, vae: AutoencoderKL | None) -> tuple[Tensor, list[drawing.Scene]]:
-    """Drawn pictures of one object; with a VAE half of them as it gives them back."""
+def _draw(rng: np.random.Generator, size: int) -> tuple[Tensor, list[drawing.Scene]]:
+    """Drawn pictures of one object, [size, 3, 64, 64] in [-1, 1], and what they show."""
     scenes = [drawing.draw_scene_parameters(rng, count=1) for _ in range(size)]
     pixels = np.stack([drawing.render(scene) for scene in scenes])
-    pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-    if vae is not None:
-        with torch.no_grad():
-            half = size // 2
-            pictures[:half] = vae.decode(vae.encode(pictures[:half]).latent_dist.mean).sample.clamp(-1, 1)
-    return pictures, scenes
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1, scenes
+
+
+@torch.no_grad()
+def _through(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """The pictures as the VAE gives them back: the best that the model could draw."""
+    parts = [vae.decode(vae.encode(part).latent_dist.mean).sample.clamp(-1, 1) for part in pictures.split(32)]
+    return torch.cat(parts)
 
 
 def _targets(scenes: list[drawing.Scene], question: str) -> Tensor:
@@ -73,8 +75,8 @@ def is_visible(scene: drawing.Scene, question: str) -> bool:
     return True
 
 
-def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], steps: int = 3000) -> Classifier:
-    """The classifier, trained once and kept in a file; one core trains it in about five minutes."""
+def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], steps: int = 2000) -> Classifier:
+    """The classifier, trained once and kept in a file: a few minutes on one core."""
     torch.manual_seed(0)
     model = Classifier()
     if kept.exists():
@@ -82,9 +84,14 @@ def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], s
         return model.eval()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    softened, softened_scenes = _draw(np.random.default_rng(98), 1536)
+    softened = _through(vae, softened)
     for step in range(steps):
         rng = np.random.default_rng((99, step))
-        pictures, scenes = _batch(rng, 64, vae)
+        drawn, scenes = _draw(rng, 48)
+        again = rng.integers(0, len(softened), 16)
+        pictures = torch.cat([drawn, softened[torch.from_numpy(again)]])
+        scenes = scenes + [softened_scenes[i] for i in again]
         loss = torch.zeros(())
         for question, logits in model(pictures).items():
             seen = torch.tensor([is_visible(scene, question) for scene in scenes])
@@ -93,7 +100,7 @@ def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], s
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 500 == 0:
+        if step % 250 == 0:
             say(f"classifier {step}/{steps}  loss {loss.item():.3f}")
     torch.save(model.state_dict(), kept)
     return model.eval()
@@ -102,10 +109,9 @@ def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], s
 def accuracy_on_drawn(model: Classifier, vae: AutoencoderKL | None, pictures: int = 512) -> dict[str, float]:
     """Share of right answers on fresh drawn pictures, through the VAE when one is given; only what can be seen counts."""
     rng = np.random.default_rng(7)
-    batch, scenes = _batch(rng, pictures, None)
+    batch, scenes = _draw(rng, pictures)
     if vae is not None:
-        with torch.no_grad():
-            batch = vae.decode(vae.encode(batch).latent_dist.mean).sample.clamp(-1, 1)
+        batch = _through(vae, batch)
     found = {}
     with torch.no_grad():
         for question, logits in model(batch).items():
