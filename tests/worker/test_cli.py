@@ -219,3 +219,30 @@ def test_the_app_is_refused_without_a_terminal() -> None:
     done = tinv()
     assert done.returncode == 2
     assert "terminal" in done.stderr
+
+
+def test_a_relative_home_is_that_of_the_command_not_of_the_worker(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINV_HOME", "here")
+    done = tinv("train", str(recipe_file), "--headless", "--json", cwd=tmp_path)
+    said = json.loads(done.stdout)
+    assert said["embedding"] == str(tmp_path / "here" / "embeddings" / "zork.safetensors")
+    assert said["run"].startswith(str(tmp_path / "here" / "runs"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show"], ["nonsense"], ["train", "x.toml", "--stepz", "3"], ["demo", "--steps", "0"]]
+)
+def test_wrong_usage_is_said_as_json_too(arguments: list[str]) -> None:
+    assert answer(*arguments, code=2)["error"]["code"] == "usage"
+
+
+def test_waiting_and_leaving_at_once_is_refused(recipe_file: Path) -> None:
+    assert answer("train", str(recipe_file), "--headless", "--detach", code=2)["error"]["code"] == "wait-or-leave"
+
+
+def test_a_run_kept_elsewhere_is_steered_by_its_path(recipe_file: Path, tmp_path: Path) -> None:
+    said = answer("train", str(recipe_file), "--set", f"saving.log_directory={tmp_path / 'logs'}", "--headless")
+    assert said["run"].startswith(str(tmp_path / "logs"))
+    assert answer("show", said["run"])["state"] == "finished"

@@ -239,3 +239,60 @@ async def test_two_runs_of_one_name_get_two_folders_and_two_results() -> None:
     await finish(second)
     assert (first.folder.name, second.folder.name) == ("zork", "zork-2")
     assert sorted(p.name for p in paths.embeddings_folder().iterdir()) == ["zork-2.safetensors", "zork.safetensors"]
+
+
+async def test_being_told_to_end_twice_still_saves() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 2)
+    assert run.process is not None
+    os.kill(run.process.pid, signal.SIGTERM)
+    os.kill(run.process.pid, signal.SIGTERM)
+    ended = await finish(run)
+    assert ended["state"] == "stopped"
+    assert Path(ended["embedding"]).is_file()
+
+
+async def test_a_death_in_the_last_preview_does_not_cost_the_result() -> None:
+    run = await Run.start(recipe(training__steps=10, saving__image_every=10, preview__steps=1000))
+    async for event in run.events():
+        if event["kind"] == "phase" and event["name"] == "previewing":
+            break
+    assert run.process is not None
+    run.process.kill()
+    run.process.wait()
+    assert not (paths.embeddings_folder() / "zork.safetensors").exists()
+    await run.resume()
+    assert (await finish(run))["state"] == "finished"
+    assert read_embedding(paths.embeddings_folder() / "zork.safetensors").step == 10
+
+
+async def test_previews_of_one_step_do_not_replace_each_other() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 2)
+    await run.command("pause")
+    await run.command("preview", prompt="a photo of a zork")
+    await run.command("preview", prompt="a zork on a white background")
+    told = [e["path"] for e in read_all(run.folder.events) if e["kind"] == "preview"]
+    assert len(set(told)) == 2
+    assert all(Path(path).is_file() for path in told)
+    await run.command("stop", save=False)
+    await finish(run)
+
+
+async def test_a_preview_that_fails_is_a_warning_and_a_refused_command() -> None:
+    run = await Run.start(recipe(training__steps=100_000))
+    await until(run, 2)
+    run.folder.images.rmdir()
+    ack = await run.command("preview")
+    assert not ack["ok"]
+    assert "failed" in ack["message"]
+    assert any(e["kind"] == "warning" and e["code"] == "preview-failed" for e in read_all(run.folder.events))
+    await until(run, 5)
+    await run.command("stop", save=False)
+    await finish(run)
+
+
+async def test_runs_started_at_the_same_moment_get_names_of_their_own() -> None:
+    runs = await asyncio.gather(*(Run.start(recipe(training__steps=2)) for _ in range(3)))
+    results = [(await finish(run))["embedding"] for run in runs]
+    assert len(set(results)) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tinv_tui.runs.status import Status, write_status
 _LAST_BREATH_SECONDS = 5.0
 
 
+_turn_in_this_process = threading.Lock()
+"""The file's lock is one per process: threads need one of their own."""
+
+
 def make_run(plan: RunPlan) -> RunFolder:
     """The run folder of a plan, its recipe written. Raises InputError.
 
@@ -26,7 +31,7 @@ def make_run(plan: RunPlan) -> RunFolder:
     """
     try:
         paths.home().mkdir(parents=True, exist_ok=True)
-        with (paths.home() / ".names.lock").open("w") as turn:
+        with _turn_in_this_process, (paths.home() / ".names.lock").open("w") as turn:
             os.lockf(turn.fileno(), os.F_LOCK, 0)
             return _make_run(plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)}))
     except OSError as error:
