@@ -1,4 +1,4 @@
-"""Takes the README's pictures of the app: the demo, for real, at 120 x 36 and 80 x 24.
+"""Takes the README's picture of the app: the demo, for real, at 120 x 36.
 
     python tests/snapshots/take.py
 
@@ -18,7 +18,7 @@ STEP = 320
 
 
 async def take() -> None:
-    """Start the demo in the app, wait until it has learned, export both sizes, stop the run."""
+    """Start the demo in the app, wait until it has learned, export the screen, let the run end."""
     from tinv_tui.app.app import TinvApp
     from tinv_tui.cli.training import demo_recipe
 
@@ -32,9 +32,6 @@ async def take() -> None:
             await pilot.pause(0.5)
         await pilot.pause(2.0)
         app.save_screenshot("workbench-120x36.svg", str(HERE))
-        await pilot.resize_terminal(80, 24)
-        await pilot.pause(2.0)
-        app.save_screenshot("workbench-80x24.svg", str(HERE))
         while app.control.is_live:
             await pilot.pause(0.5)
 
