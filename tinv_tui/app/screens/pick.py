@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 from tinv_tui.app.widgets.row_list import RowList
 
+_WIDEST_VALUE = 36
+
 
 class PickScreen(ModalScreen[str | None]):
     """Answers with the chosen value."""
@@ -33,9 +35,15 @@ class PickScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         rows = self.query_one("#values", RowList)
-        width = max(len(value) for value, _ in self._values)
+        shown = [_tail(value) for value, _ in self._values]
+        width = max(map(len, shown))
         rows.styles.height = min(len(self._values), 12)
-        rows.show([((f"{value:<{width}}", "value"), (f"  {said}", "label")) for value, said in self._values])
+        rows.show(
+            [
+                ((f"{value:<{width}}", "value"), (f"  {said}", "label"))
+                for value, (_, said) in zip(shown, self._values, strict=True)
+            ]
+        )
         rows.focus()
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
@@ -44,3 +52,8 @@ class PickScreen(ModalScreen[str | None]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+def _tail(value: str) -> str:
+    """Paths differ in their last parts: those are shown, so that what is said of them has room beside."""
+    return value if len(value) <= _WIDEST_VALUE else "…" + value[1 - _WIDEST_VALUE :]
