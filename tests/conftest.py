@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tinv_tui.runs.folder import all_runs
+from tinv_tui.runs.liveness import is_locked, read_holder
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINV_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_outlives_its_test(_own_home: None) -> Iterator[None]:
+    yield
+    for run in all_runs():
+        holder = read_holder(run.lock)
+        if is_locked(run.lock) and holder is not None and holder.pid != os.getpid():
+            os.kill(holder.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,26 +1,11 @@
-"""The app's tests: workers that a test starts are ended with it."""
+"""Pictures for the app's tests."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-
-from tinv_tui.runs.folder import all_runs
-from tinv_tui.runs.liveness import is_locked, read_holder
-
-
-@pytest.fixture(autouse=True)
-def _no_worker_outlives_its_test() -> Iterator[None]:
-    yield
-    for run in all_runs():
-        holder = read_holder(run.lock)
-        if is_locked(run.lock) and holder is not None and holder.pid != os.getpid():
-            os.kill(holder.pid, signal.SIGKILL)
 
 
 @pytest.fixture
