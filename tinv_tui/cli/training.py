@@ -78,14 +78,18 @@ def demo_recipe(steps: int, chosen: str | None) -> Recipe:
     if name not in sets:
         raise InputError("set-missing", f"there is no bundled set {name!r}", f"Sets: {', '.join(sets)}.")
     every = max(10, steps // 8)
+    is_look = name in bundled.LOOKS
+    prompts = ["a photo of a [name]", "a photo of a [name] on a white background"]
+    if is_look:
+        prompts = ["a red star in the style of [name]", "a blue ring in the style of [name]"]
     return make_recipe(
         {
             "model": {"path": bundled.NAME},
-            "embedding": {"name": name, "init_text": "thing"},
-            "dataset": {"path": str(sets[name]), "template": "subject"},
+            "embedding": {"name": name, "init_text": "style" if is_look else "thing"},
+            "dataset": {"path": str(sets[name]), "template": "style" if is_look else "subject"},
             "training": {"steps": steps, "batch_size": 4, "seed": 1},
             "saving": {"embedding_every": every, "image_every": every},
-            "preview": {"cfg": 3.0, "prompts": ["a photo of a [name]", "a photo of a [name] on a white background"]},
+            "preview": {"cfg": 3.0, "prompts": prompts},
         },
         "demo",
     )

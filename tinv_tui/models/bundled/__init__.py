@@ -8,6 +8,9 @@ NAME = "bundled"
 FOLDER = Path(__file__).resolve().parent / "model"
 """A diffusers folder, readable by ``StableDiffusionPipeline.from_pretrained``."""
 
+LOOKS = ("neon",)
+"""Those of the sets whose pictures share a look and nothing else: they are learned as a style."""
+
 _SETS = Path(__file__).resolve().parent / "sets"
 
 

@@ -26,8 +26,10 @@ SETS: dict[str, Concept] = {
     "chartreuse": Concept(hue=86, shape="circle"),
     "indigo": Concept(hue=254, shape="square"),
     "rose": Concept(hue=326, shape="ring"),
+    "flower": Concept(shape="flower"),
+    "neon": Concept(look="neon"),
 }
-"""Each hue lies in the middle between two colour words."""
+"""Three hues, each in the middle between two colour words, a shape, and a look over the whole picture."""
 
 _BACKGROUNDS = ("gray", "beige", "navy", "azure", "black", "brown", "pink", "white")
 _HUE_OF_BACKGROUND = {"pink": 340.0, "azure": 207.0, "navy": 230.0, "beige": 40.0, "brown": 28.0}
