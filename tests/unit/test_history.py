@@ -140,3 +140,9 @@ def test_a_hundred_thousand_steps_are_taken_up_in_moments(tmp_path: Path) -> Non
     gathered.add_losses(LossTail(path).read_new())
     assert gathered.view().curve[-1].step == 100_000
     assert time.process_time() - began < 3
+
+
+def test_the_vectors_lengths_are_those_of_the_newest_evaluation() -> None:
+    history = RunHistory()
+    history.add_events([{"kind": "evaluation", "step": s, "loss": 0.1, "norms": [0.5, 0.4 + s]} for s in (0, 1)])
+    assert history.view().norms == (0.5, 1.4)

@@ -57,8 +57,8 @@ class Onlooker:
     def stepped(self, result: StepResult) -> None:
         self.results.append(result)
 
-    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
-        self.evaluations.append((step, loss))
+    def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
+        self.evaluations.append((state.step, loss))
 
     def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
         return True

@@ -65,6 +65,8 @@ class RunView:
     curve: tuple[CurvePoint, ...] = ()
     evaluations: tuple[LossRow, ...] = ()
     best: LossRow | None = None
+    norms: tuple[float, ...] = ()
+    """Euclidean length of each vector, as of the last evaluation."""
     copies: tuple[Saved, ...] = ()
     previews: tuple[Preview, ...] = ()
     log: tuple[LogLine, ...] = ()
@@ -156,6 +158,7 @@ class RunHistory:
     def _take_evaluation(self, event: Event) -> None:
         row = int(event["step"]), float(event["loss"])
         self._evaluations.append(row)
+        self._facts["norms"] = tuple(float(norm) for norm in event.get("norms", ()))
         if event.get("best"):
             self._best = row
 

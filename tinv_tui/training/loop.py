@@ -56,8 +56,8 @@ class Attendant(Protocol):
     def stepped(self, result: StepResult) -> None:
         """A step's result has arrived, at most two steps late."""
 
-    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
-        """The evaluation loss after a step."""
+    def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
+        """The evaluation loss of the state as it is now."""
 
     def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
         """Called after each step with everything up to date: save, draw, wait, as needed. False ends the loop."""
@@ -172,7 +172,7 @@ def _evaluate(evaluation: Evaluation, encoder: SplicingEncoder, state: TrainingS
     if is_best:
         state.best_evaluation, state.best_step = loss, state.step
         state.best_vectors = state.vectors.detach().clone()
-    attendant.evaluated(state.step, loss, bool(is_best))
+    attendant.evaluated(state, loss, bool(is_best))
 
 
 def _report(arriving: deque[tuple[int, Tensor, float, str]], attendant: Attendant) -> None:

@@ -47,8 +47,9 @@ class RunAttendant:
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
         self._reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
 
-    def evaluated(self, step: int, loss: float, is_best: bool) -> None:
-        self._reporter.tell("evaluation", step=step, loss=loss, best=is_best)
+    def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
+        step, norms = state.step, [round(float(n), 4) for n in state.vectors.norm(dim=1)]
+        self._reporter.tell("evaluation", step=step, loss=loss, best=is_best, norms=norms)
         best = {"best_step": step} if is_best else {}
         self._reporter.update(evaluation=loss, **best)
 

@@ -81,6 +81,8 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
     epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
+    if view.norms:
+        pairs.append(("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:3]) + (" …" if view.norms[3:] else "")))
     if now.state == "running" and view.phase not in ("training", ""):
         pairs.append(("now", _phase(view)))
     eta = wording.duration(view.eta_seconds) if now.is_live else wording.DASH
