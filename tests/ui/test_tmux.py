@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -22,13 +23,15 @@ class Tmux:
     """One tmux server with one window."""
 
     def __init__(self, socket: Path) -> None:
-        self._socket = str(socket)
+        self._sockets = (f"{socket}-{number}" for number in itertools.count(1))
+        self._socket = next(self._sockets)
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-u", "-S", self._socket, "-f", "/dev/null", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     def open(self, width: int, height: int) -> None:
+        self._socket = next(self._sockets)  # a server that was just told to go may still hold the last one
         environment = "".join(f"{k}={shlex.quote(os.environ[k])} " for k in ("TINV_HOME", "PATH"))
         app = f"env -u COLUMNS -u LINES {environment}{shlex.quote(sys.executable)} -c {shlex.quote(_APP)}"
         shell = f"{app}; echo left with $?; sleep 600"
