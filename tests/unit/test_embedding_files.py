@@ -90,13 +90,13 @@ def test_an_sdxl_file_has_two_tensors(tmp_path: Path) -> None:
     path = save(tmp_path / "a.safetensors", {"clip_g": rows(3, 1280), "clip_l": rows(3, 768)})
     read = read_embedding(path)
     assert (read.family, read.count, set(read.vectors)) == ("SDXL", 3, {"clip_l", "clip_g"})
-    assert format_of(read.vectors, path) == "safetensors (SDXL)"
+    assert format_of(read.vectors) == "safetensors (SDXL)"
 
 
 def test_a_file_of_another_tool_is_named_after_the_file_and_tells_no_step(tmp_path: Path) -> None:
     path = save(tmp_path / "my.cat.safetensors", {"emb_params": rows()})
     read = read_embedding(path)
-    assert (read.name, read.step, read.base_model, format_of(read.vectors, path)) == (
+    assert (read.name, read.step, read.base_model, format_of(read.vectors)) == (
         "my.cat",
         None,
         None,

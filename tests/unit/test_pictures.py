@@ -87,7 +87,7 @@ def test_a_folder_without_pictures_is_an_error(folder: Path) -> None:
 
 def test_a_folder_in_which_no_picture_can_be_read_is_an_error_with_the_reason(folder: Path) -> None:
     (folder / "a.png").touch()
-    with pytest.raises(InputError, match=r"1 files, none of which can be read \(empty file\)"):
+    with pytest.raises(InputError, match=r"no pictures that can be used; a\.png: empty file"):
         usable_pictures(folder, list_pictures(folder))
 
 

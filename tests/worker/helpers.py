@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Onlooker:
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         self.evaluations.append((state.step, loss))
 
-    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
 from tinv_tui.models import bundled
 from tinv_tui.recipe import PreviewSection
+from tinv_tui.training import loop
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.loop import Job, NotFinite, train
 from tinv_tui.training.previews import draw_preview
@@ -111,7 +113,7 @@ class Fidgeter(Onlooker):
         super().__init__()
         self.job = job
 
-    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         settings = PreviewSection(steps=2, sampler="euler a")
         draw_preview(
             self.job.model, self.job.encoder, self.job.prompts, state.vectors, last_prompt, settings, (64, 64), 1
@@ -136,7 +138,7 @@ def test_stopping_and_going_on_from_the_checkpoint_ends_in_the_same_bytes(tmp_pa
     train(job, whole, Onlooker())
 
     class StopsAtFive(Onlooker):
-        def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+        def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
             return state.step < 5
 
     job, state = make_job(tmp_path, recipe(training__steps=8, embedding__vectors=2))
@@ -196,3 +198,22 @@ def test_mirror_images_and_random_latents_train_too(tmp_path: Path) -> None:
     onlooker = Onlooker()
     train(job, state, onlooker)
     assert len(onlooker.results) == 3
+
+
+def test_what_is_saved_is_told_first_also_where_the_host_runs_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Saver(Onlooker):
+        known: list[tuple[int, int, int]] = []
+
+        def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
+            before = len(self.results)
+            settle()
+            self.known.append((state.step, before, len(self.results)))
+            return True
+
+    monkeypatch.setattr(loop, "steps_ahead", lambda _device: 2)  # as on a GPU
+    job, state = make_job(tmp_path, recipe(training__steps=3))
+    saver = Saver()
+    train(job, state, saver)
+    assert saver.known == [(1, 0, 1), (2, 1, 2), (3, 2, 3)]

@@ -62,7 +62,7 @@ def _inspect(file: Path, as_json: bool) -> None:
     embedding = read_embedding(file.expanduser())
     content = {
         "path": str(file.expanduser().absolute()),
-        "format": format_of(embedding.vectors, file),
+        "format": format_of(embedding.vectors),
         "name": embedding.name,
         "family": embedding.family,
         "vectors": embedding.count,

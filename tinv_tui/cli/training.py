@@ -77,7 +77,7 @@ def demo_recipe(steps: int, chosen: str | None) -> Recipe:
     name = chosen or next(iter(sets))
     if name not in sets:
         raise InputError("set-missing", f"there is no bundled set {name!r}", f"Sets: {', '.join(sets)}.")
-    every = max(10, steps // 8)
+    every = max(5, steps // 20)  # the first steps teach the most: the change should be seen
     is_look = name in bundled.LOOKS
     prompts = ["a photo of a [name]", "a photo of a [name] on a white background"]
     if is_look:
@@ -88,7 +88,7 @@ def demo_recipe(steps: int, chosen: str | None) -> Recipe:
             "embedding": {"name": name, "init_text": "style" if is_look else "thing"},
             "dataset": {"path": str(sets[name]), "template": "style" if is_look else "subject"},
             "training": {"steps": steps, "batch_size": 4, "seed": 1},
-            "saving": {"embedding_every": every, "image_every": every},
+            "saving": {"embedding_every": 5 * every, "image_every": every},
             "preview": {"cfg": 3.0, "prompts": prompts},
         },
         "demo",

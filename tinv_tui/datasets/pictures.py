@@ -49,8 +49,10 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
     """Those of a folder's pictures that can be trained on. Raises InputError when there is none."""
     usable = [entry for entry in entries if entry.problem is None]
     if not usable:
-        found = f"{len(entries)} files, none of which can be read ({entries[0].problem})" if entries else "no pictures"
-        raise InputError("dataset-empty", f"dataset.path: {folder} holds {found}", "Put PNG or JPEG pictures there.")
+        first = f" that can be used; {entries[0].path.name}: {entries[0].problem}" if entries else ""
+        raise InputError(
+            "dataset-empty", f"dataset.path: {folder} holds no pictures{first}", "Put PNG or JPEG pictures there."
+        )
     return usable
 
 

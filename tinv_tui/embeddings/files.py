@@ -7,7 +7,6 @@ diffusers load; SDXL has ``clip_l`` and ``clip_g`` instead. Where it came from s
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,11 +105,9 @@ def _with_sorted_header(data: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
-def format_of(vectors: Vectors, path: Path) -> str:
-    """What kind of file this is, in words a user of several tools knows."""
-    if set(vectors) == {"clip_l", "clip_g"}:
-        return "safetensors (SDXL)"
-    return "safetensors" if os.path.splitext(path)[1] else "unknown"
+def format_of(vectors: Vectors) -> str:
+    """What kind of file :func:`read_embedding` read, in words a user of several tools knows."""
+    return "safetensors (SDXL)" if set(vectors) == {"clip_l", "clip_g"} else "safetensors"
 
 
 def _our_header(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ of (seed, step, sample) alone, so a run can be stopped, resumed, paused or looke
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +26,6 @@ from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
-STEPS_AHEAD = 2
-"""How far the host may run ahead of the device before it waits."""
 FP16_LOSS_SCALE = 4096.0
 """fp16 gradients of the vectors are too small to be held without it."""
 
@@ -59,8 +58,12 @@ class Attendant(Protocol):
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         """The evaluation loss of the state as it is now."""
 
-    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
-        """Called after each step with everything up to date: save, draw, wait, as needed. False ends the loop."""
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
+        """Called after each step: save, draw, wait, as needed. False ends the loop.
+
+        ``settle`` waits for the results still on their way and hands them to :meth:`stepped`; to be called before the
+        state is saved, so that what is saved is known to be finite and every step up to it is told. Raises NotFinite.
+        """
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Job:
     rates: Plan
     clips: Plan
     seed: int
+
+
+def steps_ahead(device: torch.device) -> int:
+    """How many steps the host may run ahead of the device before it waits; a CPU has nothing to run ahead of."""
+    return 2 if device.type == "cuda" else 0
 
 
 def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
@@ -97,6 +105,11 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
         _evaluate(evaluation, job.encoder, state, attendant)
 
     arriving: deque[tuple[int, Tensor, float, str]] = deque()
+
+    def settle(leave: int = 0) -> None:
+        while len(arriving) > leave:
+            _report(arriving.popleft(), attendant)
+
     for step in range(state.step + 1, settings.steps + 1):
         rate = job.rates.rate_at(step)
         optimizer.param_groups[0]["lr"] = rate
@@ -145,14 +158,12 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
         state.step = step
 
         arriving.append((step, total, rate, first_prompt))
-        while len(arriving) > (STEPS_AHEAD if model.device.type == "cuda" else 0):
-            _report(arriving, attendant)
+        settle(steps_ahead(model.device))
         if evaluation is not None and (step % every == 0 or step == settings.steps):
             _evaluate(evaluation, job.encoder, state, attendant)
-        if not attendant.goes_on(state, first_prompt):
+        if not attendant.goes_on(state, first_prompt, settle):
             break
-    while arriving:
-        _report(arriving, attendant)
+    settle()
 
 
 def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim.AdamW:
@@ -175,8 +186,8 @@ def _evaluate(evaluation: Evaluation, encoder: SplicingEncoder, state: TrainingS
     attendant.evaluated(state, loss, bool(is_best))
 
 
-def _report(arriving: deque[tuple[int, Tensor, float, str]], attendant: Attendant) -> None:
-    step, total, rate, prompt = arriving.popleft()
+def _report(arrived: tuple[int, Tensor, float, str], attendant: Attendant) -> None:
+    step, total, rate, prompt = arrived
     loss = float(total)
     if not np.isfinite(loss):
         raise NotFinite(step, rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -40,6 +41,7 @@ class RunAttendant:
         self._checkpointed = time.monotonic()
         self._left = time.monotonic()
         self._paused = False
+        self._settle: Callable[[], None] = lambda: None
         self.stopped = False
         self.wants_result = True
 
@@ -53,7 +55,8 @@ class RunAttendant:
         best = {"best_step": step} if is_best else {}
         self._reporter.update(evaluation=loss, **best)
 
-    def goes_on(self, state: TrainingState, last_prompt: str) -> bool:
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
+        self._settle = settle
         self._reporter.took(time.monotonic() - self._left)
         saving = self._job.recipe.saving
         last = state.step == self._job.recipe.training.steps
@@ -78,12 +81,14 @@ class RunAttendant:
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Losses first, then the state: a row the checkpoint counts on is always on the disk."""
+        self._settle()
         self._reporter.losses.flush()
         state.save(self._files.state)
         self._checkpointed = time.monotonic()
         self._reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")
 
     def save_copy(self, state: TrainingState) -> None:
+        self._settle()
         name = f"{self._job.recipe.embedding.name}-{state.step}"
         path = self._folder.copies / f"{name}.safetensors"
         write_embedding(path, self._embedding(state, name))
