@@ -17,7 +17,7 @@ async def test_runs_are_listed_and_enter_shows_one(size: tuple[int, int], pictur
     past_run(recipe(pictures, embedding__name="plork"), tmp_path / "home")
     async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
         await ready(pilot)
-        await pilot.press("f3")
+        await pilot.press("f5")
         await until(pilot, lambda: "plork" in screen_text(pilot.app))
         text = screen_text(pilot.app)
         assert "✖ failed" in text
@@ -33,5 +33,5 @@ async def test_runs_are_listed_and_enter_shows_one(size: tuple[int, int], pictur
 async def test_without_runs_it_says_so(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         await ready(pilot)
-        await pilot.press("f3")
+        await pilot.press("f5")
         await until(pilot, lambda: "none yet" in screen_text(pilot.app))

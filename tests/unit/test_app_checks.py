@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tinv_tui.app.checks import check_form, key_of, read_fields, spread_in_words, texts_of
-from tinv_tui.app.fields import KEYS_SHOWN
+from tinv_tui.app.checks import check_form, spread_in_words
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import key_of, read_fields, texts_of
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, all_keys, make_recipe
 
@@ -29,34 +30,34 @@ def filled(pictures: Path) -> Recipe:
 
 
 def test_the_form_shows_only_settings_there_are() -> None:
-    assert set(KEYS_SHOWN) <= set(all_keys())
+    assert {key for key, field in FIELDS.items() if not field.options} <= set(all_keys())
 
 
 def test_fields_say_what_the_recipe_says_and_back() -> None:
     recipe = make_recipe({"preview": {"prompts": ["a [name]"]}, "dataset": {"width": 64, "flip": True}})
-    assert read_fields(texts_of(recipe), recipe) == (recipe, {})
+    assert read_fields(texts_of(recipe, FIELDS), recipe, FIELDS) == (recipe, {})
 
 
 def test_every_bad_field_has_its_own_error() -> None:
-    texts = texts_of(Recipe()) | {
+    texts = texts_of(Recipe(), FIELDS) | {
         "training.steps": "many",
         "dataset.drop_out_tags": "2",
         "training.learning_rate": "0.1:x",
     }
-    recipe, errors = read_fields(texts, Recipe())
+    recipe, errors = read_fields(texts, Recipe(), FIELDS)
     assert recipe is None
     assert set(errors) == {"training.steps", "dataset.drop_out_tags", "training.learning_rate"}
     assert errors["dataset.drop_out_tags"] == "2 is not a number from 0 to 1"
 
 
 def test_an_empty_seed_is_drawn_and_an_empty_size_is_the_models_own() -> None:
-    recipe, _ = read_fields(texts_of(Recipe()) | {"training.seed": "", "dataset.width": ""}, Recipe())
+    recipe, _ = read_fields(texts_of(Recipe(), FIELDS) | {"training.seed": "", "dataset.width": ""}, Recipe(), FIELDS)
     assert recipe is not None
     assert (recipe.training.seed, recipe.dataset.width) == (-1, 0)
 
 
 def test_a_good_form_has_a_plan_and_facts(pictures: Path) -> None:
-    checked = check_form(texts_of(filled(pictures)), Recipe(), pictures)
+    checked = check_form(texts_of(filled(pictures), FIELDS), Recipe(), pictures)
     assert checked.plan is not None
     assert not checked.errors
     said = " ".join(text for _, text in checked.facts)
@@ -66,7 +67,7 @@ def test_a_good_form_has_a_plan_and_facts(pictures: Path) -> None:
 
 
 def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
-    checked = check_form(texts_of(Recipe()), Recipe(), pictures)
+    checked = check_form(texts_of(Recipe(), FIELDS), Recipe(), pictures)
     assert checked.missing == {"model.path", "embedding.name", "dataset.path"}
 
 
@@ -81,13 +82,13 @@ def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
     ],
 )
 def test_what_only_the_plan_finds_is_said_at_its_field(key: str, text: str, pictures: Path) -> None:
-    checked = check_form(texts_of(filled(pictures)) | {key: text}, Recipe(), pictures)
+    checked = check_form(texts_of(filled(pictures), FIELDS) | {key: text}, Recipe(), pictures)
     assert key in checked.errors
     assert not checked.errors[key].startswith(key)
 
 
 def test_pictures_are_listed_while_other_fields_are_wrong(pictures: Path) -> None:
-    checked = check_form(texts_of(filled(pictures)) | {"training.steps": "x"}, Recipe(), pictures)
+    checked = check_form(texts_of(filled(pictures), FIELDS) | {"training.steps": "x"}, Recipe(), pictures)
     assert checked.pictures is not None
     assert len(checked.pictures) == 2
 
@@ -112,7 +113,7 @@ def test_which_token_fills_which_vector(tokens: list[str], vectors: int, words: 
 
 def test_a_prompt_is_made_of_template_caption_and_name(pictures: Path) -> None:
     (pictures / "1.txt").write_text("a red square")
-    checked = check_form(texts_of(filled(pictures)), Recipe(), pictures)
+    checked = check_form(texts_of(filled(pictures), FIELDS), Recipe(), pictures)
     assert checked.prompts is not None
     prompt, tokens = checked.prompts.sample(0, "a red square")
     assert "zork" in prompt

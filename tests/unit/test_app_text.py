@@ -6,6 +6,7 @@ import pytest
 
 from tinv_tui.app import chart, wording
 from tinv_tui.app.keys import KEYS, foot_keys
+from tinv_tui.app.modes import MODES
 
 # What terminals, tmux, browsers and line editing keep for themselves (or cannot send at all).
 AVOID = {f"ctrl+{letter}" for letter in "abcdehijkmntuvwxyz"} | {f"alt+{n}" for n in range(10)} | {"f10", "f11", "f12"}
@@ -76,8 +77,8 @@ def test_no_single_printable_key_starts_or_stops_without_asking() -> None:
 
 def test_keys_and_ids_are_unique() -> None:
     assert len({k.id for k in KEYS}) == len(KEYS)
-    for where in ("train", "runs"):
-        keys = [key for k in KEYS if k.where in ("app", where) for key in k.keys.split(",")]
+    for mode in MODES:
+        keys = [key for k in KEYS if k.works_in(mode.name) for key in k.keys.split(",")]
         assert len(keys) == len(set(keys))
 
 

@@ -1,4 +1,4 @@
-"""The app: two screens over one run and one machine. It only looks; what trains is a process of its own."""
+"""The app: its screens over one run and one machine. It only looks; what trains is a process of its own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from textual.screen import Screen
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.app.messages import MachineLooked, RunLooked
+from tinv_tui.app.modes import MODES
 from tinv_tui.app.run_control import RunControl
-from tinv_tui.app.screens.runs import RunsScreen
+from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.paths import embeddings_folder, shipped
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tinv_tui.recipe import EmbeddingSection, Recipe
     from tinv_tui.runs.folder import RunFolder
 
-_STYLES = ("base", "workbench", "runs", "dialogs", "narrow")
+_STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 10.0
 
 
@@ -43,14 +44,14 @@ class TinvApp(App[None]):
     TITLE = "tinv-tui"
     CSS_PATH = [shipped("styles") / f"{name}.tcss" for name in _STYLES]
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("app"),
+        *bindings(None),
         # With priority the focus has moved before the next key is looked at: a slow link delivers keys in bursts.
         Binding("tab", "app.focus_next", "Next field", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", "Previous field", show=False, priority=True),
     ]
     COMMANDS = {_commands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    MODES: ClassVar[dict[str, type[Screen[None]]]] = {"train": Workbench, "runs": RunsScreen}  # type: ignore[assignment]
+    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = {mode.name: mode.make for mode in MODES}  # type: ignore[assignment]
     DEFAULT_MODE = "train"
 
     def __init__(self, recipe: Recipe | None = None, run: RunFolder | None = None, *, start: bool = False) -> None:
@@ -112,13 +113,13 @@ class TinvApp(App[None]):
 
     def on_machine_looked(self, event: MachineLooked) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, Workbench | RunsScreen):
+            if isinstance(screen, ModeScreen):
                 screen.show_machine(event.now)
 
     # ----- actions
 
     def action_show(self, mode: str) -> None:
-        if isinstance(self.screen, Workbench | RunsScreen):
+        if isinstance(self.screen, ModeScreen):
             self.switch_mode(mode)
             self.call_after_refresh(self._show_now)
 
@@ -134,7 +135,7 @@ class TinvApp(App[None]):
             self.workbench.focus_run()
 
     def action_help(self) -> None:
-        if isinstance(self.screen, Workbench | RunsScreen):
+        if isinstance(self.screen, ModeScreen):
             self.screen.action_help()
 
     def save_recipe(self, recipe: Recipe) -> Callable[[Path | None], None]:

@@ -1,30 +1,24 @@
-"""What is right and wrong with a filled-in form, worked out without a screen and without torch."""
+"""What is right and wrong with a filled-in recipe form, worked out without a screen and without torch."""
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from tinv_tui import paths
 from tinv_tui.app import wording
-from tinv_tui.app.fields import FIELDS, KEYS_SHOWN
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.families import identify
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
-from tinv_tui.recipe import REQUIRED, Recipe, all_keys, field_of, make_recipe, parse_value
+from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.schedule import parse_rates
-
-Mark = Literal["✔", "!", "✖", "~"]
-
-_KEY_OF_CODE = {"too-many-vectors": "embedding.vectors", "embedding-misfit": "embedding.name"}
 
 
 @dataclass(frozen=True)
@@ -47,94 +41,17 @@ class PromptMaker:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """The outcome: errors and notes by field, facts for the form's foot, pictures for the dataset pane."""
+class CheckedRecipe(Checked[Recipe]):
+    """The outcome, and for the dataset pane the pictures and what prompts they become."""
 
-    recipe: Recipe | None = None
     plan: RunPlan | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-    missing: frozenset[str] = frozenset()
-    """Required fields that are still empty; their words are in ``errors`` too."""
-    notes: dict[str, str] = field(default_factory=dict)
-    facts: tuple[tuple[Mark, str], ...] = ()
     pictures: tuple[PictureEntry, ...] | None = None
     prompts: PromptMaker | None = None
 
 
-def texts_of(recipe: Recipe) -> dict[str, str]:
-    """What the fields of the form say for a recipe."""
-    found = {}
-    for key in KEYS_SHOWN:
-        section, _, name = key.partition(".")
-        text = _text_of(getattr(getattr(recipe, section), name))
-        found[key] = "" if text == FIELDS[key].blank else text
-    return found
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return value[0] if len(value) == 1 else json.dumps(list(value), ensure_ascii=False) if value else ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def read_fields(texts: dict[str, str], base: Recipe) -> tuple[Recipe | None, dict[str, str]]:
-    """The recipe the form says, over ``base`` for what it does not show; else None and an error for each bad field."""
-    values, errors = base.model_dump(), dict[str, str]()
-    for key, text in texts.items():
-        section, _, name = key.partition(".")
-        try:
-            value = _value_of(key, text)
-            make_recipe({section: {name: value}})
-            values[section][name] = value
-        except InputError as error:
-            errors[key] = short(error, key)
-    if errors:
-        return None, errors
-    try:
-        return make_recipe(values), {}
-    except InputError as error:
-        return None, {key_of(error) or "": short(error, key_of(error))}
-
-
-def _value_of(key: str, text: str) -> Any:
-    blank = FIELDS[key].blank
-    if not text.strip() and blank is not None:
-        text = blank
-    if isinstance(field_of(key).default, tuple):
-        return _several(text)
-    return parse_value(key, text)
-
-
-def _several(text: str) -> list[str]:
-    """One prompt as it stands, or several as a list: ``["one", "two"]``."""
-    try:
-        several = json.loads(text)
-    except ValueError:
-        several = None
-    if isinstance(several, list) and all(isinstance(item, str) for item in several):
-        return several
-    return [text] if text.strip() else []
-
-
-def key_of(error: InputError) -> str | None:
-    """The setting that an error is about: the first one its message names."""
-    if error.code in _KEY_OF_CODE:
-        return _KEY_OF_CODE[error.code]
-    named = [word for word in re.findall(r"[a-z]+\.[a-z_]+", error.message) if word in all_keys()]
-    return named[0] if named else None
-
-
-def short(error: InputError, key: str | None) -> str:
-    """The message without the setting's name, which the field beside it says already."""
-    message = re.sub(r"^recipe: ", "", error.message)
-    return re.sub(rf"^{re.escape(key)}( =|:)? *", "", message) if key else message
-
-
-def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> Checked:
+def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedRecipe:
     """Everything that can be said of the form before a start. Reads the dataset's headers; never raises InputError."""
-    recipe, errors = read_fields(texts, base)
+    recipe, errors = read_fields(texts, base, FIELDS)
     missing = frozenset(key for key in REQUIRED if not texts.get(key, "").strip())
     errors |= dict.fromkeys(missing, "is required")
     notes = _notes(texts, base, beside)
@@ -155,7 +72,7 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> Checked:
             else:
                 facts = (("✖", f"{error.message}. {error.hint}".strip()),)
                 errors[""] = error.message
-    return Checked(recipe, plan, errors, missing, notes, facts, pictures, prompts)
+    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts)
 
 
 def _pictures(text: str, beside: Path) -> tuple[tuple[PictureEntry, ...] | None, str]:

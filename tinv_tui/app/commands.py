@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tinv_tui.app.keys import KEYS, Key
+from tinv_tui.app.modes import ModeName
 from tinv_tui.app.run_control import RunControl
 
 
@@ -17,16 +18,24 @@ class Attached(Protocol):
     control: RunControl
 
 
+@runtime_checkable
+class InAMode(Protocol):
+    """A screen of the top bar."""
+
+    mode_name: ModeName
+
+
 class KeyCommands(Provider):
     def _usable(self) -> list[Key]:
-        where = "train" if self.screen.id != "runs" else "runs"
+        assert isinstance(self.screen, InAMode)
+        mode = self.screen.mode_name
         assert isinstance(self.app, Attached)
         live = self.app.control.is_live
-        return [k for k in KEYS if k.where in ("app", where) and (live or not k.live) and k.id != "app.commands"]
+        return [k for k in KEYS if k.works_in(mode) and (live or not k.live) and k.id != "app.commands"]
 
     def _run(self, key: Key) -> object:
         async def run() -> None:
-            await self.screen.run_action(key.action if key.where != "app" else f"app.{key.action}")
+            await self.screen.run_action(key.action if key.where is not None else f"app.{key.action}")
 
         return run
 

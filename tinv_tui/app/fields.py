@@ -1,4 +1,4 @@
-"""Which settings the form shows, and how they lie in it. What they are, and their help, comes from the recipe."""
+"""How a form's settings lie in it, and the form of a recipe. What they are, and their help, comes from the recipe."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ class Field:
     """Shorter words for the choices of this field."""
     lists: bool = False
     """Whether there is something to choose from (ctrl+o)."""
+    options: tuple[tuple[str, str], ...] = ()
+    """(value, word) of a control that is no setting of its own; the form that has one says what it does."""
+
+
+Rows = tuple[tuple[Field, ...], ...]
+
+
+def fields_of(rows: Rows) -> dict[str, Field]:
+    """The fields of a form by key."""
+    return {field.key: field for row in rows for field in row}
 
 
 KIND = "subject-or-style"
@@ -25,8 +35,8 @@ KIND = "subject-or-style"
 
 _SAMPLING = {"deterministic": "mean", "once": "once", "random": "random"}
 
-ROWS: tuple[tuple[Field, ...], ...] = (
-    (Field(KIND, "Learn a"),),
+ROWS: Rows = (
+    (Field(KIND, "Learn a", options=(("subject", "subject"), ("style", "style"))),),
     (Field("embedding.name", "Embedding", lists=True, placeholder="the new word"),),
     (Field("model.path", "Base model", lists=True, placeholder="bundled, or a diffusers folder"),),
     (Field("dataset.path", "Dataset", lists=True, placeholder="the folder of pictures"),),
@@ -57,5 +67,4 @@ ROWS: tuple[tuple[Field, ...], ...] = (
     (Field("preview.steps", "Draw steps", 5), Field("preview.cfg", "Cfg", 5), Field("preview.seed", "Seed", 0)),
 )
 
-FIELDS: dict[str, Field] = {field.key: field for row in ROWS for field in row}
-KEYS_SHOWN: tuple[str, ...] = tuple(key for key in FIELDS if key != KIND)
+FIELDS = fields_of(ROWS)

@@ -7,11 +7,10 @@ that terminals, tmux and browsers keep for themselves are not used.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["app", "train", "runs"]
+from tinv_tui.app.modes import MODES, ModeName
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,13 @@ class Key:
     action: str
     label: str
     help: str
-    where: Where
+    where: tuple[ModeName, ...] | None
+    """The screens it belongs to; None for all of them."""
     live: bool = False
     foot: bool = True
+
+    def works_in(self, mode: ModeName) -> bool:
+        return self.where is None or mode in self.where
 
     @property
     def names(self) -> list[str]:
@@ -38,42 +41,45 @@ class Key:
 
 
 LEAVE = "leave (run goes on)"
+_FORMS: tuple[ModeName, ...] = tuple(mode.name for mode in MODES if mode.has_form)
 _NAMES = {"question_mark": "?", "colon": ":"}
 
 KEYS: tuple[Key, ...] = (
-    Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", "train"),
-    Key("form.check", "ctrl+r", "check", "check", "Check the form now; nothing is started", "train"),
-    Key("form.choose", "ctrl+o", "choose", "choose", "Choose a value for this field from a list", "train"),
-    Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", "train"),
-    Key("run.pause", "p", "pause", "pause", "Pause the run, or go on", "train", live=True),
-    Key("run.stop", "s", "stop", "stop…", "Stop the run; asks first", "train", live=True),
-    Key("run.preview", "v", "preview", "preview", "Draw a preview now", "train", live=True),
-    Key("run.save", "w", "save", "save", "Save a copy and a checkpoint now", "train", live=True),
-    Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", "train"),
-    Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", "train"),
-    Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", "runs"),
-    Key("app.train", "1,f2", "show('train')", "train", "The train screen", "app", foot=False),
-    Key("app.runs", "2,f3", "show('runs')", "runs", "The list of runs", "app", foot=False),
-    Key("app.help", "question_mark,f1", "help", "help", "Help on this field or pane, and all keys", "app"),
-    Key("app.commands", "colon,ctrl+p", "command_palette", "commands", "All commands, by name", "app"),
-    Key("app.leave", "q,ctrl+q", "quit", "leave", "Leave; a run goes on", "app"),
+    Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", ("train",)),
+    Key("form.check", "ctrl+r", "check", "check", "Check the form now; nothing is started", _FORMS),
+    Key("form.choose", "ctrl+o", "choose", "choose", "Choose a value for this field from a list", _FORMS),
+    Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", ("train",)),
+    Key("run.pause", "p", "pause", "pause", "Pause the run, or go on", ("train",), live=True),
+    Key("run.stop", "s", "stop", "stop…", "Stop the run; asks first", ("train",), live=True),
+    Key("run.preview", "v", "preview", "preview", "Draw a preview now", ("train",), live=True),
+    Key("run.save", "w", "save", "save", "Save a copy and a checkpoint now", ("train",), live=True),
+    Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
+    Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
+    Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
+    *(
+        Key(f"app.{mode.name}", mode.keys, f"show('{mode.name}')", mode.label.lower(), mode.help, None, foot=False)
+        for mode in MODES
+    ),
+    Key("app.help", "question_mark,f1", "help", "help", "Help on this field or pane, and all keys", None),
+    Key("app.commands", "colon,ctrl+p", "command_palette", "commands", "All commands, by name", None),
+    Key("app.leave", "q,ctrl+q", "quit", "leave", "Leave; a run goes on", None),
 )
 
 
-def bindings(where: Where) -> list[BindingType]:
-    """The bindings of the app or of one screen."""
+def bindings(mode: ModeName | None) -> list[BindingType]:
+    """The bindings of one screen, or with None those of the whole app."""
     return [
         Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False, priority="ctrl+q" in key.keys)
         for key in KEYS
-        if key.where == where
+        if (key.where is None if mode is None else key.where is not None and mode in key.where)
     ]
 
 
-def foot_keys(where: Where, *, typing: bool, live: bool, paused: bool) -> list[tuple[str, str]]:
+def foot_keys(mode: ModeName, *, typing: bool, live: bool, paused: bool) -> list[tuple[str, str]]:
     """Key and label of what the bottom line shows, most needed first."""
     found: list[tuple[Key, str, str]] = []
     for key in KEYS:
-        if not key.foot or key.where not in ("app", where) or (key.live and not live):
+        if not key.foot or not key.works_in(mode) or (key.live and not live):
             continue
         if key.id in ("form.check", "form.choose", "form.save") and not typing:
             continue
@@ -87,5 +93,5 @@ def foot_keys(where: Where, *, typing: bool, live: bool, paused: bool) -> list[t
             label = LEAVE
         found.append((key, shown, label))
     if live and not typing:
-        found.sort(key=lambda item: (item[0].where == "app", not item[0].live))
+        found.sort(key=lambda item: (item[0].where is None, not item[0].live))
     return [(shown, label) for _, shown, label in found]

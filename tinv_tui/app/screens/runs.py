@@ -10,22 +10,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings
-from tinv_tui.app.screens.help import help_on_pane
-from tinv_tui.app.widgets.gpu_pane import meter
-from tinv_tui.app.widgets.key_line import KeyLine
+from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
-from tinv_tui.app.widgets.top_bar import TopBar
 from tinv_tui.app.wording import Line
 
 if TYPE_CHECKING:
-    from tinv_tui.app.app import TinvApp
-    from tinv_tui.app.machine import MachineNow
     from tinv_tui.runs.folder import RunFolder
     from tinv_tui.runs.status import Status
 
@@ -43,18 +37,15 @@ class RunRow:
     """Why it failed."""
 
 
-class RunsScreen(Screen[None]):
-    app: TinvApp
+class RunsScreen(ModeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
     AUTO_FOCUS = "#runs-rows"
 
     def __init__(self) -> None:
-        super().__init__(id="runs")
+        super().__init__("runs")
         self._rows: list[RunRow] = []
 
-    def compose(self) -> ComposeResult:
-        yield TopBar("runs")
-        yield KeyLine("runs")
+    def compose_body(self) -> ComposeResult:
         with Pane("Runs", id="runs-list"):
             yield Lines(id="runs-head")
             yield RowList(id="runs-rows")
@@ -80,12 +71,6 @@ class RunsScreen(Screen[None]):
 
     async def on_screen_resume(self) -> None:
         self._show(await asyncio.to_thread(_read_rows))
-        self.query_one(KeyLine).tell(typing=False, live=False, paused=False)
-        if self.app.machine_now is not None:
-            self.show_machine(self.app.machine_now)
-
-    def show_machine(self, machine: MachineNow) -> None:
-        self.query_one(TopBar).tell(meter(machine))
 
     def _show(self, rows: list[RunRow]) -> None:
         here = self._rows[self.rows.cursor].folder if self._rows else None
@@ -121,9 +106,6 @@ class RunsScreen(Screen[None]):
     def action_attach(self) -> None:
         if self._rows:
             self.app.open_run(self._rows[self.rows.cursor].folder)
-
-    def action_help(self) -> None:
-        self.app.push_screen(help_on_pane("runs-list"))
 
 
 _ROOMY = 100

@@ -8,48 +8,36 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Static
 
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
-from tinv_tui.app.screens.help import HelpScreen, help_on_field, help_on_pane
+from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
 from tinv_tui.app.widgets.form_pane import FormPane
-from tinv_tui.app.widgets.gpu_pane import GpuPane, meter
-from tinv_tui.app.widgets.key_line import KeyLine
+from tinv_tui.app.widgets.gpu_pane import GpuPane
 from tinv_tui.app.widgets.log_pane import LogPane
 from tinv_tui.app.widgets.loss_pane import LossPane
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.preview_pane import PreviewPane
 from tinv_tui.app.widgets.tab_line import TABS, TabLine
-from tinv_tui.app.widgets.top_bar import TopBar
 from tinv_tui.app.wording import state_piece
 
 if TYPE_CHECKING:
-    from tinv_tui.app.app import TinvApp
     from tinv_tui.app.machine import MachineNow
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form import Form
-
-FOLD_WIDTH, FOLD_HEIGHT = 100, 30
-LEAST_WIDTH, LEAST_HEIGHT = 80, 24
-ROOMY_HEIGHT = 36
+    from tinv_tui.app.widgets.recipe_form import RecipeForm
 
 
-class Workbench(Screen[None]):
-    app: TinvApp
+class Workbench(ModeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("train")
-    AUTO_FOCUS = None
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("train")
         self._tab = "form"
 
-    def compose(self) -> ComposeResult:
-        yield TopBar("train")
-        yield KeyLine("train")
+    def compose_body(self) -> ComposeResult:
         yield TabLine()
         with Horizontal(id="columns"):
             yield FormPane()
@@ -59,7 +47,6 @@ class Workbench(Screen[None]):
                 yield GpuPane()
                 yield PreviewPane()
         yield LogPane()
-        yield Static("", id="too-small", markup=False)
 
     # ----- parts
 
@@ -68,7 +55,7 @@ class Workbench(Screen[None]):
         return self.query_one(FormPane)
 
     @property
-    def form(self) -> Form:
+    def form(self) -> RecipeForm:
         return self.form_pane.form
 
     @property
@@ -106,31 +93,20 @@ class Workbench(Screen[None]):
             if self.app.machine_now is not None:
                 self.gpu.show(self.app.machine_now, now)
             self._show_tabs()
-            self._show_keys()
+            self.show_keys()
 
     def show_machine(self, machine: MachineNow) -> None:
         with self.app.batch_update():
             self.gpu.show(machine, self.app.control.now)
-            self.query_one(TopBar).tell(meter(machine))
+            super().show_machine(machine)
 
     def on_form_was_checked(self, event: Form.WasChecked) -> None:
         self.form_pane.foot.show(event.checked)
-        self.dataset.show(event.checked, self.form.texts["dataset.path"])
+        self.dataset.show(self.form.checked, self.form.texts["dataset.path"])
 
     # ----- size, tabs, focus
 
     def on_mount(self) -> None:
-        self._settle()
-
-    def on_resize(self, event: events.Resize) -> None:
-        width, height = event.size
-        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        self.set_class(tiny, "-tiny")
-        self.set_class(width < FOLD_WIDTH or height < FOLD_HEIGHT, "-folded")
-        self.set_class(height < ROOMY_HEIGHT, "-short")
-        if tiny:
-            said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
-            self.query_one("#too-small", Static).update(said)
         self._settle()
 
     def open_tab(self, tab: str) -> None:
@@ -142,27 +118,15 @@ class Workbench(Screen[None]):
     def _tab_chosen(self, event: TabLine.Chosen) -> None:
         self.open_tab(event.tab)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        here = self._pane_of_focus()
-        for pane in self.query(Pane):
-            pane.set_class(pane.id == here, "-here")
-        self._show_keys()
-
     def _settle(self) -> None:
         for tab in TABS:
             self.set_class(tab == self._tab, f"-tab-{tab}")
         self._show_tabs()
-        self._show_keys()
+        self.show_keys()
 
     def _show_tabs(self) -> None:
         now = self.app.control.now
         self.tab_line.tell(self._tab, *([(f"{now.name} ", "value"), state_piece(now.state)] if now is not None else []))
-
-    def _show_keys(self) -> None:
-        now = self.app.control.now
-        live = now is not None and now.is_live
-        typing = isinstance(self.focused, Input)
-        self.query_one(KeyLine).tell(typing=typing, live=live, paused=now is not None and now.state == "paused")
 
     @property
     def _stops(self) -> list[tuple[str, str]]:
@@ -171,14 +135,9 @@ class Workbench(Screen[None]):
         panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
         return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
 
-    def _pane_of_focus(self) -> str | None:
-        if self.focused is None:
-            return None
-        return next((node.id for node in self.focused.ancestors_with_self if isinstance(node, Pane)), None)
-
     def action_next_pane(self) -> None:
         order = ["form-pane", "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane"]
-        here = self._pane_of_focus()
+        here = self.pane_in_focus()
         at = order.index(here) if here in order else -1
         tab, selector = self._stops[(at + 1) % len(order)]
         target = next(iter(self.query(selector)), None)
@@ -195,7 +154,7 @@ class Workbench(Screen[None]):
         return next(iter(self.query(".-zoomed").results(Pane)), None)
 
     def action_zoom(self) -> None:
-        zoomed, here = self._zoomed(), self._pane_of_focus()
+        zoomed, here = self._zoomed(), self.pane_in_focus()
         self._unzoom()
         if zoomed is None and here is not None:
             pane = self.query_one(f"#{here}")
@@ -210,20 +169,16 @@ class Workbench(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Escape steps out of the form, to where letters are keys."""
-        if event.key == "escape" and self._pane_of_focus() == "form-pane":
+        if event.key == "escape" and self.pane_in_focus() == "form-pane":
             (self.tab_line if self.has_class("-folded") else self.loss).focus()
             event.stop()
 
     # ----- actions
 
-    def action_help(self) -> None:
+    @property
+    def field_in_focus(self) -> str | None:
         key = self.form_pane.field_in_focus
-        screen: HelpScreen
-        if key == "subject-or-style":
-            screen = help_on_field("dataset.template")
-        else:
-            screen = help_on_field(key) if key else help_on_pane(self._pane_of_focus())
-        self.app.push_screen(screen)
+        return "dataset.template" if key == "subject-or-style" else key
 
     async def action_start(self) -> None:
         await self.form_pane.start()

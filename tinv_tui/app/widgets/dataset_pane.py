@@ -17,7 +17,7 @@ from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut, cut_path
 
 if TYPE_CHECKING:
-    from tinv_tui.app.checks import Checked, PromptMaker
+    from tinv_tui.app.checks import CheckedRecipe, PromptMaker
     from tinv_tui.datasets.pictures import PictureEntry
 
 _NAME_WIDTH = 16
@@ -48,7 +48,7 @@ class DatasetPane(Pane):
     def caption(self) -> Lines:
         return self.query_one("#caption", Lines)
 
-    def show(self, checked: Checked, path: str) -> None:
+    def show(self, checked: CheckedRecipe, path: str) -> None:
         """What a check of the form found."""
         self._pictures = checked.pictures or ()
         self._prompts = checked.prompts

@@ -1,35 +1,41 @@
-"""The form: a recipe to fill in, checked while it is typed."""
+"""A form: settings to fill in, checked while they are typed."""
 
 from __future__ import annotations
 
 import asyncio
-import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Button, Input
+from textual.widgets import Input
 
-from tinv_tui.app.checks import Checked, Mark, check_form, read_fields, texts_of
-from tinv_tui.app.fields import KIND, ROWS
+from tinv_tui.app.choices import values_for
+from tinv_tui.app.fields import Rows, fields_of
+from tinv_tui.app.form_values import Checked, read_fields, texts_of
+from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.form_row import Control, FormRow
-from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.text_field import TextField
-from tinv_tui.app.wording import Line
-from tinv_tui.recipe import Recipe
+from tinv_tui.recipe import Settings
 
 _WAIT_SECONDS = 0.4
 """The form is checked when typing rests so long: half a number is no error yet."""
-_ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
+
+Outcome = TypeVar("Outcome", bound=Checked[Any])
 
 
-class Form(VerticalScroll):
-    """The fields. Mounted once the first frame is on the screen: some fifty widgets take a moment."""
+class Form(VerticalScroll, Generic[Settings, Outcome]):
+    """The fields of ``rows``, filled in with ``values``; what the form does not show stays as it is there.
+
+    ``check`` looks through what the fields say, in a thread: texts by key, the settings below them, and the folder that
+    relative paths start at. Mount a form once the first frame is on the screen: many widgets take a moment.
+    """
 
     can_focus = False
 
@@ -37,16 +43,32 @@ class Form(VerticalScroll):
     class WasChecked(Message):
         """The form has been looked through; ``checked`` holds for what it said when typing rested."""
 
-        checked: Checked
+        form: Form[Any, Any]
+        checked: Checked[Any]
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(id="form")
-        self.base = recipe
-        self._rows = [FormRow(fields) for fields in ROWS]
+        @property
+        def control(self) -> Form[Any, Any]:
+            return self.form
+
+    def __init__(
+        self,
+        rows: Rows,
+        values: Settings,
+        check: Callable[[dict[str, str], Settings, Path], Outcome],
+        unchecked: Outcome,
+        *,
+        id: str,
+    ) -> None:
+        """``unchecked`` is what is known before the first check."""
+        super().__init__(id=id, classes="form")
+        self.base = values
+        self.fields = fields_of(rows)
+        self._check_texts = check
+        self._rows = [FormRow(fields) for fields in rows]
         self._row_of = {key: row for row in self._rows for key in row.controls}
         self._texts: dict[str, str] = {}
         self._touched: set[str] = set()
-        self._checked = Checked()
+        self._checked = unchecked
         self._waiting: Timer | None = None
         self._asked = 0
 
@@ -73,22 +95,26 @@ class Form(VerticalScroll):
         return dict(self._texts)
 
     @property
-    def checked(self) -> Checked:
+    def checked(self) -> Outcome:
         return self._checked
 
     def error_at(self, key: str) -> str:
         text, is_error = self._row_of[key].said
         return text if is_error else ""
 
-    def fill(self, recipe: Recipe) -> None:
-        """Show a recipe, and keep what the form has no field for."""
-        self.base = recipe
+    def note_at(self, key: str) -> str:
+        text, is_error = self._row_of[key].said
+        return "" if is_error else text
+
+    def fill(self, values: Settings) -> None:
+        """Show settings, and keep what the form has no field for."""
+        self.base = values
         self._touched.clear()
-        self._texts = texts_of(recipe)
+        self._texts = texts_of(values, self.fields)
         with self.prevent(Input.Changed, Choice.Changed, Tick.Changed):
             for key in self._texts:
                 self._show_text(key)
-        self._show_kind()
+        self.text_shown()
         self.check_soon(0.01)
 
     def put(self, key: str, text: str) -> None:
@@ -98,9 +124,15 @@ class Form(VerticalScroll):
             self._show_text(key)
         self._changed(key)
 
-    def recipe(self) -> tuple[Recipe | None, dict[str, str]]:
-        """The recipe the form says, or None and the error of each field that cannot be read."""
-        return read_fields(self.texts, self.base)
+    def values(self) -> tuple[Settings | None, dict[str, str]]:
+        """The settings the form says, or None and the error of each field that cannot be read."""
+        return read_fields(self.texts, self.base, self.fields)
+
+    def text_shown(self) -> None:
+        """Called when a field says something else; for controls that only follow what fields say."""
+
+    def option_chosen(self, key: str, value: str) -> None:
+        """Called when a control that is no setting of its own was set."""
 
     def _show_text(self, key: str) -> None:
         control, text = self.control(key), self._texts[key]
@@ -110,12 +142,6 @@ class Form(VerticalScroll):
             control.choose(text)
         else:
             control.value = text
-
-    def _show_kind(self) -> None:
-        kind = self.control(KIND)
-        assert isinstance(kind, Choice)
-        word = self._texts["dataset.template"].partition("_")[0]
-        kind.choose(word if word in ("subject", "style") else None)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -130,24 +156,34 @@ class Form(VerticalScroll):
     @on(Choice.Changed)
     def _chosen(self, event: Choice.Changed) -> None:
         event.stop()
-        if event.choice.id == KIND:
-            had_captions = self._texts["dataset.template"] in ("subject_filewords", "style_filewords")
-            other = self._texts["dataset.template"] not in ("subject", "style")
-            self.put("dataset.template", f"{event.value}_filewords" if had_captions or other else event.value)
-        else:
-            self._take(event.choice, event.value)
+        self._take(event.choice, event.value)
 
     def _take(self, control: object, text: str) -> None:
         key = self.key_of(control)
-        if key is not None:
+        if key is not None and self.fields[key].options:
+            self.option_chosen(key, text)
+        elif key is not None:
             self._texts[key] = text
             self._changed(key)
 
     def _changed(self, key: str) -> None:
         self._touched.add(key)
-        if key == "dataset.template":
-            self._show_kind()
+        self.text_shown()
         self.check_soon()
+
+    def choose(self) -> None:
+        """Offer values for the field that has the focus."""
+        key = self.key_of(self.screen.focused)
+        values = values_for(key) if key is not None and self.fields[key].lists else []
+        if key is None or not values:
+            self.app.bell()
+            return
+
+        def take(value: str | None) -> None:
+            if value is not None:
+                self.put(key, value)
+
+        self.app.push_screen(PickScreen(f"{self.fields[key].label}: choose, or type it in the field", values), take)
 
     def check_soon(self, seconds: float = _WAIT_SECONDS) -> None:
         if self._waiting is not None:
@@ -157,23 +193,23 @@ class Form(VerticalScroll):
     def _check(self) -> None:
         self.run_worker(self.check_now(), group="check", exclusive=True, exit_on_error=False)
 
-    async def check_now(self, *, all_fields: bool = False) -> Checked:
+    async def check_now(self, *, all_fields: bool = False) -> Outcome:
         """Check what the form says; with ``all_fields`` empty required fields that were never touched show as errors."""
         if all_fields:
             self._touched |= set(self._texts)
         self._asked += 1
         asked = self._asked
-        _, errors = self.recipe()  # a field that cannot be read shows at once, however large the dataset is
+        _, errors = self.values()  # a field that cannot be read shows at once, however long the rest takes
         if errors:
             self.show_errors(errors)
-        checked = await asyncio.to_thread(check_form, self.texts, self.base, Path.cwd())
+        checked = await asyncio.to_thread(self._check_texts, self.texts, self.base, Path.cwd())
         if asked == self._asked:
             self._checked = checked
             self.show_errors(checked.errors, checked)
-            self.post_message(self.WasChecked(checked))
+            self.post_message(self.WasChecked(self, checked))
         return checked
 
-    def show_errors(self, errors: dict[str, str], checked: Checked | None = None) -> None:
+    def show_errors(self, errors: dict[str, str], checked: Checked[Any] | None = None) -> None:
         """Put each error at its field, and notes where there is none."""
         notes = (checked or self._checked).notes
         missing = (checked or self._checked).missing - self._touched
@@ -192,38 +228,3 @@ class Form(VerticalScroll):
         if key is not None:
             self.control(key).focus()
         return key
-
-
-class FormFoot(Vertical):
-    """Below the fields: what the checks say, and the buttons."""
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(id="checks-box", can_focus=False):
-            yield Lines(id="checks")
-        with Horizontal(id="buttons"):
-            yield Button("Check", id="check", compact=True)
-            yield Button("Save recipe", id="save-recipe", compact=True)
-            yield Button("Start", id="start", compact=True, variant="primary")
-
-    def show(self, checked: Checked) -> None:
-        """Facts side by side where they are short, most telling first."""
-        lines = self.query_one("#checks", Lines)
-        width = max(20, lines.size.width)
-        facts: list[tuple[Mark, str]] = [(mark, text) for mark, text in checked.facts if mark != "!"]
-        facts += [(mark, text) for mark, text in checked.facts if mark == "!"]
-        wrong = [key for key in checked.errors if key and key not in checked.missing]
-        if wrong:
-            facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
-        elif checked.missing:
-            facts = [("~", f"still to fill in: {', '.join(sorted(k.partition('.')[0] for k in checked.missing))}")]
-        shown: list[Line] = []
-        for mark, text in facts:
-            first, *more = textwrap.wrap(text, width - 2, max_lines=3, placeholder=" …") or [""]
-            piece = ((f"{mark} ", _ROLES[mark]), (first, ""))
-            used = sum(len(t) for t, _ in shown[-1]) if shown else width
-            if not more and used + 2 + len(first) + 2 <= width:
-                shown[-1] = (*shown[-1], ("  ", ""), *piece)
-            else:
-                shown.append(piece)
-            shown += [(("  ", ""), (row, "")) for row in more]
-        lines.show(shown)

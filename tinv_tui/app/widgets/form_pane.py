@@ -13,7 +13,8 @@ from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
-    from tinv_tui.app.widgets.form import Form, FormFoot
+    from tinv_tui.app.widgets.form_foot import FormFoot
+    from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
 
 
@@ -30,12 +31,12 @@ class FormPane(Pane):
 
     def __init__(self) -> None:
         super().__init__("Train", id="form-pane")
-        self._form: Form | None = None
+        self._form: RecipeForm | None = None
         self._foot: FormFoot | None = None
         self._starting = False
 
     @property
-    def form(self) -> Form:
+    def form(self) -> RecipeForm:
         assert self._form is not None
         return self._form
 
@@ -55,9 +56,11 @@ class FormPane(Pane):
 
     async def furnish(self, recipe: Recipe) -> None:
         """Put the form in. It is not there in the first frame: its widgets and pydantic take 0.3 s."""
-        from tinv_tui.app.widgets.form import Form, FormFoot
+        from tinv_tui.app.widgets.form_foot import FormFoot
+        from tinv_tui.app.widgets.recipe_form import RecipeForm
 
-        self._form, self._foot = Form(recipe), FormFoot(id="form-foot")
+        self._form = RecipeForm(recipe)
+        self._foot = FormFoot(("check", "Check"), ("save-recipe", "Save recipe"), ("start", "Start"), id="form-foot")
         await self.mount(self._form, self._foot)
 
     @on(Button.Pressed, "#start")
@@ -65,7 +68,7 @@ class FormPane(Pane):
         """Start what the form says; asks first where a run is alive already."""
         if not self.is_furnished or self._starting:
             return
-        recipe, errors = self.form.recipe()
+        recipe, errors = self.form.values()
         if recipe is None:
             await self.form.check_now(all_fields=True)
             self._refuse(errors)
@@ -90,15 +93,15 @@ class FormPane(Pane):
             self.run_worker(self._start(), group="start", exclusive=True, exit_on_error=False)
 
     async def _start(self) -> None:
-        from tinv_tui.app.checks import key_of, short
+        from tinv_tui.app.form_values import key_of, short
         from tinv_tui.errors import InputError
 
         try:
             checked = await self.form.check_now(all_fields=True)
-            if checked.recipe is None or checked.errors:
+            if checked.values is None or checked.errors:
                 self._refuse(checked.errors)
                 return
-            await self.app.control.start(checked.recipe)
+            await self.app.control.start(checked.values)
             self.post_message(self.Started())
         except InputError as error:
             key = key_of(error)
@@ -124,21 +127,8 @@ class FormPane(Pane):
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
-        from tinv_tui.app.choices import values_for
-        from tinv_tui.app.fields import FIELDS
-        from tinv_tui.app.screens.pick import PickScreen
-
-        key = self.field_in_focus
-        values = values_for(key) if key is not None and FIELDS[key].lists else []
-        if key is None or not values:
-            self.app.bell()
-            return
-
-        def take(value: str | None) -> None:
-            if value is not None:
-                self.form.put(key, value)
-
-        self.app.push_screen(PickScreen(f"{FIELDS[key].label}: choose, or type it in the field", values), take)
+        if self.is_furnished:
+            self.form.choose()
 
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:
@@ -147,7 +137,7 @@ class FormPane(Pane):
 
         if not self.is_furnished:
             return
-        recipe, errors = self.form.recipe()
+        recipe, errors = self.form.values()
         if recipe is None:
             await self.form.check_now()
             self.form.focus_error(errors)

@@ -7,7 +7,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tinv_tui.app.fields import KIND, Field
+from tinv_tui.app.fields import Field
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import field_of
@@ -26,9 +26,9 @@ def _choices(key: str) -> tuple[str, ...]:
 
 def make_control(field: Field) -> Control:
     """The control that fits what the setting holds."""
-    if field.key == KIND:
-        return Choice((("subject", "subject"), ("style", "style")), id=KIND)
     identity = control_id(field.key)
+    if field.options:
+        return Choice(field.options, id=identity)
     if isinstance(field_of(field.key).default, bool):
         return Tick(field.label, id=identity)
     choices = _choices(field.key)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinv_tui.app.keys import LEAVE, Where, foot_keys
+from tinv_tui.app.keys import LEAVE, foot_keys
+from tinv_tui.app.modes import ModeName
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Piece
 
@@ -13,9 +14,9 @@ class KeyLine(Lines):
     DEFAULT_CSS = "KeyLine { height: 1; dock: bottom; }"
     _ALWAYS = 3
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, mode: ModeName) -> None:
         super().__init__(id="key-line")
-        self._where = where
+        self._mode = mode
         self._state = (False, False, False)
 
     def tell(self, *, typing: bool, live: bool, paused: bool) -> None:
@@ -27,7 +28,7 @@ class KeyLine(Lines):
 
     def _rebuild(self) -> None:
         typing, live, paused = self._state
-        keys = foot_keys(self._where, typing=typing, live=live, paused=paused)
+        keys = foot_keys(self._mode, typing=typing, live=live, paused=paused)
         if _length(keys) > self.size.width:
             keys = [(key, "leave" if label == LEAVE else label) for key, label in keys]
         while len(keys) > self._ALWAYS and _length(keys) > self.size.width:

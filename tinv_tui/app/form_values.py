@@ -1,0 +1,107 @@
+"""What stands in the fields of a form, and the settings it means; without a screen and without torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal
+
+from tinv_tui.app.fields import Field
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import ROOTS, Settings, all_keys, field_of, make_settings, parse_value
+
+Mark = Literal["✔", "!", "✖", "~"]
+
+_KEY_OF_CODE = {"too-many-vectors": "embedding.vectors", "embedding-misfit": "embedding.name"}
+
+
+@dataclass(frozen=True)
+class Checked(Generic[Settings]):
+    """What a look through a form found: errors and notes by field, facts for its foot."""
+
+    values: Settings | None = None
+    """The settings, where every field can be read."""
+    errors: dict[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    """Required fields that are still empty; their words are in ``errors`` too."""
+    notes: dict[str, str] = field(default_factory=dict)
+    facts: tuple[tuple[Mark, str], ...] = ()
+
+
+def texts_of(values: Settings, fields: Mapping[str, Field]) -> dict[str, str]:
+    """What the fields of a form say for settings; controls that are no setting of their own are left out."""
+    found = {}
+    for key, shown in fields.items():
+        if not shown.options:
+            section, _, name = key.partition(".")
+            text = _text_of(getattr(getattr(values, section), name))
+            found[key] = "" if text == shown.blank else text
+    return found
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 1 else json.dumps(list(value), ensure_ascii=False) if value else ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read_fields(
+    texts: Mapping[str, str], base: Settings, fields: Mapping[str, Field]
+) -> tuple[Settings | None, dict[str, str]]:
+    """The settings a form says, over ``base`` for what it does not show; else None and an error for each bad field."""
+    root = type(base)
+    values, errors = base.model_dump(), dict[str, str]()
+    for key, text in texts.items():
+        section, _, name = key.partition(".")
+        try:
+            value = _value_of(key, text, fields[key].blank)
+            make_settings(root, {section: {name: value}}, _SOURCE)
+            values[section][name] = value
+        except InputError as error:
+            errors[key] = short(error, key)
+    if errors:
+        return None, errors
+    try:
+        return make_settings(root, values, _SOURCE), {}
+    except InputError as error:
+        return None, {key_of(error) or "": short(error, key_of(error))}
+
+
+_SOURCE = "form"
+
+
+def _value_of(key: str, text: str, blank: str | None) -> Any:
+    if not text.strip() and blank is not None:
+        text = blank
+    if isinstance(field_of(key).default, tuple):
+        return _several(text)
+    return parse_value(key, text)
+
+
+def _several(text: str) -> list[str]:
+    """One prompt as it stands, or several as a list: ``["one", "two"]``."""
+    try:
+        several = json.loads(text)
+    except ValueError:
+        several = None
+    if isinstance(several, list) and all(isinstance(item, str) for item in several):
+        return several
+    return [text] if text.strip() else []
+
+
+def key_of(error: InputError) -> str | None:
+    """The setting that an error is about: the first one its message names."""
+    if error.code in _KEY_OF_CODE:
+        return _KEY_OF_CODE[error.code]
+    known = {key for root in ROOTS for key in all_keys(root)}
+    return next((word for word in re.findall(r"[a-z]+\.[a-z_]+", error.message) if word in known), None)
+
+
+def short(error: InputError, key: str | None) -> str:
+    """The message without the setting's name, which the field beside it says already."""
+    message = re.sub(rf"^(recipe|{_SOURCE}): ", "", error.message)
+    return re.sub(rf"^{re.escape(key)}( =|:)? *", "", message) if key else message

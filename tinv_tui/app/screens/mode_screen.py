@@ -1,0 +1,102 @@
+"""What the screens of the top bar share: the bar, the line of keys, their sizes, and help on what has the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from tinv_tui.app.modes import ModeName
+from tinv_tui.app.screens.help import help_on_field, help_on_pane
+from tinv_tui.app.widgets.gpu_pane import meter
+from tinv_tui.app.widgets.key_line import KeyLine
+from tinv_tui.app.widgets.pane import Pane
+from tinv_tui.app.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.machine import MachineNow
+
+FOLD_WIDTH, FOLD_HEIGHT = 100, 30
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+ROOMY_HEIGHT = 36
+
+
+class ModeScreen(Screen[None]):
+    """A screen of the top bar. Its class in the stylesheet is ``-folded`` below 100 columns or 30 rows, ``-short`` below
+    36 rows, and ``-tiny`` where it shows only one polite line.
+
+    A screen composes its own part in :meth:`compose_body`, and gives its keys as ``BINDINGS = bindings(its name)``.
+    """
+
+    app: TinvApp
+    AUTO_FOCUS: ClassVar[str | None] = None
+
+    def __init__(self, mode: ModeName) -> None:
+        super().__init__(id=mode)
+        self.mode_name: ModeName = mode
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.mode_name)
+        yield KeyLine(self.mode_name)
+        yield from self.compose_body()
+        yield Static("", id="too-small", markup=False)
+
+    def compose_body(self) -> ComposeResult:
+        """What lies between the top bar and the line of keys."""
+        yield from ()
+
+    @property
+    def field_in_focus(self) -> str | None:
+        """The setting whose control has the focus, where the screen has a form."""
+        return None
+
+    def show_machine(self, machine: MachineNow) -> None:
+        self.query_one(TopBar).tell(meter(machine))
+
+    def show_keys(self) -> None:
+        """Say which keys mean something now."""
+        now = self.app.control.now
+        live = now is not None and now.is_live
+        typing = isinstance(self.focused, Input)
+        self.query_one(KeyLine).tell(typing=typing, live=live, paused=now is not None and now.state == "paused")
+
+    def pane_in_focus(self) -> str | None:
+        if self.focused is None:
+            return None
+        return next((node.id for node in self.focused.ancestors_with_self if isinstance(node, Pane)), None)
+
+    @on(events.Mount)
+    def _mounted(self) -> None:
+        self.show_keys()
+
+    @on(events.ScreenResume)
+    def _resumed(self) -> None:
+        self.show_keys()
+        if self.app.machine_now is not None:
+            self.show_machine(self.app.machine_now)
+
+    @on(events.Resize)
+    def _fold(self, event: events.Resize) -> None:
+        width, height = event.size
+        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        self.set_class(tiny, "-tiny")
+        self.set_class(width < FOLD_WIDTH or height < FOLD_HEIGHT, "-folded")
+        self.set_class(height < ROOMY_HEIGHT, "-short")
+        if tiny:
+            said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
+            self.query_one("#too-small", Static).update(said)
+
+    @on(events.DescendantFocus)
+    def _focus_moved(self) -> None:
+        here = self.pane_in_focus()
+        for pane in self.query(Pane):
+            pane.set_class(pane.id == here, "-here")
+        self.show_keys()
+
+    def action_help(self) -> None:
+        key = self.field_in_focus
+        self.app.push_screen(help_on_field(key) if key else help_on_pane(self.pane_in_focus()))

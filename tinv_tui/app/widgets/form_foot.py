@@ -1,0 +1,55 @@
+"""Below a form's fields: what the checks say, and the buttons."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button
+
+from tinv_tui.app.form_values import Checked, Mark
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.wording import Line
+
+_ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
+
+
+class FormFoot(Vertical):
+    def __init__(self, *buttons: tuple[str, str], id: str) -> None:
+        """``buttons`` are (id, label), the last one is what the form is for."""
+        super().__init__(id=id, classes="form-foot")
+        self._buttons = buttons
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="checks-box", can_focus=False):
+            yield Lines(classes="checks")
+        with Horizontal(classes="buttons"):
+            for identity, label in self._buttons[:-1]:
+                yield Button(label, id=identity, compact=True)
+            identity, label = self._buttons[-1]
+            yield Button(label, id=identity, compact=True, variant="primary")
+
+    def show(self, checked: Checked[Any]) -> None:
+        """Facts side by side where they are short, most telling first."""
+        lines = self.query_one(".checks", Lines)
+        width = max(20, lines.size.width)
+        facts: list[tuple[Mark, str]] = [(mark, text) for mark, text in checked.facts if mark != "!"]
+        facts += [(mark, text) for mark, text in checked.facts if mark == "!"]
+        wrong = [key for key in checked.errors if key and key not in checked.missing]
+        if wrong:
+            facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
+        elif checked.missing:
+            facts = [("~", f"still to fill in: {', '.join(sorted(k.partition('.')[0] for k in checked.missing))}")]
+        shown: list[Line] = []
+        for mark, text in facts:
+            first, *more = textwrap.wrap(text, width - 2, max_lines=3, placeholder=" …") or [""]
+            piece = ((f"{mark} ", _ROLES[mark]), (first, ""))
+            used = sum(len(t) for t, _ in shown[-1]) if shown else width
+            if not more and used + 2 + len(first) + 2 <= width:
+                shown[-1] = (*shown[-1], ("  ", ""), *piece)
+            else:
+                shown.append(piece)
+            shown += [(("  ", ""), (row, "")) for row in more]
+        lines.show(shown)
