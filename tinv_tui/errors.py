@@ -15,5 +15,8 @@ class InputError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return InputError, (self.code, self.message, self.hint)  # so that it crosses from one process to another
+
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message

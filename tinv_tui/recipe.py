@@ -13,22 +13,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
 from tinv_tui.schedule import parse_rates
+from tinv_tui.sections import PreprocessSection, Section
 
 Sampler = Literal["dpm++ 2m karras", "dpm++ 2m", "euler a", "euler", "ddim", "unipc"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class ModelSection(_Section):
+class ModelSection(Section):
     path: str = ""
     """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. Required."""
     vae: str = ""
@@ -39,7 +34,7 @@ class ModelSection(_Section):
     """What the UNet predicts. "auto" asks the model's own scheduler configuration."""
 
 
-class EmbeddingSection(_Section):
+class EmbeddingSection(Section):
     name: str = ""
     """The new word, also the file's name. Required. Choose one that is no ordinary word."""
     vectors: int = Field(1, ge=1, le=75)
@@ -52,7 +47,7 @@ class EmbeddingSection(_Section):
     """Replace an embedding of this name in the library; otherwise a trained one is kept and "-2" is added to the name."""
 
 
-class DatasetSection(_Section):
+class DatasetSection(Section):
     path: str = ""
     """The folder of pictures; captions lie beside them as .txt files of the same name. Required."""
     template: str = "subject_filewords"
@@ -80,7 +75,7 @@ class DatasetSection(_Section):
     """Weigh the loss by the picture's transparency: what is transparent counts less."""
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     steps: int = Field(100000, ge=1, le=100_000_000)
     """How many optimiser updates. Up to 100,000 can be needed; copies and the best so far let you stop earlier."""
     learning_rate: str = "0.005"
@@ -106,7 +101,7 @@ class TrainingSection(_Section):
     """Fixed pictures, noises and timesteps for the evaluation loss, which shows progress the training loss hides. 0: off."""
 
 
-class SavingSection(_Section):
+class SavingSection(Section):
     log_directory: str = ""
     """Where runs are kept. Empty: TINV_HOME/runs."""
     embedding_every: int = Field(500, ge=0)
@@ -121,7 +116,7 @@ class SavingSection(_Section):
     """The most training time that a crash can cost, in seconds."""
 
 
-class PreviewSection(_Section):
+class PreviewSection(Section):
     prompts: tuple[str, ...] = Field((), strict=False)
     """Prompts to draw; write the embedding's name, or [name]. Empty: the step's own training prompt."""
     negative: str = ""
@@ -140,7 +135,7 @@ class PreviewSection(_Section):
     """Preview height in pixels, a multiple of 8. 0: the training height."""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A complete recipe. Build it with :func:`load_recipe` or :func:`make_recipe`, whose errors speak to the user."""
 
     model: ModelSection = ModelSection()
@@ -149,8 +144,9 @@ class Recipe(_Section):
     training: TrainingSection = TrainingSection()
     saving: SavingSection = SavingSection()
     preview: PreviewSection = PreviewSection()
+    preprocess: PreprocessSection = PreprocessSection()
 
-    @field_validator("dataset", "preview")
+    @field_validator("dataset", "preview", "preprocess")
     @classmethod
     def _sizes_fit_the_latents(cls, section: Any) -> Any:
         for key in ("width", "height"):
@@ -235,17 +231,22 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
 
     Relative paths stay as written; :func:`resolve_paths` makes them absolute.
     """
+    values = read_tables(path)
+    for override in overrides or []:
+        apply_override(values, override)
+    return make_recipe(values, str(path))
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The nested tables of a TOML recipe, unchecked. Raises InputError when it cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             "recipe-not-found", f"there is no recipe at {path}", "Give the path of a recipe.toml."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError("recipe-unreadable", f"{path}: {error}", "A recipe is a TOML file.") from None
-    for override in overrides or []:
-        apply_override(values, override)
-    return make_recipe(values, str(path))
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -291,12 +292,15 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
     values["dataset"]["path"] = absolute(recipe.dataset.path)
     values["saving"]["log_directory"] = absolute(recipe.saving.log_directory)
     values["model"]["vae"] = absolute(recipe.model.vae)
+    for key in ("source", "destination", "face_model"):
+        values["preprocess"][key] = absolute(values["preprocess"][key])
     known = {("model", "path"): {"bundled"}, ("dataset", "template"): paths.template_files().keys()}
-    for section, key in (("model", "path"), ("dataset", "template"), ("embedding", "continue_from")):
+    folders = (("model", "path"), ("preprocess", "blip_model"), ("preprocess", "tagger"))
+    for section, key in (*folders, ("dataset", "template"), ("embedding", "continue_from")):
         text = values[section][key]
         if text in known.get((section, key), ()):
             continue
-        there = (beside / text).exists() if key == "path" else (beside / text).is_file()
+        there = (beside / text).exists() if (section, key) in folders else (beside / text).is_file()
         if text.startswith(("~", ".", "/")) or (text and there):
             values[section][key] = absolute(text)
     return Recipe.model_validate(values)

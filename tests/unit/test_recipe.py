@@ -69,8 +69,47 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "width": 0,
         "height": 0,
     },
+    "preprocess": {
+        "source": "",
+        "destination": "",
+        "width": 512,
+        "height": 512,
+        "keep_size": False,
+        "flip": True,
+        "split": False,
+        "split_threshold": 0.5,
+        "split_overlap": 0.2,
+        "focal_crop": False,
+        "face_weight": 0.9,
+        "entropy_weight": 0.15,
+        "edges_weight": 0.5,
+        "face_model": "",
+        "debug_image": False,
+        "auto_crop": False,
+        "auto_crop_min_side": 384,
+        "auto_crop_max_side": 768,
+        "auto_crop_min_area": 4096,
+        "auto_crop_max_area": 409600,
+        "auto_crop_objective": "area",
+        "auto_crop_threshold": 0.1,
+        "background": "white",
+        "caption_action": "auto",
+        "blip": "auto",
+        "blip_model": "Salesforce/blip-image-captioning-base",
+        "blip_min_length": 24,
+        "blip_max_length": 48,
+        "blip_beams": 1,
+        "tagger": "",
+        "tag_threshold": 0,
+        "character_threshold": 0.85,
+        "tag_order": "alphabet",
+        "tag_spaces": True,
+        "tag_filter": "",
+        "processes": 0,
+        "into_existing": False,
+    },
 }
-"""The table of the design, section 4."""
+"""The table of the design, section 4, and the guide's and A1111's of Preprocess images."""
 CHOICES = {
     "model.prediction_type": {"auto", "epsilon", "v_prediction"},
     "dataset.sizes": {"bucket", "resize", "crop"},
@@ -78,6 +117,10 @@ CHOICES = {
     "training.rate_steps": {"duration", "absolute"},
     "training.clip": {"off", "value", "norm"},
     "training.precision": {"auto", "bf16", "fp16", "fp32"},
+    "preprocess.auto_crop_objective": {"area", "error"},
+    "preprocess.caption_action": {"auto", "ignore", "copy", "prepend", "append"},
+    "preprocess.blip": {"auto", "on", "off"},
+    "preprocess.tag_order": {"alphabet", "score"},
 }
 
 
@@ -129,6 +172,8 @@ def test_every_word_of_a_choice_is_taken_and_no_other(key: str) -> None:
         ("preview.cfg", float("nan"), "from 1 to 50"),
         ("dataset.width", 100, "a multiple of 8"),
         ("preview.height", 516, "a multiple of 8"),
+        ("preprocess.width", 500, "a multiple of 8"),
+        ("preprocess.split_overlap", 0.95, "from 0 to 0.9"),
     ],
 )
 def test_a_value_out_of_range_names_file_key_value_and_range(key: str, value: Any, allowed: str) -> None:

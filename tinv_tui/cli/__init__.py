@@ -9,6 +9,7 @@ import click
 
 _COMMANDS = {
     "demo": "training",
+    "preprocess": "preprocessing",
     "train": "training",
     "resume": "training",
     "runs": "watching",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,13 @@ from tinv_tui.errors import InputError
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
+_PLUGINS = {
+    ".heic": "pillow-heif",
+    ".heif": "pillow-heif",
+    ".avif": "pillow-avif-plugin",
+    ".jxl": "pillow-jxl-plugin",
+}
+"""What teaches Pillow a format that it may not know."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,20 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
     return usable
 
 
+@functools.cache
+def _teach_pillow() -> None:
+    """Let Pillow open what installed plugins know."""
+    for module in ("pillow_avif", "pillow_jxl", "pillow_heif"):
+        try:
+            plugin = importlib.import_module(module)
+        except ImportError:
+            continue
+        if module == "pillow_heif":
+            plugin.register_heif_opener()
+
+
 def _entry(path: Path) -> PictureEntry:
+    _teach_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -70,6 +92,9 @@ def _entry(path: Path) -> PictureEntry:
         return PictureEntry(path, 0, 0, None, "too large to open safely")
     except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
         reason = "empty file" if _is_empty(path) else f"cannot be read ({type(error).__name__})"
+        plugin = _PLUGINS.get(path.suffix.lower())
+        if plugin is not None and path.suffix.lower() not in Image.registered_extensions():
+            reason = f"{path.suffix} needs a plugin here: pip install {plugin}"
         return PictureEntry(path, 0, 0, None, reason)
     return PictureEntry(path, width, height, read_caption(path))
 
@@ -81,22 +106,37 @@ def _is_empty(path: Path) -> bool:
         return False
 
 
-def open_upright(path: Path) -> Image.Image:
-    """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError."""
+def open_upright(path: Path, reduction: int = 1) -> Image.Image:
+    """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError.
+
+    A JPEG whose sides are multiples of ``reduction`` (1, 2, 4 or 8) is decoded at that part of its size, which is faster.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _open_upright(path)
+            return _open_upright(path, reduction)
     except OSError:
         raise
     except Exception as error:  # any decoder may fail in its own way on a broken file
         raise OSError(f"{path} cannot be decoded: {error}") from error
 
 
-def _open_upright(path: Path) -> Image.Image:
+def open_flat(path: Path, background: str = "white", reduction: int = 1) -> Image.Image:
+    """As :func:`open_upright`, always RGB: what is transparent lets the background colour through."""
+    image = open_upright(path, reduction)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
+    return image
+
+
+def _open_upright(path: Path, reduction: int) -> Image.Image:
+    _teach_pillow()
     with Image.open(path) as image:
-        if image.size[0] * image.size[1] > MOST_PIXELS:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
             raise OSError(f"{path} is too large to open safely")
+        if reduction > 1 and width % reduction == 0 == height % reduction:
+            image.draft(None, (width // reduction, height // reduction))  # only JPEG can, and has a method that does
         image.load()
         turned = ImageOps.exif_transpose(image)
         if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
