@@ -187,7 +187,7 @@ def _say_dry_run(plan: PreprocessPlan, as_json: bool) -> None:
     by = " and ".join(found.model for found in plan.captioners) or "none made"
     click.echo(f"captions: {by}; existing ones: {plan.caption_action}")
     if held:
-        click.echo(f"{plan.destination} holds {held} files already; {plan.replaced} pictures would be replaced")
+        click.echo(f"{plan.destination} holds {held} files already; {plan.replaced} of its pictures would be replaced")
 
 
 def _say_result(content: dict[str, Any]) -> None:

@@ -42,4 +42,5 @@ class BlipCaptioner:
         pixels = (np.asarray(square, dtype=np.float32) / 255 - _MEAN) / _DEVIATION
         batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(self._device)
         tokens = self._model.generate(pixel_values=batch, do_sample=False, **self._lengths)
-        return " ".join(str(self._tokenizer.decode(tokens[0], skip_special_tokens=True)).split())
+        words = tokens[0, 1:]  # the first is the mark of the beginning, which not every tokenizer knows for one
+        return " ".join(str(self._tokenizer.decode(words, skip_special_tokens=True)).split())

@@ -142,7 +142,7 @@ def require_confirmed(section: PreprocessSection, plan: PreprocessPlan) -> None:
     """Raise InputError when the destination holds something and nobody said that this is known."""
     count = occupants(plan.destination)
     if count and not section.into_existing:
-        replaced = f"; {plan.replaced} pictures would be replaced" if plan.replaced else ""
+        replaced = f"; {plan.replaced} of its pictures would be replaced" if plan.replaced else ""
         raise InputError(
             "preprocess-not-empty",
             f"preprocess.destination: {plan.destination} holds {count} {'file' if count == 1 else 'files'}{replaced}",

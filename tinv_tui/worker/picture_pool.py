@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -77,8 +76,6 @@ def _start(processes: int, section: PreprocessSection) -> ProcessPoolExecutor:
 
 
 def _set_up(with_opencv: bool) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # meant for the job, which then ends the pool
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if with_opencv:
         import cv2
