@@ -173,10 +173,10 @@ REQUIRED = ("model.path", "embedding.name", "dataset.path")
 """Keys without a usable default."""
 
 
-ROOTS: tuple[type[_Section], ...] = (Recipe,)
+ROOTS: tuple[type[Section], ...] = (Recipe,)
 """What settings there are: sections by name. No two have a section of the same name that is not the same section."""
 
-Settings = TypeVar("Settings", bound=_Section)
+Settings = TypeVar("Settings", bound=Section)
 
 
 def field_of(key: str) -> Any:
@@ -186,7 +186,7 @@ def field_of(key: str) -> Any:
     return root.model_fields[section].annotation.model_fields[name]  # type: ignore[union-attr]
 
 
-def all_keys(root: type[_Section] = Recipe) -> list[str]:
+def all_keys(root: type[Section] = Recipe) -> list[str]:
     """Every ``section.key``, in the order of declaration."""
     return [f"{s}.{k}" for s, info in root.model_fields.items() for k in info.annotation.model_fields]  # type: ignore[union-attr]
 
@@ -340,7 +340,7 @@ def allowed_values(key: str) -> str:
     return f"{kind}, {low} or more" if low is not None else kind
 
 
-def _unknown_key(key: str, source: str, root: type[_Section] = Recipe) -> InputError:
+def _unknown_key(key: str, source: str, root: type[Section] = Recipe) -> InputError:
     known = all_keys(root) if "." in key else list(root.model_fields)
     elsewhere = [k for k in all_keys(root) if k.split(".")[1] == key.split(".")[-1]]
     near = difflib.get_close_matches(key, elsewhere, n=1, cutoff=0) if "." in key else elsewhere[:1]

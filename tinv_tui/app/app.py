@@ -27,6 +27,7 @@ from tinv_tui.paths import embeddings_folder, shipped
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import EmbeddingSection, Recipe
     from tinv_tui.runs.folder import RunFolder
 
@@ -126,6 +127,12 @@ class TinvApp(App[None]):
     def _show_now(self) -> None:
         if self.workbench is not None:
             self.workbench.show_run(self.control.now)
+
+    @property
+    def train_form(self) -> RecipeForm | None:
+        """The form of the train screen, in sight or not; None before it is furnished."""
+        screen = next(iter(self.get_screen_stack("train")), None)
+        return screen.form if isinstance(screen, Workbench) and screen.form_pane.is_furnished else None
 
     def open_run(self, folder: RunFolder) -> None:
         """Show a run on the train screen."""

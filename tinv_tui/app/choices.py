@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinv_tui import paths
+from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.recipe import field_of, load_recipe
@@ -26,8 +27,15 @@ def values_for(key: str) -> Values:
             return [(name, _first_line(path)) for name, path in paths.template_files().items()]
         case "embedding.name":
             return [(path.stem, "in the library") for path in sorted(paths.embeddings_folder().glob("*.safetensors"))]
+        case "preprocess.tagger":
+            return [(name, _presence(name)) for name in TAGGERS]
         case _:
             return [(str(choice), "") for choice in getattr(field_of(key).annotation, "__args__", ())]
+
+
+def _presence(tagger: str) -> str:
+    found = presence(tagger)
+    return "on this machine" if found.folder is not None else found.command
 
 
 def _bundled_sets() -> Values:

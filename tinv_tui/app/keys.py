@@ -46,11 +46,13 @@ _NAMES = {"question_mark": "?", "colon": ":"}
 
 KEYS: tuple[Key, ...] = (
     Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", ("train",)),
+    Key("preprocess.start", "ctrl+s", "start", "start", "Preprocess; asks first for a folder in use", ("preprocess",)),
     Key("form.check", "ctrl+r", "check", "check", "Check the form now; nothing is started", _FORMS),
     Key("form.choose", "ctrl+o", "choose", "choose", "Choose a value for this field from a list", _FORMS),
     Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", ("train",)),
     Key("run.pause", "p", "pause", "pause", "Pause the run, or go on", ("train",), live=True),
     Key("run.stop", "s", "stop", "stop…", "Stop the run; asks first", ("train",), live=True),
+    Key("preprocess.stop", "s", "stop", "cancel…", "Cancel preprocessing; asks first", ("preprocess",)),
     Key("run.preview", "v", "preview", "preview", "Draw a preview now", ("train",), live=True),
     Key("run.save", "w", "save", "save", "Save a copy and a checkpoint now", ("train",), live=True),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),

@@ -38,6 +38,21 @@ PANES: dict[str, tuple[str, str]] = {
         "picture, its caption, and after → one prompt the trainer makes of it with the template. A prompt of more than "
         "75 tokens takes several passes of the text encoder.",
     ),
+    "preprocess-pane": (
+        "Preprocess images",
+        "Turns a folder of any pictures into a dataset: one size, mirror images, captions. The source is only read. "
+        "Beside the form stands what will be written; nothing is, until you start.",
+    ),
+    "written-pane": (
+        "What will be written",
+        "Each picture with its number, part and source name, and what is skipped and why. Pictures are numbered in the "
+        "order of their names. A file that proves broken only when it is read is skipped during the job.",
+    ),
+    "preprocess-job": (
+        "Job",
+        "How far preprocessing is, how many source pictures it makes in a second, and what was skipped. s cancels it; "
+        "what is written by then is whole.",
+    ),
     "log-pane": ("Log", "What the run told, newest at the bottom. Up, down, page up and page down look back."),
     "runs-list": ("Runs", "Every run below TINV_HOME/runs, newest first. enter shows one on the train screen."),
 }
