@@ -77,3 +77,25 @@ def _save(file: Path, side: int, scores: list[float], scale: float) -> None:
         ],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(file))
+
+
+def save_yunet(file: Path) -> Path:
+    """A face model with YuNet's inputs and outputs, to which every white patch of 8 x 8 pixels is a face."""
+    nodes, outputs, constants = [], [], []
+    for stride in (8, 16, 32):
+        pool = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes.append(helper.make_node("AveragePool", ["input"], [f"mean_{stride}"], **pool))
+        for name, channels in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            seen = 1 / (3 * 255) if name in ("cls", "obj") and stride == 8 else 0.0
+            weights = np.full((channels, 3, 1, 1), seen, dtype=np.float32)
+            key = f"{name}_{stride}"
+            constants.append(numpy_helper.from_array(weights, f"weights_{key}"))
+            constants.append(numpy_helper.from_array(np.array([1, -1, channels], dtype=np.int64), f"shape_{key}"))
+            nodes.append(helper.make_node("Conv", [f"mean_{stride}", f"weights_{key}"], [f"map_{key}"]))
+            nodes.append(helper.make_node("Transpose", [f"map_{key}"], [f"last_{key}"], perm=[0, 2, 3, 1]))
+            nodes.append(helper.make_node("Reshape", [f"last_{key}", f"shape_{key}"], [key]))
+            outputs.append(helper.make_tensor_value_info(key, TensorProto.FLOAT, [1, "n", channels]))
+    seen_by = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 64, 256])]
+    graph = helper.make_graph(nodes, "faces", seen_by, outputs, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(file))
+    return file

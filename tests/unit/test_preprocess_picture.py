@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageDraw, ImageFilter
 
-from tinv_tui.datasets.focal import find_edges, find_focus
+from tests.captioners import save_yunet
+from tinv_tui.datasets.focal import find_edges, find_faces, find_focus
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.datasets.preprocess_picture import MadePicture, caption_of, make_pictures
+from tinv_tui.errors import InputError
 from tinv_tui.sections import PreprocessSection
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -139,6 +141,17 @@ def test_pictures_of_every_make_become_rgb(
     assert np.abs(np.array(opened(made).getpixel((30, 30))) - colour).max() <= 4
 
 
+def test_a_colour_profile_is_kept_only_where_it_still_fits(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    cmyk = srgb[:16] + b"CMYK" + srgb[20:]
+    for name, mode, profile, kept in (("a.png", "RGB", srgb, srgb), ("b.tif", "CMYK", cmyk, None)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "source").mkdir()
+        Image.new(mode, (64, 64)).save(tmp_path / name / "source" / name, icc_profile=profile)
+        (made,) = make(tmp_path / name, name, flip=False)
+        assert opened(made).info.get("icc_profile") == kept
+
+
 def test_of_a_moving_picture_the_first_frame_is_taken(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (64, 64), colour) for colour in (RED, BLUE)]
     (tmp_path / "source").mkdir()
@@ -199,3 +212,53 @@ def test_the_drawing_of_the_focus_goes_with_the_crop_and_not_with_the_mirror_ima
     drawing = Image.open(io.BytesIO(first.drawing))
     assert drawing.size == (256, 64)
     assert (0, 255, 0) in {colour for _, colour in drawing.getcolors(100_000)}
+
+
+def test_several_faces_pull_the_crop_to_their_middle(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (256, 64), "black")
+    for left in (160, 208):
+        picture.paste("white", (left, 16, left + 8, 24))
+    model = str(save_yunet(tmp_path / "yunet.onnx"))
+    assert len(find_faces(picture, model).points) == 2
+    section = PreprocessSection(face_model=model, entropy_weight=0.0, edges_weight=0.0)
+    focus = find_focus(picture, (64, 64), section)
+    assert set(focus.findings) == {"face"}
+    assert 148 <= focus.crop[0] <= 160  # the middle of both, 184, is the middle of the crop
+
+
+def test_a_face_model_in_tinv_home_is_used_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "models"
+    folder.mkdir(parents=True)
+    save_yunet(folder / "face_detection_yunet_2023mar.onnx")
+    picture = Image.new("RGB", (256, 64), "black")
+    picture.paste("white", (160, 16, 168, 24))
+    assert len(find_faces(picture, "").points) == 1
+    (tmp_path / "broken.onnx").write_text("no model")
+    with pytest.raises(InputError, match=r"broken\.onnx cannot be used"):
+        find_faces(picture, str(tmp_path / "broken.onnx"))
+
+
+def drawn_face() -> Image.Image:
+    """Hair, skin, eyes, nose and mouth, blurred: enough for a cascade."""
+    image = Image.new("RGB", (200, 200), (235, 235, 235))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((50, 30, 150, 170), fill=(205, 170, 140))
+    pen.pieslice((46, 20, 154, 120), 180, 360, fill=(60, 40, 30))
+    pen.rectangle((60, 70, 140, 80), fill=(205, 170, 140))
+    for eye in (78, 122):
+        pen.line((eye - 14, 80, eye + 14, 78), fill=(70, 50, 40), width=4)
+        pen.ellipse((eye - 12, 86, eye + 12, 98), fill=(245, 245, 245))
+        pen.ellipse((eye - 6, 86, eye + 6, 98), fill=(40, 30, 30))
+    pen.polygon([(100, 95), (92, 122), (108, 122)], fill=(180, 140, 115))
+    pen.ellipse((80, 134, 120, 146), fill=(150, 70, 70))
+    return image.filter(ImageFilter.GaussianBlur(2))
+
+
+def test_opencvs_own_cascades_see_a_face_and_several(tmp_path: Path) -> None:
+    face = drawn_face()
+    pair = Image.new("RGB", (face.width * 2, face.height), "white")
+    pair.paste(face, (0, 0))
+    pair.paste(face, (face.width, 0))
+    one, two = find_faces(face, ""), find_faces(pair, "")
+    assert one.points
+    assert len(two.points) > len(one.points)

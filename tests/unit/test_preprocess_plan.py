@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,15 @@ def test_a_destination_that_holds_something_wants_a_confirmation_with_its_count(
     assert f"{made} holds 2 files; 1 of its pictures would be replaced" in caught.value.message
     assert "--into-existing" in caught.value.hint
     require_confirmed(section(source, into_existing=True), plan(source, into_existing=True))
+
+
+def test_without_the_extra_what_needs_it_says_how_to_get_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(source, "a.png", (640, 480))
+    for module in ("cv2", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for changes in ({"focal_crop": True}, {"tagger": "wd-vit"}):
+        assert "pip install 'tinv-tui[preprocess]'" in refused(source, **changes).hint
+    assert plan(source).names == ["00000-0-a"]
 
 
 def test_a_captioner_that_was_named_and_is_missing_is_refused_with_the_command(source: Path) -> None:

@@ -123,6 +123,13 @@ def test_wrong_options_write_nothing(source: Path, tmp_path: Path, options: list
     assert not (tmp_path / "made").exists()
 
 
+def test_a_face_model_that_is_none_ends_the_job_as_wrong_input(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces.onnx").write_text("nothing")
+    said = preprocess(source, tmp_path / "made", "--focal-crop", "--face-model", tmp_path / "faces.onnx", code=2)
+    assert said["error"]["code"] == "face-model"
+    assert os.listdir(tmp_path / "made") == []
+
+
 def test_captions_are_a_sentence_then_tags_and_mirror_images_have_them_too(source: Path, tmp_path: Path) -> None:
     blip, tagger = save_blip(tmp_path / "blip"), save_deepdanbooru(tmp_path / "dd", tags=_SIDES)
     options = ["--blip", "--blip-model", blip, "--blip-min-length", "6", "--blip-max-length", "10", "--width", "64"]

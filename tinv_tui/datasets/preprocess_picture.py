@@ -14,6 +14,9 @@ from tinv_tui.datasets.pictures import open_flat
 from tinv_tui.datasets.preprocess import CaptionAction, PicturePlan, Way, auto_size_of
 from tinv_tui.sections import PreprocessSection
 
+_PNG_LEVEL = 2
+"""Against Pillow's own 6, a photo takes a quarter of the time and some 15 % more room."""
+
 
 @dataclass(frozen=True)
 class MadePicture:
@@ -106,5 +109,7 @@ def _reduction(plan: PicturePlan, section: PreprocessSection) -> int:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    profile = image.info.get("icc_profile") or b""
+    fits = profile[16:20] == b"RGB "  # the profile of what was CMYK or grey says nothing about the colours it has now
+    image.save(buffer, "PNG", compress_level=_PNG_LEVEL, icc_profile=profile if fits else None)
     return buffer.getvalue()
