@@ -50,8 +50,8 @@ PANES: dict[str, tuple[str, str]] = {
     ),
     "preprocess-job": (
         "Job",
-        "How far preprocessing is, how many source pictures it makes in a second, and what was skipped. s cancels it; "
-        "what is written by then is whole.",
+        "How far preprocessing is, how many source pictures it makes in a second, and what was skipped. s cancels it, "
+        "and leaving the app does too; what is written by then is whole.",
     ),
     "log-pane": ("Log", "What the run told, newest at the bottom. Up, down, page up and page down look back."),
     "runs-list": ("Runs", "Every run below TINV_HOME/runs, newest first. enter shows one on the train screen."),
