@@ -118,7 +118,7 @@ class PreprocessScreen(ModeScreen):
         rows.show(lines)
         pane.set_title(
             f"What will be written  {wording.cut_path(str(plan.destination), max(12, width - 26))}",
-            f"{len(plan.names)} pictures · {len(plan.skipped)} skipped · nothing is written until you start",
+            f"{len(plan.names)} pictures · {len(plan.skipped)} skipped · nothing is written yet",
         )
 
     # ----- keys
