@@ -36,15 +36,20 @@ class ModelSection(Section):
 
 class EmbeddingSection(Section):
     name: str = ""
-    """The new word, also the file's name. Required. Choose one that is no ordinary word."""
+    """The new word, also the file's name. Required. Choose one that is no ordinary word, and that no other name starts
+    with. Letters and digits of any script, . _ - and spaces stay; other characters are dropped."""
     vectors: int = Field(1, ge=1, le=75)
-    """Vectors per token. Each takes one of the 75 tokens of a prompt; more hold more, and want more pictures."""
+    """Vectors per token. Each takes one of the 75 tokens of a prompt; more hold more, and want more pictures: about five
+    for each, or they overfit."""
     init_text: str = "*"
-    """Words the vectors start from, spread over all of them, e.g. "ginger cat". Empty starts from zeros."""
+    """Words the vectors start from, e.g. "ginger cat", or the caption of one picture. Their tokens are spread over all
+    vectors: each fills several, or where they are more than the vectors, some of the whole phrase are left out (A1111
+    keeps its beginning only, so that one vector starts from "a"). Empty starts from zeros."""
     continue_from: str = ""
     """An embedding to go on from: a name in the library or a file. Its vectors replace the init text."""
     overwrite: bool = False
-    """Replace an embedding of this name in the library; otherwise a trained one is kept and "-2" is added to the name."""
+    """Replace an embedding of this name in the library. Otherwise Create refuses the name, and a run keeps an embedding
+    that is trained and adds "-2" to its own name."""
 
 
 class DatasetSection(Section):

@@ -12,6 +12,7 @@ from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.datasets.templates import fill_template, read_template
+from tinv_tui.embeddings.start import spread
 from tinv_tui.errors import InputError
 from tinv_tui.models.families import identify
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
@@ -123,10 +124,10 @@ def _notes(texts: dict[str, str], base: Recipe, beside: Path) -> dict[str, str]:
 
 
 def spread_in_words(tokens: list[str], vectors: int) -> str:
-    """Which token fills which vectors, as the trainer spreads them: vector i takes token i·T//n of T."""
+    """Which token fills which vectors."""
     if not tokens:
         return ""
-    chosen = [tokens[i * len(tokens) // vectors] for i in range(vectors)]
+    chosen = [tokens[i] for i in spread(len(tokens), vectors)]
     spans: list[tuple[str, int, int]] = []
     for position, token in enumerate(chosen, start=1):
         if spans and spans[-1][0] == token:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "unpause": "steering",
     "save": "steering",
     "preview": "steering",
+    "create": "embeddings",
     "plan": "checking",
     "inspect": "checking",
     "doctor": "doctor",

@@ -17,6 +17,11 @@ def find(library: Path, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def names(library: Path) -> list[str]:
+    """The names of all embeddings there are, also of those that cannot be read."""
+    return sorted(path.stem for path in library.glob(f"*{_SUFFIX}") if not path.name.startswith("."))
+
+
 def free_name(library: Path, name: str, taken: set[str]) -> str:
     """The name a new run gets. A trained embedding is never replaced unasked: then it is ``name-2``, ``name-3`` …
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tinv_tui.errors import InputError
+from tinv_tui.models.tokenizer import PromptTokenizer
+
+Warnings = list[tuple[str, str]]
+"""(code, message) pairs."""
 
 
 def clean_name(name: str) -> str:
@@ -26,3 +32,21 @@ def clean_name(name: str) -> str:
     if len(cleaned.encode()) > 200:
         raise InputError("name-long", "embedding.name: the name is longer than 200 bytes", "Use a shorter one.")
     return cleaned
+
+
+def name_warnings(asked: str, name: str, others: Iterable[str], tokenizer: PromptTokenizer) -> Warnings:
+    """What there is to say of ``name``, which :func:`clean_name` has made of what was asked for.
+
+    ``others`` are the names of the embeddings there are; ``tokenizer`` is the base model's.
+    """
+    said: Warnings = []
+    if name != asked:
+        said.append(("name-cleaned", f"the embedding is called {name!r}"))
+    if len(tokenizer.encode(name)) == 1:
+        said.append(
+            ("name-ordinary", f"{name!r} is one ordinary word of the model: prompts can no longer mean that word")
+        )
+    longer = sorted(other for other in others if other != name and other.lower().startswith(name.lower()))
+    if longer:
+        said.append(("name-prefix", f"{longer[0]!r} starts with {name!r} too: other tools can take one for the other"))
+    return said

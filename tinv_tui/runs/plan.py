@@ -80,7 +80,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     warnings = list[tuple[str, str]]()
     name, said = (recipe.embedding.name, []) if name_is_settled else settle_name(recipe)
     warnings += said
-    _check_library()
+    check_library()
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
     folder = Path(recipe.dataset.path)
@@ -158,21 +158,21 @@ def settle_name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
         if library.find(paths.embeddings_folder(), cleaned):
             said.append(("name-replaced", f"the embedding {cleaned!r} of the library will be replaced by the result"))
         return cleaned, said
-    name = library.free_name(paths.embeddings_folder(), cleaned, _names_being_trained(recipe))
+    name = library.free_name(paths.embeddings_folder(), cleaned, names_being_trained(recipe))
     if name != cleaned:
         said.append(("name-taken", f"{cleaned!r} is already trained, or being trained: this one is called {name!r}"))
     return name, said
 
 
-def _check_library() -> None:
-    """The result's place must be there to write to when hours of training are over."""
+def check_library() -> None:
+    """Raise InputError unless the result's place will be there to write to when hours of training are over."""
     library_folder = paths.embeddings_folder()
     nearest = next(p for p in (library_folder, *library_folder.parents) if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise InputError("library-unwritable", f"{nearest} is no folder that can be written to", "Set TINV_HOME.")
 
 
-def _names_being_trained(recipe: Recipe) -> set[str]:
+def names_being_trained(recipe: Recipe) -> set[str]:
     """Names whose result a living run will still write; a run's folder may be called otherwise (``my-cat-2``)."""
     runs = all_runs()
     if recipe.saving.log_directory:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tinv_tui.errors import InputError
+from tinv_tui.embeddings.start import starting_tokens
 from tinv_tui.models.tokenizer import Chunk, PromptTokenizer
 
 if TYPE_CHECKING:
@@ -18,18 +18,13 @@ if TYPE_CHECKING:
 def initial_vectors(text: str, count: int, tokenizer: PromptTokenizer, text_encoder: CLIPTextModel) -> Tensor:
     """Rows to start from, fp32 [count, width]: the token rows of ``text`` spread over all vectors; "" gives zeros.
 
-    Vector i takes token i·T//count of the T tokens (reference a1111 §1). A text with more tokens than vectors keeps one
-    token for each vector. Raises InputError when the text has no tokens.
+    Which token each vector takes, :func:`tinv_tui.embeddings.start.spread` says. Raises InputError when the text has no
+    tokens.
     """
     table: Tensor = text_encoder.get_input_embeddings().weight.detach()
-    if text == "":
+    chosen = starting_tokens(text, count, tokenizer)
+    if not chosen:
         return torch.zeros(count, table.shape[1], dtype=torch.float32, device=table.device)
-    tokens = tokenizer.encode(text)
-    if not tokens:
-        raise InputError(
-            "init-text-empty", f"embedding.init_text: {text!r} has no words", 'Use words, or "" for zeros.'
-        )
-    chosen = [tokens[i * len(tokens) // count] for i in range(count)]
     return table[torch.tensor(chosen, device=table.device)].float().clone()
 
 

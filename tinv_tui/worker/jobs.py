@@ -16,7 +16,7 @@ from typing import Any
 
 from tinv_tui.errors import InputError
 
-KINDS: dict[str, str] = {"caption": "caption_job", "preprocess": "preprocess_job"}
+KINDS: dict[str, str] = {"caption": "caption_job", "preprocess": "preprocess_job", "token_rows": "token_rows"}
 """Kind to module name."""
 
 

@@ -1,0 +1,110 @@
+"""Makes an embedding that is still to be trained: its vectors are rows of the base model's token table, its step is 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinv_tui import paths
+from tinv_tui.datasets.pictures import list_pictures
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.embeddings.names import Warnings, clean_name, name_warnings
+from tinv_tui.embeddings.start import starting_tokens, vectors_warning
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.token_table import read_token_rows
+from tinv_tui.models.tokenizer import tokenizer_for
+from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.runs.jobs import run_job
+from tinv_tui.runs.plan import check_library, names_being_trained
+
+
+@dataclass(frozen=True)
+class Creation:
+    """An embedding to make, with every question answered."""
+
+    name: str
+    path: Path
+    model: BaseModel
+    vectors: int
+    init_text: str
+    tokens: tuple[int, ...]
+    """The token each vector starts from; none for zeros."""
+    warnings: tuple[tuple[str, str], ...]
+    """(code, message) pairs."""
+
+
+def plan_creation(recipe: Recipe, beside: Path) -> Creation:
+    """What Create makes of a recipe: of its base model and its embedding, and for advice its dataset, if it has one.
+
+    Relative paths start at ``beside``. Raises InputError; nothing is written.
+    """
+    asked = recipe.embedding
+    name = clean_name(asked.name)
+    if not recipe.model.path.strip():
+        raise InputError("recipe-missing", "model.path is required", 'Give a diffusers folder, or "bundled".')
+    recipe = resolve_paths(recipe, beside)
+    model = identify(recipe.model.path, beside)
+    folder = paths.embeddings_folder()
+    tokenizer = tokenizer_for(model.tokenizer_folder)
+    warnings = name_warnings(asked.name, name, library.names(folder), tokenizer)
+    tokens = starting_tokens(asked.init_text, asked.vectors, tokenizer)
+    existing = library.find(folder, name)
+    if existing is not None and not asked.overwrite:
+        raise InputError(
+            "embedding-exists", f"embedding.name: {existing} is there already", "Give another name, or overwrite it."
+        )
+    if name in names_being_trained(recipe):
+        raise InputError(
+            "embedding-in-training",
+            f"embedding.name: a run is training {name!r} and will write its result there",
+            "Give another name, or stop the run.",
+        )
+    if existing is not None:
+        warnings.append(("embedding-replaced", f"{existing} is replaced"))
+    warnings += _dataset_warnings(recipe)
+    check_library()
+    path = folder / f"{name}.safetensors"
+    return Creation(name, path, model, asked.vectors, asked.init_text, tuple(tokens), tuple(warnings))
+
+
+def _dataset_warnings(recipe: Recipe) -> Warnings:
+    """Whether the vectors are many for the pictures. A dataset that is not there yet is no obstacle to a name."""
+    if not recipe.dataset.path.strip():
+        return []
+    try:
+        pictures = [p for p in list_pictures(Path(recipe.dataset.path)) if p.problem is None]
+    except InputError:
+        return []
+    said = vectors_warning(recipe.embedding.vectors, len(pictures)) if pictures else None
+    return [said] if said else []
+
+
+async def create_embedding(creation: Creation) -> Path:
+    """Write the embedding into the library, which is made where it is absent. Raises InputError, JobBroken or OSError."""
+    rows = await _rows(creation)
+    creation.path.parent.mkdir(parents=True, exist_ok=True)
+    embedding = Embedding(
+        name=creation.name,
+        vectors={creation.model.family.tensor: rows},
+        step=0,
+        base_model=creation.model.name,
+        details={"family": creation.model.family.name, "init_text": creation.init_text, "tool": "tinv-tui"},
+    )
+    write_embedding(creation.path, embedding)
+    return creation.path
+
+
+async def _rows(creation: Creation) -> NDArray[np.float32]:
+    model, tokens = creation.model, creation.tokens
+    if not tokens:
+        return np.zeros((creation.vectors, model.width), np.float32)
+    rows = read_token_rows(model, tokens)
+    if rows is None:
+        answer = await run_job("token_rows", folder=str(model.folder / "text_encoder"), ids=list(tokens))
+        rows = np.asarray(answer["rows"], np.float32)
+    return rows
