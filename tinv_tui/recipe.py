@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import tomlkit
 from pydantic import Field, ValidationError, field_validator
@@ -46,7 +46,10 @@ class EmbeddingSection(Section):
     vectors: each fills several, or where they are more than the vectors, some of the whole phrase are left out (A1111
     keeps its beginning only, so that one vector starts from "a"). Empty starts from zeros."""
     continue_from: str = ""
-    """An embedding to go on from: a name in the library or a file. Its vectors replace the init text."""
+    """An embedding to go on from: a name in the library or a file. Its vectors replace the init text, and their number."""
+    step_count: Literal["go on", "restart"] = "go on"
+    """Whether the result's count of steps goes on from that of the embedding it continues, or restarts at 0. A run always
+    counts its own steps from 1, in its rates, copies and previews; only the file in the library says the sum."""
     overwrite: bool = False
     """Replace an embedding of this name in the library. Otherwise Create refuses the name, and a run keeps an embedding
     that is trained and adds "-2" to its own name."""
@@ -178,48 +181,35 @@ REQUIRED = ("model.path", "embedding.name", "dataset.path")
 """Keys without a usable default."""
 
 
-ROOTS: tuple[type[Section], ...] = (Recipe,)
-"""What settings there are: sections by name. No two have a section of the same name that is not the same section."""
-
-Settings = TypeVar("Settings", bound=Section)
-
-
 def field_of(key: str) -> Any:
     """pydantic's FieldInfo of ``section.key``: default, annotation, limits, and the help text as ``description``."""
     section, _, name = key.partition(".")
-    root = next(root for root in ROOTS if section in root.model_fields)
-    return root.model_fields[section].annotation.model_fields[name]  # type: ignore[union-attr]
+    return Recipe.model_fields[section].annotation.model_fields[name]  # type: ignore[union-attr]
 
 
-def all_keys(root: type[Section] = Recipe) -> list[str]:
+def all_keys() -> list[str]:
     """Every ``section.key``, in the order of declaration."""
-    return [f"{s}.{k}" for s, info in root.model_fields.items() for k in info.annotation.model_fields]  # type: ignore[union-attr]
+    return [f"{s}.{k}" for s, info in Recipe.model_fields.items() for k in info.annotation.model_fields]  # type: ignore[union-attr]
 
 
 def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
     """A recipe from nested tables; ``source`` names them in errors. Raises InputError naming key, value and range."""
-    return make_settings(Recipe, values, source)
-
-
-def make_settings(root: type[Settings], values: dict[str, Any], source: str) -> Settings:
-    """One of :data:`ROOTS` from nested tables, as :func:`make_recipe` does it."""
     for key in (f"{s}.{k}" for s, table in values.items() if isinstance(table, dict) for k in table):
-        if key not in all_keys(root):
-            raise _unknown_key(key, source, root)
+        if key not in all_keys():
+            raise _unknown_key(key, source)
     for section, table in values.items():
-        if section not in root.model_fields:
-            raise _unknown_key(section, source, root)
+        if section not in Recipe.model_fields:
+            raise _unknown_key(section, source)
         if not isinstance(table, dict):
             raise InputError(
                 "recipe-type", f"{source}: {section} must be a table", f"Write [{section}] above its keys."
             )
     try:
-        made = root.model_validate(values)
+        recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise _from_pydantic(error, values, source) from None
-    if isinstance(made, Recipe):
-        made.check_rates()
-    return made
+    recipe.check_rates()
+    return recipe
 
 
 def require_complete(recipe: Recipe, source: str = "recipe") -> None:
@@ -345,9 +335,9 @@ def allowed_values(key: str) -> str:
     return f"{kind}, {low} or more" if low is not None else kind
 
 
-def _unknown_key(key: str, source: str, root: type[Section] = Recipe) -> InputError:
-    known = all_keys(root) if "." in key else list(root.model_fields)
-    elsewhere = [k for k in all_keys(root) if k.split(".")[1] == key.split(".")[-1]]
+def _unknown_key(key: str, source: str) -> InputError:
+    known = all_keys() if "." in key else list(Recipe.model_fields)
+    elsewhere = [k for k in all_keys() if k.split(".")[1] == key.split(".")[-1]]
     near = difflib.get_close_matches(key, elsewhere, n=1, cutoff=0) if "." in key else elsewhere[:1]
     near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."

@@ -106,7 +106,7 @@ async def test_every_setting_survives_the_form(pictures: Path, tmp_path: Path) -
     )
     async with TinvApp(wanted).run_test(size=WIDE) as pilot:
         form = (await ready(pilot)).form
-        assert form.values() == (wanted, {})
+        assert form.recipe() == (wanted, {})
 
 
 async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

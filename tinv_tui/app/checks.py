@@ -42,7 +42,7 @@ class PromptMaker:
 
 
 @dataclass(frozen=True)
-class CheckedRecipe(Checked[Recipe]):
+class CheckedRecipe(Checked):
     """The outcome, and for the dataset pane the pictures and what prompts they become."""
 
     plan: RunPlan | None = None

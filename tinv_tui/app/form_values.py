@@ -1,4 +1,4 @@
-"""What stands in the fields of a form, and the settings it means; without a screen and without torch."""
+"""What stands in the fields of a form, and the recipe it means; without a screen and without torch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal
+from typing import Any, Literal
 
 from tinv_tui.app.fields import Field
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import ROOTS, Settings, all_keys, field_of, make_settings, parse_value
+from tinv_tui.recipe import Recipe, all_keys, field_of, make_recipe, parse_value
 
 Mark = Literal["✔", "!", "✖", "~"]
 
@@ -18,11 +18,11 @@ _KEY_OF_CODE = {"too-many-vectors": "embedding.vectors", "embedding-misfit": "em
 
 
 @dataclass(frozen=True)
-class Checked(Generic[Settings]):
+class Checked:
     """What a look through a form found: errors and notes by field, facts for its foot."""
 
-    values: Settings | None = None
-    """The settings, where every field can be read."""
+    recipe: Recipe | None = None
+    """What the fields say, where all of them can be read."""
     errors: dict[str, str] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     """Required fields that are still empty; their words are in ``errors`` too."""
@@ -30,13 +30,13 @@ class Checked(Generic[Settings]):
     facts: tuple[tuple[Mark, str], ...] = ()
 
 
-def texts_of(values: Settings, fields: Mapping[str, Field]) -> dict[str, str]:
-    """What the fields of a form say for settings; controls that are no setting of their own are left out."""
+def texts_of(recipe: Recipe, fields: Mapping[str, Field]) -> dict[str, str]:
+    """What the fields of a form say for a recipe; controls that are no setting of their own are left out."""
     found = {}
     for key, shown in fields.items():
         if not shown.options:
             section, _, name = key.partition(".")
-            text = _text_of(getattr(getattr(values, section), name))
+            text = _text_of(getattr(getattr(recipe, section), name))
             found[key] = "" if text == shown.blank else text
     return found
 
@@ -50,28 +50,24 @@ def _text_of(value: Any) -> str:
 
 
 def read_fields(
-    texts: Mapping[str, str], base: Settings, fields: Mapping[str, Field]
-) -> tuple[Settings | None, dict[str, str]]:
-    """The settings a form says, over ``base`` for what it does not show; else None and an error for each bad field."""
-    root = type(base)
+    texts: Mapping[str, str], base: Recipe, fields: Mapping[str, Field]
+) -> tuple[Recipe | None, dict[str, str]]:
+    """The recipe a form says, over ``base`` for what it does not show; else None and an error for each bad field."""
     values, errors = base.model_dump(), dict[str, str]()
     for key, text in texts.items():
         section, _, name = key.partition(".")
         try:
             value = _value_of(key, text, fields[key].blank)
-            make_settings(root, {section: {name: value}}, _SOURCE)
+            make_recipe({section: {name: value}})
             values[section][name] = value
         except InputError as error:
             errors[key] = short(error, key)
     if errors:
         return None, errors
     try:
-        return make_settings(root, values, _SOURCE), {}
+        return make_recipe(values), {}
     except InputError as error:
         return None, {key_of(error) or "": short(error, key_of(error))}
-
-
-_SOURCE = "form"
 
 
 def _value_of(key: str, text: str, blank: str | None) -> Any:
@@ -97,11 +93,10 @@ def key_of(error: InputError) -> str | None:
     """The setting that an error is about: the first one its message names."""
     if error.code in _KEY_OF_CODE:
         return _KEY_OF_CODE[error.code]
-    known = {key for root in ROOTS for key in all_keys(root)}
-    return next((word for word in re.findall(r"[a-z]+\.[a-z_]+", error.message) if word in known), None)
+    return next((word for word in re.findall(r"[a-z]+\.[a-z_]+", error.message) if word in all_keys()), None)
 
 
 def short(error: InputError, key: str | None) -> str:
     """The message without the setting's name, which the field beside it says already."""
-    message = re.sub(rf"^(recipe|{_SOURCE}): ", "", error.message)
+    message = re.sub(r"^recipe: ", "", error.message)
     return re.sub(rf"^{re.escape(key)}( =|:)? *", "", message) if key else message

@@ -20,7 +20,7 @@ _KEY_OF_CODE = {
 
 
 @dataclass(frozen=True)
-class CheckedPreprocess(Checked[Recipe]):
+class CheckedPreprocess(Checked):
     """The outcome, with what would be written and how much the destination holds already."""
 
     plan: PreprocessPlan | None = None

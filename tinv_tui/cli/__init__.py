@@ -23,7 +23,8 @@ _COMMANDS = {
     "preview": "steering",
     "create": "embeddings",
     "plan": "checking",
-    "inspect": "checking",
+    "inspect": "embeddings",
+    "embeddings": "embeddings",
     "doctor": "doctor",
 }
 

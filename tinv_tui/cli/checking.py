@@ -1,4 +1,4 @@
-"""Commands that answer a question and start nothing: plan, inspect."""
+"""The command that answers what a recipe comes to: plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from tinv_tui.cli.output import command, duration, print_json
-from tinv_tui.embeddings.files import format_of, read_embedding
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.estimates import estimate_time
@@ -56,28 +55,4 @@ def describe_plan(resolved: RunPlan) -> dict[str, Any]:
     }
 
 
-@click.argument("file", type=click.Path(path_type=Path))
-def _inspect(file: Path, as_json: bool) -> None:
-    """What an embedding file holds."""
-    embedding = read_embedding(file.expanduser())
-    content = {
-        "path": str(file.expanduser().absolute()),
-        "format": format_of(embedding.vectors),
-        "name": embedding.name,
-        "family": embedding.family,
-        "vectors": embedding.count,
-        "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},
-        "step": embedding.step,
-        "base_model": embedding.base_model,
-        "norms": [round(n, 4) for n in embedding.norms],
-        "details": dict(embedding.details),
-    }
-    if as_json:
-        print_json(content)
-        return
-    for key, value in content.items():
-        click.echo(f"{key:<11} {'–' if value is None else value}")
-
-
 plan = command("plan")(_plan)
-inspect = command("inspect")(_inspect)

@@ -1,13 +1,17 @@
-"""Commands on the library of embeddings: create, embeddings."""
+"""Commands on embeddings as files: create, inspect, embeddings."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tinv_tui import paths
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.files import Embedding, format_of, read_embedding
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.jobs import JobBroken
@@ -58,4 +62,62 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
     click.echo(f"created {path} ({vectors_said}, {creation.model.family.label})")
 
 
+def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
+    """The JSON fields of an embedding file."""
+    return {
+        "path": str(path.absolute()),
+        "format": format_of(embedding.vectors),
+        "name": embedding.name,
+        "family": embedding.family,
+        "vectors": embedding.count,
+        "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},
+        "step": embedding.step,
+        "base_model": embedding.base_model,
+        "norms": [round(n, 4) for n in embedding.norms],
+        "details": dict(embedding.details),
+    }
+
+
+@click.argument("file", type=click.Path(path_type=Path))
+def _inspect(file: Path, as_json: bool) -> None:
+    """What an embedding file holds."""
+    content = describe(file.expanduser(), read_embedding(file.expanduser()))
+    if as_json:
+        print_json(content)
+        return
+    for key, value in content.items():
+        click.echo(f"{key:<11} {'–' if value is None else value}")
+
+
+def _embeddings(as_json: bool) -> None:
+    """The embeddings of the library, and why others of its files cannot be used."""
+    folder = paths.embeddings_folder()
+    entries = library.read_all(folder)
+    if as_json:
+        print_json({"embeddings": [_entry(entry) for entry in entries]})
+        return
+    if not entries:
+        click.echo(f"no embeddings in {folder} yet", err=True)
+    for entry in entries:
+        held = entry.embedding
+        if held is None:
+            click.echo(f"! {entry.path.name}: {entry.reason}")
+            continue
+        width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
+        step = "–" if held.step is None else held.step
+        family = held.family or held.details.get("family", "–")
+        click.echo(f"{entry.name:<28} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
+
+
+def _entry(entry: library.Entry) -> dict[str, Any]:
+    """Inspect's fields, and ``reason``: null, or why the file cannot be used; the fields are null then."""
+    more = {"reason": entry.reason or None, "modified": entry.modified.isoformat(timespec="seconds")}
+    if entry.embedding is not None:
+        return describe(entry.path, entry.embedding) | more
+    unknown = dict.fromkeys(("format", "family", "vectors", "tensors", "step", "base_model", "norms", "details"))
+    return {"path": str(entry.path.absolute()), "name": entry.name, **unknown, **more}
+
+
 create = command("create")(_create)
+inspect = command("inspect")(_inspect)
+embeddings = command("embeddings")(_embeddings)

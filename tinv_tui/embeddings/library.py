@@ -3,12 +3,69 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.errors import InputError
+from tinv_tui.models.families import BaseModel
 
 _SUFFIX = ".safetensors"
+_LARGEST_BYTES = 100_000_000
+"""No embedding is larger; a model that lies there by mistake is not read."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the library: the embedding it holds, or the reason why it cannot be used."""
+
+    path: Path
+    modified: datetime
+    embedding: Embedding | None
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the library, and as its placeholder: the file's name."""
+        return self.path.stem
+
+    @property
+    def day(self) -> str:
+        return self.modified.date().isoformat()
+
+
+def read_all(library: Path) -> list[Entry]:
+    """Every file of the library, by name; none is left out because it cannot be read."""
+    try:
+        files = sorted(p for p in library.iterdir() if p.is_file() and not p.name.startswith("."))
+    except OSError:
+        return []
+    return [_read_entry(path) for path in files]
+
+
+def _read_entry(path: Path) -> Entry:
+    modified = datetime.fromtimestamp(0).astimezone()
+    try:
+        facts = path.stat()
+        modified = datetime.fromtimestamp(facts.st_mtime).astimezone()
+        if facts.st_size > _LARGEST_BYTES:
+            return Entry(path, modified, None, f"{facts.st_size // 1_000_000} MB is too much for an embedding")
+        return Entry(path, modified, read_embedding(path))
+    except InputError as error:
+        return Entry(path, modified, None, error.message.removeprefix(str(path)).lstrip(": "))
+    except OSError as error:
+        return Entry(path, modified, None, error.strerror or str(error))
+
+
+def misfit(embedding: Embedding, model: BaseModel) -> str:
+    """Why a model cannot take an embedding, in words; "" when it can."""
+    widths = [rows.shape[1] for rows in embedding.vectors.values()]
+    family = embedding.family or embedding.details.get("family")
+    if widths == [model.width] and family in (None, model.family.name):
+        return ""
+    held = " + ".join(map(str, widths))
+    return f"it is {held} wide ({family or 'no known family'}), the model takes {model.width} ({model.family.label})"
 
 
 def find(library: Path, name: str) -> Path | None:

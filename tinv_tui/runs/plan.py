@@ -188,12 +188,11 @@ def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:
     start = starting_embedding(recipe, beside)
     if start is None:
         return recipe.embedding.vectors
-    width = int(next(iter(start.vectors.values())).shape[1])
-    if width != model.width or len(start.vectors) > 1:
+    reason = library.misfit(start, model)
+    if reason:
         raise InputError(
             "embedding-misfit",
-            f"the embedding {start.name!r} is {width} wide ({start.family or 'no known family'}), "
-            f"the model takes {model.width} ({model.family.label})",
+            f"the embedding {start.name!r} does not fit: {reason}",
             "Train it on a model of its own family.",
         )
     return start.count

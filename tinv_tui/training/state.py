@@ -25,6 +25,8 @@ class TrainingState:
     moment2: Tensor
     step: int = 0
     """Updates made. Moments belong to this step too."""
+    steps_before: int = 0
+    """Steps of the embedding this one goes on from that the result's count includes."""
     best_vectors: Tensor | None = None
     best_step: int = 0
     best_evaluation: float | None = None
@@ -40,6 +42,7 @@ class TrainingState:
             tensors["best_vectors"] = self.best_vectors
         facts = {
             "step": self.step,
+            "steps_before": self.steps_before,
             "best_step": self.best_step,
             "best_evaluation": self.best_evaluation,
             "environment": self.environment,
@@ -58,6 +61,7 @@ class TrainingState:
             moment1=tensors["moment1"],
             moment2=tensors["moment2"],
             step=int(facts["step"]),
+            steps_before=int(facts.get("steps_before", 0)),
             best_vectors=tensors.get("best_vectors"),
             best_step=int(facts["best_step"]),
             best_evaluation=facts["best_evaluation"],

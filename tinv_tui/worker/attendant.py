@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -101,7 +102,8 @@ class RunAttendant:
         library.mkdir(parents=True, exist_ok=True)
         files = [library / f"{name}.{kind}" for kind in self._job.recipe.saving.formats]
         for path in files:
-            write_embedding(path, self._embedding(state, name))
+            result = replace(self._embedding(state, name), step=state.steps_before + state.step)
+            write_embedding(path, result)
             self._reporter.tell("saved", step=state.step, path=str(path), what="result")
         return files[0]
 

@@ -151,6 +151,8 @@ def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, fo
             recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoder
         )
     state = TrainingState.fresh(rows)
+    if start is not None and recipe.embedding.step_count == "go on":
+        state.steps_before = start.step or 0
     state.environment = _environment(model)
     return state
 

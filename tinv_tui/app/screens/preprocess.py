@@ -28,7 +28,7 @@ from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled
 if TYPE_CHECKING:
     from tinv_tui.sections import PreprocessSection
 
-PreprocessForm = Form[Recipe, CheckedPreprocess]
+PreprocessForm = Form[CheckedPreprocess]
 
 
 class PreprocessScreen(ModeScreen):
@@ -162,15 +162,15 @@ class PreprocessScreen(ModeScreen):
     async def _start(self) -> None:
         try:
             checked = await self.form.check_now(all_fields=True)
-            if checked.values is None or checked.errors or checked.plan is None:
+            if checked.recipe is None or checked.errors or checked.plan is None:
                 self.form.focus_error(checked.errors)
                 return
-            section = checked.values.preprocess
+            section = checked.recipe.preprocess
             if checked.held and not section.into_existing:
                 if not await self._confirmed(checked):
                     return
                 section = section.model_copy(update={"into_existing": True})
-            await self._work(section, checked.values.model.path)
+            await self._work(section, checked.recipe.model.path)
         finally:
             self._starting = False
 

@@ -1,4 +1,4 @@
-"""A form: settings to fill in, checked while they are typed."""
+"""A form: settings of a recipe to fill in, checked while they are typed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.form_row import Control, FormRow
 from tinv_tui.app.widgets.text_field import TextField
-from tinv_tui.recipe import Settings
+from tinv_tui.recipe import Recipe
 
 _WAIT_SECONDS = 0.4
 """The form is checked when typing rests so long: half a number is no error yet."""
 
-Outcome = TypeVar("Outcome", bound=Checked[Any])
+Outcome = TypeVar("Outcome", bound=Checked)
 
 
-class Form(VerticalScroll, Generic[Settings, Outcome]):
-    """The fields of ``rows``, filled in with ``values``; what the form does not show stays as it is there.
+class Form(VerticalScroll, Generic[Outcome]):
+    """The fields of ``rows``, filled in from a recipe; what the form does not show stays as it is there.
 
-    ``check`` looks through what the fields say, in a thread: texts by key, the settings below them, and the folder that
+    ``check`` looks through what the fields say, in a thread: texts by key, the recipe below them, and the folder that
     relative paths start at. Mount a form once the first frame is on the screen: many widgets take a moment.
     """
 
@@ -43,25 +43,25 @@ class Form(VerticalScroll, Generic[Settings, Outcome]):
     class WasChecked(Message):
         """The form has been looked through; ``checked`` holds for what it said when typing rested."""
 
-        form: Form[Any, Any]
-        checked: Checked[Any]
+        form: Form[Any]
+        checked: Checked
 
         @property
-        def control(self) -> Form[Any, Any]:
+        def control(self) -> Form[Any]:
             return self.form
 
     def __init__(
         self,
         rows: Rows,
-        values: Settings,
-        check: Callable[[dict[str, str], Settings, Path], Outcome],
+        recipe: Recipe,
+        check: Callable[[dict[str, str], Recipe, Path], Outcome],
         unchecked: Outcome,
         *,
         id: str,
     ) -> None:
         """``unchecked`` is what is known before the first check."""
         super().__init__(id=id, classes="form")
-        self.base = values
+        self.base = recipe
         self.fields = fields_of(rows)
         self._check_texts = check
         self._rows = [FormRow(fields) for fields in rows]
@@ -106,11 +106,11 @@ class Form(VerticalScroll, Generic[Settings, Outcome]):
         text, is_error = self._row_of[key].said
         return "" if is_error else text
 
-    def fill(self, values: Settings) -> None:
-        """Show settings, and keep what the form has no field for."""
-        self.base = values
+    def fill(self, recipe: Recipe) -> None:
+        """Show a recipe, and keep what the form has no field for."""
+        self.base = recipe
         self._touched.clear()
-        self._texts = texts_of(values, self.fields)
+        self._texts = texts_of(recipe, self.fields)
         with self.prevent(Input.Changed, Choice.Changed, Tick.Changed):
             for key in self._texts:
                 self._show_text(key)
@@ -124,8 +124,8 @@ class Form(VerticalScroll, Generic[Settings, Outcome]):
             self._show_text(key)
         self._changed(key)
 
-    def values(self) -> tuple[Settings | None, dict[str, str]]:
-        """The settings the form says, or None and the error of each field that cannot be read."""
+    def recipe(self) -> tuple[Recipe | None, dict[str, str]]:
+        """The recipe the form says, or None and the error of each field that cannot be read."""
         return read_fields(self.texts, self.base, self.fields)
 
     def text_shown(self) -> None:
@@ -199,7 +199,7 @@ class Form(VerticalScroll, Generic[Settings, Outcome]):
             self._touched |= set(self._texts)
         self._asked += 1
         asked = self._asked
-        _, errors = self.values()  # a field that cannot be read shows at once, however long the rest takes
+        _, errors = self.recipe()  # a field that cannot be read shows at once, however long the rest takes
         if errors:
             self.show_errors(errors)
         checked = await asyncio.to_thread(self._check_texts, self.texts, self.base, Path.cwd())
@@ -209,7 +209,7 @@ class Form(VerticalScroll, Generic[Settings, Outcome]):
             self.post_message(self.WasChecked(self, checked))
         return checked
 
-    def show_errors(self, errors: dict[str, str], checked: Checked[Any] | None = None) -> None:
+    def show_errors(self, errors: dict[str, str], checked: Checked | None = None) -> None:
         """Put each error at its field, and notes where there is none."""
         notes = (checked or self._checked).notes
         missing = (checked or self._checked).missing - self._touched

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -31,7 +30,7 @@ class FormFoot(Vertical):
             identity, label = self._buttons[-1]
             yield Button(label, id=identity, compact=True, variant="primary")
 
-    def show(self, checked: Checked[Any]) -> None:
+    def show(self, checked: Checked) -> None:
         """Facts side by side where they are short, most telling first."""
         lines = self.query_one(".checks", Lines)
         width = max(20, lines.size.width)

@@ -68,7 +68,7 @@ class FormPane(Pane):
         """Start what the form says; asks first where a run is alive already."""
         if not self.is_furnished or self._starting:
             return
-        recipe, errors = self.form.values()
+        recipe, errors = self.form.recipe()
         if recipe is None:
             await self.form.check_now(all_fields=True)
             self._refuse(errors)
@@ -98,10 +98,10 @@ class FormPane(Pane):
 
         try:
             checked = await self.form.check_now(all_fields=True)
-            if checked.values is None or checked.errors:
+            if checked.recipe is None or checked.errors:
                 self._refuse(checked.errors)
                 return
-            await self.app.control.start(checked.values)
+            await self.app.control.start(checked.recipe)
             self.post_message(self.Started())
         except InputError as error:
             key = key_of(error)
@@ -137,7 +137,7 @@ class FormPane(Pane):
 
         if not self.is_furnished:
             return
-        recipe, errors = self.form.values()
+        recipe, errors = self.form.recipe()
         if recipe is None:
             await self.form.check_now()
             self.form.focus_error(errors)

@@ -9,7 +9,7 @@ from tinv_tui.app.widgets.form import Form
 from tinv_tui.recipe import Recipe
 
 
-class RecipeForm(Form[Recipe, CheckedRecipe]):
+class RecipeForm(Form[CheckedRecipe]):
     """Subject or style is no setting: it picks the template, and follows it."""
 
     def __init__(self, recipe: Recipe) -> None:

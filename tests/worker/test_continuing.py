@@ -1,0 +1,97 @@
+"""From a created embedding to a trained one, and on from there: which file is read, which is written, what it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.worker.helpers import recipe
+from tinv_tui import paths
+from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.creation import create_embedding, plan_creation
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.run import Run
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.session import run_session
+from tinv_tui.worker.setup import CheckpointFiles
+from tinv_tui.worker.signals import Signals
+
+
+def short(**changes: object) -> Recipe:
+    return recipe(training__evaluation_samples=0, training__steps=3, **changes)
+
+
+def train(wanted: Recipe) -> Run:
+    """Train in this process, as the worker's does it."""
+    folder = make_run(plan_run(wanted, Path.cwd()))
+    assert run_session(folder, Signals()) == 0
+    return Run(folder)
+
+
+def shelved(name: str) -> Embedding:
+    return read_embedding(paths.embeddings_folder() / f"{name}.safetensors")
+
+
+def create(**embedding: object) -> Embedding:
+    wanted = recipe(**{f"embedding__{key}": value for key, value in embedding.items()})
+    return read_embedding(asyncio.run(create_embedding(plan_creation(wanted, Path.cwd()))))
+
+
+def test_a_created_embedding_is_the_one_that_is_trained_and_replaced() -> None:
+    made = create(init_text="red star", vectors=2)
+    run = train(short(embedding__init_text="something else", embedding__vectors=1))
+    assert run.folder.name == "zork"
+    result = shelved("zork")
+    assert (result.step, result.count) == (3, 2)
+    assert not np.array_equal(result.vectors["emb_params"], made.vectors["emb_params"])
+    assert [path.name for path in paths.embeddings_folder().iterdir()] == ["zork.safetensors"]
+
+
+def test_training_a_created_embedding_gives_what_its_phrase_alone_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(init_text="red star", vectors=2)
+    train(short(embedding__init_text="red star", embedding__vectors=2))
+    first = shelved("zork").vectors["emb_params"]
+    monkeypatch.setenv("TINV_HOME", str(tmp_path / "other"))
+    train(short(embedding__init_text="red star", embedding__vectors=2))
+    assert np.array_equal(shelved("zork").vectors["emb_params"], first)
+
+
+@pytest.mark.parametrize(("step_count", "step"), [("go on", 6), ("restart", 3)])
+def test_the_step_count_of_a_continued_embedding_goes_on_or_restarts(step_count: str, step: int) -> None:
+    train(short())
+    before = shelved("zork")
+    run = train(short(embedding__continue_from="zork", embedding__step_count=step_count, saving__embedding_every=3))
+    assert shelved("zork").step == step
+    copy = read_embedding(run.folder.copies / "zork-3.safetensors")
+    assert copy.step == 3  # a run counts its own steps
+    assert np.array_equal(copy.vectors["emb_params"], shelved("zork").vectors["emb_params"])
+    assert not np.array_equal(before.vectors["emb_params"], copy.vectors["emb_params"])
+
+
+def test_a_resumed_run_counts_on_from_what_it_first_continued() -> None:
+    """Its own result lies at the name it continued by then, with a higher count."""
+    train(short())
+    run = train(short(embedding__continue_from="zork"))
+    assert shelved("zork").step == 6
+    asyncio.run(run.resume(steps=5))
+    assert run.process is not None
+    assert run.process.wait(timeout=100) == 0
+    assert shelved("zork").step == 8
+
+
+def test_an_older_checkpoint_without_the_count_is_still_read(tmp_path: Path) -> None:
+    run = train(short())
+    state = CheckpointFiles(run.folder.checkpoint).state
+    content = state.read_bytes()
+    without = content.replace(b'\\"steps_before\\": 0', b'\\"steps_befor0\\": 0')
+    assert without != content
+    state.write_bytes(without)
+    assert TrainingState.load(state, torch.device("cpu")).steps_before == 0
