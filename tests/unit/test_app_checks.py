@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tinv_tui.app.checks import check_form, spread_in_words
+from tinv_tui.app.checks import check_form
+from tinv_tui.app.embedding_notes import spread_in_words
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import key_of, read_fields, texts_of
 from tinv_tui.errors import InputError

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from tinv_tui import paths
 from tinv_tui.app import wording
+from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_of, vectors_of
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.datasets.templates import fill_template, read_template
-from tinv_tui.embeddings.start import spread
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
-from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
+from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.plan import RunPlan, plan_run
@@ -90,29 +89,11 @@ def _prompt_maker(texts: dict[str, str], beside: Path) -> PromptMaker | None:
         lines = tuple(read_template(paths.find_template(texts["dataset.template"], beside)))
     except InputError:
         return None
-    return PromptMaker(lines, texts["embedding.name"].strip(), _vectors(texts), _tokenizer(texts, beside))
-
-
-def _vectors(texts: dict[str, str]) -> int:
-    text = texts["embedding.vectors"].strip()
-    return min(int(text), CHUNK) if text.isdecimal() and int(text) else 1
-
-
-def _tokenizer(texts: dict[str, str], beside: Path) -> PromptTokenizer | None:
-    if not texts["model.path"].strip():
-        return None
-    try:
-        return tokenizer_for(identify(texts["model.path"], beside).tokenizer_folder)
-    except InputError:
-        return None
+    return PromptMaker(lines, texts["embedding.name"].strip(), vectors_of(texts), tokenizer_of(texts, beside))
 
 
 def _notes(texts: dict[str, str], base: Recipe, beside: Path) -> dict[str, str]:
-    vectors = _vectors(texts)
-    notes = {"embedding.vectors": f"{CHUNK - vectors} of {CHUNK} tokens left"}
-    tokenizer = _tokenizer(texts, beside)
-    if tokenizer is not None and texts["embedding.init_text"].strip():
-        notes["embedding.init_text"] = spread_in_words(tokenizer.words(texts["embedding.init_text"]), vectors)
+    notes = start_notes(texts, beside) | library_notes(texts, beside)
     try:
         steps = int(texts["training.steps"])
         plan = parse_rates(texts["training.learning_rate"], steps, base.training.rate_steps)
@@ -121,24 +102,6 @@ def _notes(texts: dict[str, str], base: Recipe, beside: Path) -> dict[str, str]:
     except (ValueError, InputError):
         pass
     return notes
-
-
-def spread_in_words(tokens: list[str], vectors: int) -> str:
-    """Which token fills which vectors."""
-    if not tokens:
-        return ""
-    chosen = [tokens[i] for i in spread(len(tokens), vectors)]
-    spans: list[tuple[str, int, int]] = []
-    for position, token in enumerate(chosen, start=1):
-        if spans and spans[-1][0] == token:
-            spans[-1] = (token, spans[-1][1], position)
-        else:
-            spans.append((token, position, position))
-    named = ", ".join(
-        f"{token} → {first}" if first == last else f"{token} → {first}–{last}" for token, first, last in spans
-    )
-    unused = len(tokens) - len(chosen)
-    return named + (f" ({unused} of {len(tokens)} tokens not used)" if unused > 0 else "")
 
 
 def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:

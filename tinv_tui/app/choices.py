@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinv_tui import paths
+from tinv_tui.app.embedding_notes import in_words
 from tinv_tui.datasets.captioner_models import TAGGERS, presence
+from tinv_tui.embeddings import library
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
+from tinv_tui.models.families import identify
 from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30
-Values = list[tuple[str, str]]
-"""(value, what is said of it)."""
 
 
-def values_for(key: str) -> Values:
-    """Values for ``section.key``, most likely ones first; empty when there is nothing to offer."""
+@dataclass(frozen=True)
+class Offer:
+    """A value to choose, and what is said of it; with a ``reason`` why it cannot be chosen."""
+
+    value: str
+    said: str = ""
+    reason: str = ""
+
+
+def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
+    """Values for ``section.key`` of a form that says ``texts``, most likely ones first; empty when there are none."""
     match key:
         case "model.path":
-            return _distinct([(bundled.NAME, "the tiny model that ships with the program"), *_of_earlier_runs(key)])
+            return _distinct(
+                [Offer(bundled.NAME, "the tiny model that ships with the program"), *_of_earlier_runs(key)]
+            )
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
         case "dataset.template":
-            return [(name, _first_line(path)) for name, path in paths.template_files().items()]
-        case "embedding.name":
-            return [(path.stem, "in the library") for path in sorted(paths.embeddings_folder().glob("*.safetensors"))]
+            return [Offer(name, _first_line(path)) for name, path in paths.template_files().items()]
+        case "embedding.name" | "embedding.continue_from":
+            return _of_the_library(texts.get("model.path", ""))
         case "preprocess.tagger":
-            return [(name, _presence(name)) for name in TAGGERS]
+            return [Offer(name, _presence(name)) for name in TAGGERS]
         case _:
-            return [(str(choice), "") for choice in getattr(field_of(key).annotation, "__args__", ())]
+            return [Offer(str(choice)) for choice in getattr(field_of(key).annotation, "__args__", ())]
 
 
 def _presence(tagger: str) -> str:
@@ -38,28 +52,44 @@ def _presence(tagger: str) -> str:
     return "on this machine" if found.folder is not None else found.command
 
 
-def _bundled_sets() -> Values:
+def _bundled_sets() -> list[Offer]:
     try:
-        return [(str(folder), f"bundled: {name}") for name, folder in bundled.picture_sets().items()]
+        return [Offer(str(folder), f"bundled: {name}") for name, folder in bundled.picture_sets().items()]
     except OSError:
         return []
 
 
-def _of_earlier_runs(key: str) -> Values:
+def _of_earlier_runs(key: str) -> list[Offer]:
     section, _, name = key.partition(".")
-    found: Values = []
+    found: list[Offer] = []
     for run in all_runs()[:_LOOK_BACK]:
         try:
             value = getattr(getattr(load_recipe(run.recipe), section), name)
         except InputError:
             continue
         if value and (value == bundled.NAME or Path(value).exists()):
-            found.append((value, f"used by {run.name}"))
+            found.append(Offer(value, f"used by {run.name}"))
     return found
 
 
-def _distinct(values: Values) -> Values:
-    return list({value: (value, said) for value, said in reversed(values)}.values())[::-1]
+def _of_the_library(model_path: str) -> list[Offer]:
+    """Every file of the library; those the base model cannot take, and those that cannot be read, with the reason."""
+    try:
+        model = identify(model_path, Path.cwd()) if model_path.strip() else None
+    except InputError:
+        model = None
+    found = []
+    for entry in library.read_all(paths.embeddings_folder()):
+        if entry.embedding is None:
+            found.append(Offer(entry.path.name, reason=entry.reason))
+        else:
+            reason = library.misfit(entry.embedding, model) if model is not None else ""
+            found.append(Offer(entry.name, in_words(entry.embedding), reason))
+    return found
+
+
+def _distinct(offers: list[Offer]) -> list[Offer]:
+    return list({offer.value: offer for offer in reversed(offers)}.values())[::-1]
 
 
 def _first_line(path: Path) -> str:

@@ -43,6 +43,8 @@ ROWS: Rows = (
     (Field("dataset.template", "Template", lists=True),),
     (Field("embedding.vectors", "Vectors", 5),),
     (Field("embedding.init_text", "Init text", placeholder="zeros"),),
+    (Field("embedding.continue_from", "Go on from", lists=True, placeholder="nothing: a new embedding"),),
+    (Field("embedding.step_count", "Its steps"),),
     (Field("training.learning_rate", "Rate"),),
     (
         Field("training.steps", "Steps", 8),

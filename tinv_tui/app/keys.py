@@ -47,6 +47,8 @@ _NAMES = {"question_mark": "?", "colon": ":"}
 KEYS: tuple[Key, ...] = (
     Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", ("train",)),
     Key("preprocess.start", "ctrl+s", "start", "start", "Preprocess; asks first for a folder in use", ("preprocess",)),
+    Key("create.make", "ctrl+s", "create", "create", "Create the embedding the form says", ("create",)),
+    Key("create.suggest", "f7", "suggest", "suggest", "Ask a captioner about a picture for the init text", ("create",)),
     Key("form.check", "ctrl+r", "check", "check", "Check the form now; nothing is started", _FORMS),
     Key("form.choose", "ctrl+o", "choose", "choose", "Choose a value for this field from a list", _FORMS),
     Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", ("train",)),
@@ -58,6 +60,8 @@ KEYS: tuple[Key, ...] = (
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
+    Key("library.use", "enter", "use", "take to Train", "Train this embedding, or go on from it", ("library",)),
+    Key("library.refresh", "r,ctrl+r", "refresh", "read again", "Read the library again", ("library",)),
     *(
         Key(f"app.{mode.name}", mode.keys, f"show('{mode.name}')", mode.label.lower(), mode.help, None, foot=False)
         for mode in MODES

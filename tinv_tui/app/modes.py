@@ -35,7 +35,9 @@ class Mode:
 
 MODES: tuple[Mode, ...] = (
     Mode("train", 1, "Train", "The train screen", "workbench", "Workbench", has_form=True),
+    Mode("create", 2, "Create", "Make an embedding to train", "create", "CreateScreen", has_form=True),
     Mode("preprocess", 3, "Preprocess", "Make a dataset of pictures", "preprocess", "PreprocessScreen", has_form=True),
     Mode("runs", 4, "Runs", "The list of runs", "runs", "RunsScreen"),
+    Mode("library", 5, "Library", "The embeddings there are", "library", "LibraryScreen"),
 )
 """In the order of the top bar; numbers stay what they are while a screen is missing."""

@@ -54,6 +54,18 @@ PANES: dict[str, tuple[str, str]] = {
         "and leaving the app does too; what is written by then is whole.",
     ),
     "log-pane": ("Log", "What the run told, newest at the bottom. Up, down, page up and page down look back."),
+    "create-pane": (
+        "Create embedding",
+        "A name and a phrase become an embedding at step 0: its vectors start as the model's own vectors of the phrase's "
+        "tokens. It lies in TINV_HOME/embeddings, and the train screen is told its name. f7 asks a captioner about one "
+        "picture of the dataset, and once more about the next one; what it says is a good phrase to start from.",
+    ),
+    "library-list": (
+        "Library",
+        "Every file of TINV_HOME/embeddings. Those that cannot be read, or do not fit the base model of the train screen, "
+        "say why. enter takes one to the train screen: one at step 0 to train it, another to go on from it. Norms are the "
+        "lengths of its vectors, from the shortest to the longest; those of words are mostly below 0.5 in SD 1.x.",
+    ),
     "runs-list": ("Runs", "Every run below TINV_HOME/runs, newest first. enter shows one on the train screen."),
 }
 _GENERAL = (

@@ -1,8 +1,9 @@
-"""A list of values for a field of the form."""
+"""A list of values for a field of a form."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,47 +12,68 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tinv_tui.app.choices import Offer
 from tinv_tui.app.widgets.row_list import RowList
+from tinv_tui.app.wording import Line
 
 _WIDEST_VALUE = 36
 
 
 class PickScreen(ModalScreen[str | None]):
-    """Answers with the chosen value."""
+    """Answers with the chosen value. One that cannot be chosen is greyed, with the reason beside it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "cancel", "Cancel", show=False),
+        Binding("r,ctrl+r", "read_again", "Read again", show=False),
+    ]
 
-    def __init__(self, title: str, values: Sequence[tuple[str, str]]) -> None:
-        """``values`` are (value, what is said of it)."""
+    def __init__(self, title: str, offers: Sequence[Offer], read: Callable[[], Sequence[Offer]]) -> None:
+        """``read`` finds out what there is to choose now; called in a thread."""
         super().__init__()
         self._title = title
-        self._values = tuple(values)
+        self._offers = tuple(offers)
+        self._read = read
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield RowList(id="values")
-            yield Static("↑↓ choose   enter take   esc cancel", classes="dialog-keys", markup=False)
+            yield Static("↑↓ choose   enter take   r read again   esc cancel", classes="dialog-keys", markup=False)
+
+    @property
+    def rows(self) -> RowList:
+        return self.query_one("#values", RowList)
 
     def on_mount(self) -> None:
-        rows = self.query_one("#values", RowList)
-        shown = [_tail(value) for value, _ in self._values]
-        width = max(map(len, shown))
-        rows.styles.height = min(len(self._values), 12)
-        rows.show(
-            [
-                ((f"{value:<{width}}", "value"), (f"  {said}", "label"))
-                for value, (_, said) in zip(shown, self._values, strict=True)
-            ]
-        )
-        rows.focus()
+        self._show()
+        self.rows.focus()
+
+    def _show(self) -> None:
+        width = max((len(_tail(offer.value)) for offer in self._offers), default=0)
+        self.rows.styles.height = min(max(1, len(self._offers)), 12)
+        self.rows.show([_line(offer, width) for offer in self._offers])
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         event.stop()
-        self.dismiss(self._values[event.index][0])
+        offer = self._offers[event.index]
+        if offer.reason:
+            self.app.bell()
+        else:
+            self.dismiss(offer.value)
+
+    async def action_read_again(self) -> None:
+        self._offers = tuple(await asyncio.to_thread(self._read))
+        self._show()
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+def _line(offer: Offer, width: int) -> Line:
+    value = f"{_tail(offer.value):<{width}}"
+    if offer.reason:
+        return ((value, "faint"), (f"  ✖ {offer.reason}", "label"))
+    return ((value, "value"), (f"  {offer.said}", "label"))
 
 
 def _tail(value: str) -> str:

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
-from tinv_tui.app.choices import values_for
+from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Checked, read_fields, texts_of
 from tinv_tui.app.screens.pick import PickScreen
@@ -174,16 +174,26 @@ class Form(VerticalScroll, Generic[Outcome]):
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
         key = self.key_of(self.screen.focused)
-        values = values_for(key) if key is not None and self.fields[key].lists else []
-        if key is None or not values:
+        if key is None or not self.fields[key].lists:
             self.app.bell()
-            return
+        else:
+            self.run_worker(self._offer(key), group="choose", exclusive=True, exit_on_error=False)
+
+    async def _offer(self, key: str) -> None:
+        def read() -> list[Offer]:
+            return offers_for(key, texts)
 
         def take(value: str | None) -> None:
             if value is not None:
                 self.put(key, value)
 
-        self.app.push_screen(PickScreen(f"{self.fields[key].label}: choose, or type it in the field", values), take)
+        texts = self.texts
+        offers = await asyncio.to_thread(read)
+        if offers:
+            title = f"{self.fields[key].label}: choose, or type it in the field"
+            self.app.push_screen(PickScreen(title, offers, read), take)
+        else:
+            self.app.bell()
 
     def check_soon(self, seconds: float = _WAIT_SECONDS) -> None:
         if self._waiting is not None:

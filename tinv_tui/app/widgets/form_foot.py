@@ -30,8 +30,8 @@ class FormFoot(Vertical):
             identity, label = self._buttons[-1]
             yield Button(label, id=identity, compact=True, variant="primary")
 
-    def show(self, checked: Checked) -> None:
-        """Facts side by side where they are short, most telling first."""
+    def show(self, checked: Checked, said: tuple[Mark, str] | None = None) -> None:
+        """Facts side by side where they are short, most telling first; above all of them what was ``said`` last."""
         lines = self.query_one(".checks", Lines)
         width = max(20, lines.size.width)
         facts: list[tuple[Mark, str]] = [(mark, text) for mark, text in checked.facts if mark != "!"]
@@ -41,6 +41,7 @@ class FormFoot(Vertical):
             facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
         elif checked.missing:
             facts = [("~", f"still to fill in: {', '.join(sorted(k.partition('.')[0] for k in checked.missing))}")]
+        facts = [said, *facts] if said is not None else facts
         shown: list[Line] = []
         for mark, text in facts:
             first, *more = textwrap.wrap(text, width - 2, max_lines=3, placeholder=" …") or [""]

@@ -1,0 +1,133 @@
+"""Create embedding: what becomes of the phrase shows while one types, and the train screen is told the name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tinv_tui import paths
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.create import CreateScreen
+from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
+
+
+async def opened(pilot: Pilot[Any]) -> CreateScreen:
+    """The Create screen, once its form has been checked."""
+    await ready(pilot)
+    await pilot.press("f3")
+    await until(pilot, lambda: isinstance(pilot.app.screen, CreateScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, CreateScreen)
+    await until(pilot, lambda: bool(screen.form.checked.notes))
+    return screen
+
+
+def words(app: Any) -> str:
+    return " ".join(screen_text(app).replace("│", " ").split())
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_tokens_vectors_and_what_is_left_show_live(size: tuple[int, int], pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        screen.form.put("embedding.vectors", "4")
+        screen.form.put("embedding.init_text", "red star")
+        await until(pilot, lambda: "red → 1–2, star → 3–4" in words(pilot.app))
+        assert "71 of 75 tokens left" in words(pilot.app)
+        screen.form.put("embedding.vectors", "76")
+        await until(pilot, lambda: "76 is not a whole number from 1 to 75" in words(pilot.app))
+
+
+async def test_every_vector_stands_beside_its_token_where_there_is_room(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        screen = await opened(pilot)
+        screen.form.put("embedding.vectors", "3")
+        screen.form.put("embedding.init_text", "a red star on blue")
+        await until(pilot, lambda: "→ vector 3" in words(pilot.app))
+        screen.form.put("embedding.init_text", "")
+        await until(pilot, lambda: "all vectors start at zero" in words(pilot.app))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_ctrl_s_writes_it_and_selects_it_in_train(size: tuple[int, int], pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, embedding__name="")).run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        await pilot.press(*"plork*")
+        screen.form.put("embedding.vectors", "2")
+        screen.form.put("embedding.init_text", "red star")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "plork.safetensors is created and selected in Train" in words(pilot.app))
+        made = read_embedding(paths.embeddings_folder() / "plork.safetensors")
+        assert (made.name, made.step, made.count) == ("plork", 0, 2)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
+        workbench = pilot.app.screen
+        assert isinstance(workbench, Workbench)
+        assert workbench.form.texts["embedding.name"] == "plork"
+        assert workbench.form.texts["embedding.vectors"] == "2"
+        await until(pilot, lambda: workbench.form.note_at("embedding.name") == "created: 2 vectors, SD1, step 0")
+
+
+async def test_a_name_that_is_taken_is_said_at_its_field_and_nothing_is_written(pictures: Path) -> None:
+    paths.embeddings_folder().mkdir(parents=True)
+    path = paths.embeddings_folder() / "zork.safetensors"
+    write_embedding(path, Embedding("zork", {"emb_params": np.ones((1, 64), np.float32)}, 500))
+    before = path.read_bytes()
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "is there already" in screen.form.error_at("embedding.name"))
+        assert screen.focused is screen.form.control("embedding.name")
+        assert path.read_bytes() == before
+        screen.form.control("embedding.overwrite").focus()
+        await pilot.press("space", "ctrl+s")
+        await until(pilot, lambda: "is created" in words(pilot.app))
+        assert read_embedding(path).step == 0
+
+
+async def test_warnings_of_the_name_show_before_anything_is_made(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, embedding__name="red")).run_test(size=WIDE) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: "is one ordinary word of the model" in words(pilot.app))
+        screen.form.put("embedding.name", "zo*rk")
+        await until(pilot, lambda: "the embedding is called 'zork'" in words(pilot.app))
+        assert not paths.embeddings_folder().exists()
+
+
+async def test_an_empty_form_asks_for_nothing_until_it_is_used() -> None:
+    async with TinvApp().run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        assert not screen.form.error_at("embedding.name")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: screen.form.error_at("embedding.name") == "is required")
+
+
+async def test_suggest_says_plainly_what_is_missing(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no-cache"))
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        before = screen.form.texts["embedding.init_text"]
+        await pilot.press("f7")
+        await until(pilot, lambda: "not on this machine" in words(pilot.app) or "no captioner" in words(pilot.app))
+        assert screen.form.texts["embedding.init_text"] == before
+        screen.form.put("dataset.path", "")
+        await pilot.press("f7")
+        await until(pilot, lambda: "no picture to ask about" in words(pilot.app))
+
+
+async def test_help_on_a_field_and_on_the_screen(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        screen.form.control("embedding.vectors").focus()
+        await pilot.press("f1")
+        await until(pilot, lambda: "want more pictures" in words(pilot.app))
+        await pilot.press("escape", "escape", "5")
+        await until(pilot, lambda: pilot.app.screen.id == "library")

@@ -1,0 +1,201 @@
+"""The library: every embedding file with what it holds, or why it cannot be used; enter takes one to the train screen."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from tinv_tui import paths
+from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings
+from tinv_tui.app.screens.mode_screen import ModeScreen
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.pane import Pane
+from tinv_tui.app.widgets.row_list import RowList
+from tinv_tui.app.wording import DASH, Line
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.files import Embedding, format_of
+from tinv_tui.embeddings.library import Entry
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import identify
+
+
+@dataclass(frozen=True)
+class Row:
+    entry: Entry
+    reason: str
+    """Why it cannot be trained on the base model of the train screen; "" when it can."""
+
+
+class LibraryScreen(ModeScreen):
+    BINDINGS: ClassVar[list[BindingType]] = bindings("library")
+    AUTO_FOCUS = "#library-rows"
+
+    def __init__(self) -> None:
+        super().__init__("library")
+        self._rows: tuple[Row, ...] = ()
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="library-parts"):
+            with Pane("Library", id="library-list"):
+                yield Lines(id="library-head")
+                yield RowList(id="library-rows")
+            with Pane("", id="library-detail"):
+                yield Lines(id="library-facts")
+
+    @property
+    def rows(self) -> RowList:
+        return self.query_one("#library-rows", RowList)
+
+    @property
+    def facts(self) -> Lines:
+        return self.query_one("#library-facts", Lines)
+
+    @property
+    def chosen(self) -> Row | None:
+        return self._rows[self.rows.cursor] if self._rows else None
+
+    @on(events.ScreenResume)
+    async def action_refresh(self) -> None:
+        """Read the library again."""
+        rows = await asyncio.to_thread(_read_rows, self.app.train_texts.get("model.path", ""))
+        here = self.chosen.entry.path if self.chosen is not None else None
+        self._rows = rows
+        self._show()
+        self.rows.go_to(next((i for i, row in enumerate(rows) if row.entry.path == here), self.rows.cursor))
+
+    @on(events.Resize)
+    def _lay_out(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        with self.app.batch_update():
+            width = max(40, self.rows.size.width)
+            self.query_one("#library-head", Lines).show([_head(width)])
+            self.rows.show([_line(row, width) for row in self._rows])
+            good = sum(not row.reason for row in self._rows)
+            title = f"Library  {wording.cut_path(str(paths.embeddings_folder()), 40)}"
+            count = f"{good} to train · {len(self._rows) - good} not" if self._rows else "none yet; 2 creates one"
+            self.query_one("#library-list", Pane).set_title(title, count)
+            self._show_facts()
+
+    def on_row_list_moved(self) -> None:
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        row, pane = self.chosen, self.query_one("#library-detail", Pane)
+        pane.set_title(row.entry.path.name if row is not None else "")
+        self.facts.show(_facts(row, max(20, self.facts.size.width)) if row is not None else ())
+
+    def on_row_list_chosen(self) -> None:
+        self.action_use()
+
+    def action_use(self) -> None:
+        """Take the embedding to the train screen: one at step 0 to train it, another to go on from it."""
+        row = self.chosen
+        if row is None or row.reason or row.entry.embedding is None:
+            self.app.bell()
+            return
+        name = row.entry.name
+        before = "" if row.entry.embedding.step == 0 else name
+        vectors = str(row.entry.embedding.count)
+        self.app.fill_train_form(
+            {"embedding.name": name, "embedding.continue_from": before, "embedding.vectors": vectors}
+        )
+        self.app.action_show("train")
+
+
+def _read_rows(model_path: str) -> tuple[Row, ...]:
+    try:
+        model = identify(model_path, Path.cwd()) if model_path.strip() else None
+    except InputError:
+        model = None
+    rows = []
+    for entry in library.read_all(paths.embeddings_folder()):
+        reason = entry.reason
+        if entry.embedding is not None and model is not None:
+            reason = library.misfit(entry.embedding, model)
+        rows.append(Row(entry, reason))
+    return tuple(rows)
+
+
+def _name_width(width: int) -> int:
+    return min(30, max(12, width - 52))
+
+
+def _head(width: int) -> Line:
+    return ((f"  {'name':<{_name_width(width)}}{'shape':<10}{'family':<7}{'step':>9}  {'norms':<11}{'date'}", "label"),)
+
+
+def _line(row: Row, width: int) -> Line:
+    room, held = _name_width(width), row.entry.embedding
+    if held is None or row.reason:
+        name = row.entry.path.name if held is None else row.entry.name
+        reason = wording.cut(f"! {row.reason}", width - room - 2)
+        return ((f"{wording.cut(name, room - 1):<{room}}", "label"), (reason, "warning"))
+    step = DASH if held.step is None else wording.count(held.step)
+    return (
+        (f"{wording.cut(row.entry.name, room - 1):<{room}}", "value"),
+        (f"{_shape(held):<10}{_family(held):<7}{step:>9}  ", ""),
+        (f"{_norms_in_short(held):<11}{row.entry.day}", "label"),
+    )
+
+
+def _shape(held: Embedding) -> str:
+    return f"{held.count}×{'+'.join(str(rows.shape[1]) for rows in held.vectors.values())}"
+
+
+def _family(held: Embedding) -> str:
+    return held.family or held.details.get("family", DASH)
+
+
+def _norms_in_short(held: Embedding) -> str:
+    low, high = min(held.norms), max(held.norms)
+    return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f}–{high:.2f}"
+
+
+def _facts(row: Row, width: int) -> list[Line]:
+    """What inspect says of the file, and what enter does."""
+    lines: list[Line] = []
+    held = row.entry.embedding
+    if row.reason:
+        lines += [((text, "warning"),) for text in textwrap.wrap(f"cannot be trained: {row.reason}", width)]
+    if held is not None:
+        pairs = [
+            ("shape", _shape(held)),
+            ("family", _family(held)),
+            ("step", DASH if held.step is None else str(held.step)),
+        ]
+        lines += wording.flow(
+            [*pairs, ("base model", held.base_model or DASH), ("format", format_of(held.vectors))], width
+        )
+        norms = " ".join(f"{norm:.2f}" for norm in held.norms)
+        lines += [((text, ""),) for text in textwrap.wrap(f"norms {norms}", width, max_lines=3, placeholder=" …")]
+        if held.name != row.entry.name:
+            lines += wording.flow([("called", held.name), ("in the file, but used as", row.entry.name)], width)
+        lines += _details(held, width)
+    lines += wording.flow([("date", row.entry.modified.strftime("%Y-%m-%d %H:%M"))], width)
+    if held is not None and not row.reason:
+        does = "enter trains it" if held.step == 0 else "enter goes on from it"
+        lines += [(), ((does, "label"),)]
+    return lines
+
+
+def _details(held: Embedding, width: int) -> list[Line]:
+    """What else the file tells of itself: short things side by side, then the long ones."""
+    told = [(key.replace("_", " "), value) for key, value in sorted(held.details.items()) if key != "family"]
+    short = [(key, value) for key, value in told if len(key) + 1 + len(value) <= width]
+    lines = wording.flow(short, width) if short else []
+    for key, value in told:
+        if (key, value) not in short:
+            first, *more = textwrap.wrap(f"{key} {value}", width, max_lines=4, placeholder=" …")
+            lines += [((key, "label"), (first.removeprefix(key), "value")), *(((text, "value"),) for text in more)]
+    return lines
