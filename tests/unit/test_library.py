@@ -11,6 +11,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
+from tinv_tui.models.families import identify
 
 
 @pytest.fixture
@@ -104,3 +105,44 @@ def test_an_embedding_that_is_nowhere_is_an_error_that_says_where_it_was_looked_
         library.load(shelf, name, shelf)
     assert repr(name) in caught.value.message
     assert str(shelf) in caught.value.message
+
+
+def test_every_file_is_listed_by_name_and_what_cannot_be_read_has_a_reason(shelf: Path) -> None:
+    put(shelf, "cat-2", 5)
+    put(shelf, "Cat", 0)
+    (shelf / "dog.safetensors").write_text("half a file")
+    (shelf / "notes.txt").write_text("hello")
+    (shelf / ".hidden.safetensors").write_text("")
+    (shelf / "folder").mkdir()
+    entries = library.read_all(shelf)
+    assert [entry.path.name for entry in entries] == [
+        "Cat.safetensors",
+        "cat-2.safetensors",
+        "dog.safetensors",
+        "notes.txt",
+    ]
+    assert [entry.embedding is None for entry in entries] == [bool(entry.reason) for entry in entries]
+    assert entries[2].reason.startswith("is not a readable safetensors file")
+    assert not any(str(shelf) in entry.reason for entry in entries)
+
+
+def test_a_library_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert library.read_all(tmp_path / "none") == []
+    assert library.names(tmp_path / "none") == []
+
+
+def test_a_model_that_lies_there_by_mistake_is_not_read(shelf: Path) -> None:
+    with (shelf / "model.safetensors").open("wb") as file:
+        file.truncate(2_000_000_000)
+    (entry,) = library.read_all(shelf)
+    assert entry.reason == "2000 MB is too much for an embedding"
+
+
+@pytest.mark.parametrize(
+    ("width", "family", "fits"),
+    [(64, None, True), (64, "SD1", True), (64, "SD2", False), (768, None, False), (1024, None, False)],
+)
+def test_an_embedding_fits_a_model_of_its_family_and_width(width: int, family: str | None, fits: bool) -> None:
+    details = {"family": family} if family else {}
+    held = Embedding("cat", {"emb_params": np.ones((1, width), np.float32)}, details=details)
+    assert (library.misfit(held, identify("bundled", Path.cwd())) == "") == fits

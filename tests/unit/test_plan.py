@@ -236,6 +236,8 @@ def test_an_embedding_of_another_width_does_not_fit_the_model(plan: Any, changes
     with pytest.raises(InputError, match="768 wide") as caught:
         plan(**changes)
     assert caught.value.code == "embedding-misfit"
+    key = "embedding.continue_from" if changes else "embedding.name"
+    assert caught.value.message.startswith(f"{key}: the embedding")
 
 
 def test_a_name_with_odd_characters_is_cleaned_and_that_is_said(plan: Any) -> None:

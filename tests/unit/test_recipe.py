@@ -24,7 +24,14 @@ from tinv_tui.recipe import (
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {"path": "", "vae": "", "clip_skip": 1, "prediction_type": "auto"},
-    "embedding": {"name": "", "vectors": 1, "init_text": "*", "continue_from": "", "overwrite": False},
+    "embedding": {
+        "name": "",
+        "vectors": 1,
+        "init_text": "*",
+        "continue_from": "",
+        "step_count": "go on",
+        "overwrite": False,
+    },
     "dataset": {
         "path": "",
         "template": "subject_filewords",

@@ -14,7 +14,7 @@ from tinv_tui.recipe import Recipe, all_keys, field_of, make_recipe, parse_value
 
 Mark = Literal["✔", "!", "✖", "~"]
 
-_KEY_OF_CODE = {"too-many-vectors": "embedding.vectors", "embedding-misfit": "embedding.name"}
+_KEY_OF_CODE = {"too-many-vectors": "embedding.vectors"}
 
 
 @dataclass(frozen=True)

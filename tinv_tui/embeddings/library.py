@@ -38,9 +38,10 @@ class Entry:
 def read_all(library: Path) -> list[Entry]:
     """Every file of the library, by name; none is left out because it cannot be read."""
     try:
-        files = sorted(p for p in library.iterdir() if p.is_file() and not p.name.startswith("."))
+        files = [p for p in library.iterdir() if p.is_file() and not p.name.startswith(".")]
     except OSError:
         return []
+    files.sort(key=lambda path: (path.stem.lower(), path.name))
     return [_read_entry(path) for path in files]
 
 

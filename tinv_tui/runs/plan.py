@@ -188,11 +188,12 @@ def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:
     start = starting_embedding(recipe, beside)
     if start is None:
         return recipe.embedding.vectors
+    key = "embedding.continue_from" if recipe.embedding.continue_from else "embedding.name"
     reason = library.misfit(start, model)
     if reason:
         raise InputError(
             "embedding-misfit",
-            f"the embedding {start.name!r} does not fit: {reason}",
+            f"{key}: the embedding {start.name!r} does not fit: {reason}",
             "Train it on a model of its own family.",
         )
     return start.count

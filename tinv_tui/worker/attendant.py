@@ -156,6 +156,7 @@ class RunAttendant:
         recipe, model = self._job.recipe, self._job.model
         rows = state.vectors.detach().cpu().numpy()
         details = {
+            "family": model.base.family.name,
             "init_text": recipe.embedding.init_text,
             "pictures": str(sum(len(b.pictures) for b in self._job.latents.buckets)),
             "seed": str(recipe.training.seed),
