@@ -131,3 +131,20 @@ async def test_help_on_a_field_and_on_the_screen(pictures: Path) -> None:
         await until(pilot, lambda: "want more pictures" in words(pilot.app))
         await pilot.press("escape", "escape", "5")
         await until(pilot, lambda: pilot.app.screen.id == "library")
+
+
+async def test_suggest_fills_the_init_text_with_what_a_captioner_says_of_a_picture(
+    pictures: Path, tmp_path: Path
+) -> None:
+    models = pytest.importorskip("tinv_tui.datasets.captioner_models")
+    captioners = pytest.importorskip("tests.captioners")
+    captioners.save_blip(tmp_path / "home" / "models" / models.BLIP_MODEL)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("f7")
+        await until(pilot, lambda: "blip looks at 001.png" in words(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "the suggestion was stopped" in words(pilot.app))
+        await pilot.press("f7")
+        await until(pilot, lambda: "✔ blip on 002.png" in words(pilot.app), seconds=90)
+        assert screen.form.texts["embedding.init_text"] not in ("", "thing")

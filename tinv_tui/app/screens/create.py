@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Button
 from textual.worker import Worker
 
@@ -32,7 +33,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK, tokenizer_for
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.creation import Creation, create_embedding
-from tinv_tui.runs.jobs import JobBroken, JobCancelled
+from tinv_tui.runs.jobs import JobBroken
 from tinv_tui.runs.suggestion import Suggestion, plan_suggestion, suggest
 
 CreateForm = Form[CheckedCreation]
@@ -50,6 +51,9 @@ class CreateScreen(ModeScreen):
         self._said_of: dict[str, str] = {}
         self._turn = 0
         self._asking: Worker[None] | None = None
+        self._asked: Suggestion | None = None
+        self._asked_at = 0.0
+        self._waiting: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="create-columns"):
@@ -163,7 +167,7 @@ class CreateScreen(ModeScreen):
     @on(Button.Pressed, "#suggest")
     def action_suggest(self) -> None:
         """Fill the init text with what a captioner says of one picture; once more takes the next picture."""
-        if self._asking is not None and self._asking.is_running:
+        if self._asking is not None:
             self.app.bell()
             return
         texts = self.form.texts
@@ -173,35 +177,42 @@ class CreateScreen(ModeScreen):
             self._say("!", f"{error.message}. {error.hint}".strip())
             return
         self._turn += 1
-        self._asking = self.run_worker(self._suggest(asked), group="suggest", exclusive=True, exit_on_error=False)
+        self._asking = self.run_worker(self._suggest(asked), group="suggest", exit_on_error=False)
+        self._waiting = self.set_interval(1.0, self._say_waiting)
+        self._asked, self._asked_at = asked, time.monotonic()
+        self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        if self._asked is not None:
+            seconds = wording.duration(time.monotonic() - self._asked_at)
+            self._say("~", f"{self._asked.captioner} looks at {self._asked.picture.name}, {seconds}; esc stops it")
+
+    def _wait_no_more(self) -> None:
+        """The answer is there, or nobody wants it any more: its process may still take a moment to end."""
+        self._asking = self._asked = None
+        if self._waiting is not None:
+            self._waiting.stop()
 
     async def _suggest(self, asked: Suggestion) -> None:
-        began = time.monotonic()
-
-        def tell() -> None:
-            seconds = wording.duration(time.monotonic() - began)
-            self._say("~", f"{asked.captioner} looks at {asked.picture.name}, {seconds}; esc stops it")
-
-        tell()
-        telling = self.set_interval(1.0, tell)
         try:
             text = await suggest(asked)
-            self.form.put("embedding.init_text", text)
-            self._say("✔", f"{asked.captioner} on {asked.picture.name}; f7 asks about the next picture")
         except InputError as error:
+            self._wait_no_more()
             self._say("!", f"{error.message}. {error.hint}".strip())
         except JobBroken as error:
+            self._wait_no_more()
             self._say("✖", f"no suggestion. {error}")
-        except JobCancelled:
-            pass
-        finally:
-            telling.stop()
+        else:
+            self._wait_no_more()
+            self.form.put("embedding.init_text", text)
+            self._say("✔", f"{asked.captioner} on {asked.picture.name}; f7 asks about the next picture")
 
     def on_key(self, event: events.Key) -> None:
         """Escape ends a suggestion, or steps out of the fields, to where letters are keys."""
         if event.key == "escape":
-            if self._asking is not None and self._asking.is_running:
+            if self._asking is not None:
                 self._asking.cancel()
+                self._wait_no_more()
                 self._say("~", "the suggestion was stopped")
             else:
                 self.set_focus(None)
