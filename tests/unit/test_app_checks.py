@@ -80,6 +80,7 @@ def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
         ("dataset.template", "none"),
         ("dataset.width", "40"),
         ("embedding.name", "a/b"),
+        ("embedding.continue_from", "/there/is/none"),
     ],
 )
 def test_what_only_the_plan_finds_is_said_at_its_field(key: str, text: str, pictures: Path) -> None:

@@ -40,7 +40,7 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
         case "dataset.template":
             return [Offer(name, _first_line(path)) for name, path in paths.template_files().items()]
         case "embedding.name" | "embedding.continue_from":
-            return _of_the_library(texts.get("model.path", ""))
+            return _of_the_library(key, texts.get("model.path", ""))
         case "preprocess.tagger":
             return [Offer(name, _presence(name)) for name in TAGGERS]
         case _:
@@ -72,7 +72,7 @@ def _of_earlier_runs(key: str) -> list[Offer]:
     return found
 
 
-def _of_the_library(model_path: str) -> list[Offer]:
+def _of_the_library(key: str, model_path: str) -> list[Offer]:
     """Every file of the library; those the base model cannot take, and those that cannot be read, with the reason."""
     try:
         model = identify(model_path, Path.cwd()) if model_path.strip() else None
@@ -84,7 +84,10 @@ def _of_the_library(model_path: str) -> list[Offer]:
             found.append(Offer(entry.path.name, reason=entry.reason))
         else:
             reason = library.misfit(entry.embedding, model) if model is not None else ""
-            found.append(Offer(entry.name, in_words(entry.embedding), reason))
+            value = entry.name if key == "embedding.name" else entry.to_continue
+            if not reason and key == "embedding.name" and value != entry.to_continue:
+                value, reason = entry.path.name, "a run can go on from it, but not replace it"
+            found.append(Offer(value, in_words(entry.embedding), reason))
     return found
 
 

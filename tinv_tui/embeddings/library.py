@@ -31,6 +31,11 @@ class Entry:
         return self.path.stem
 
     @property
+    def to_continue(self) -> str:
+        """What ``embedding.continue_from`` says to go on from it: the name, or the path where no name finds it."""
+        return self.name if self.path.suffix == _SUFFIX else str(self.path)
+
+    @property
     def day(self) -> str:
         return self.modified.date().isoformat()
 

@@ -105,7 +105,8 @@ class LibraryScreen(ModeScreen):
             self.app.bell()
             return
         name = row.entry.name
-        before = "" if row.entry.embedding.step == 0 else name
+        is_new = row.entry.embedding.step == 0 and row.entry.to_continue == name
+        before = "" if is_new else row.entry.to_continue
         vectors = str(row.entry.embedding.count)
         self.app.fill_train_form(
             {"embedding.name": name, "embedding.continue_from": before, "embedding.vectors": vectors}
@@ -158,7 +159,7 @@ def _family(held: Embedding) -> str:
 
 
 def _norms_in_short(held: Embedding) -> str:
-    low, high = min(held.norms), max(held.norms)
+    low, high = min(held.norms, default=0.0), max(held.norms, default=0.0)
     return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f}–{high:.2f}"
 
 

@@ -1,0 +1,47 @@
+"""What the form's lists offer of the library: everything, and a reason beside what cannot be taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinv_tui import paths
+from tinv_tui.app.choices import Offer, offers_for
+from tinv_tui.embeddings.files import Embedding, write_embedding
+
+
+@pytest.fixture(autouse=True)
+def shelf() -> Path:
+    """One that is trained, one of SD1, a broken file, and one whose file name no embedding's name leads to."""
+    folder = paths.embeddings_folder()
+    folder.mkdir(parents=True)
+    for name, width, step in (("cat.safetensors", 64, 5), ("dog.SAFETENSORS", 64, 7), ("sd1.safetensors", 768, 0)):
+        held = Embedding(name.partition(".")[0], {"emb_params": np.ones((2, width), np.float32)}, step)
+        write_embedding(folder / name, held)
+    (folder / "broken.safetensors").write_text("half a file")
+    return folder
+
+
+def offered(key: str, model: str = "bundled") -> dict[str, Offer]:
+    return {offer.value: offer for offer in offers_for(key, {"model.path": model})}
+
+
+def test_what_does_not_fit_the_base_model_is_offered_with_the_reason() -> None:
+    found = offered("embedding.name")
+    assert list(found) == ["broken.safetensors", "cat", "dog.SAFETENSORS", "sd1"]
+    assert found["cat"] == Offer("cat", "2 vectors, step 5")
+    assert found["sd1"].reason == "it is 768 wide (SD1), the model takes 64 (SD 1.x)"
+    assert found["broken.safetensors"].reason.startswith("is not a readable")
+
+
+@pytest.mark.parametrize("model", ["", "/not/there"])
+def test_without_a_base_model_nothing_is_a_misfit(model: str) -> None:
+    assert offered("embedding.name", model)["sd1"] == Offer("sd1", "2 vectors, SD1, step 0")
+
+
+def test_a_file_that_no_name_finds_can_be_gone_on_from_by_its_path(shelf: Path) -> None:
+    assert offered("embedding.name")["dog.SAFETENSORS"].reason
+    assert offered("embedding.continue_from")[str(shelf / "dog.SAFETENSORS")].reason == ""
+    assert offered("embedding.continue_from")["cat"].reason == ""
