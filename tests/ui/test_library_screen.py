@@ -67,9 +67,10 @@ async def test_enter_takes_one_to_the_train_screen(key: str, name: str, before: 
         assert isinstance(workbench, Workbench)
         texts = workbench.form.texts
         assert (texts["embedding.name"], texts["embedding.continue_from"]) == (name, before)
-        await until(pilot, lambda: workbench.form.checked.plan is not None)
-        noted = workbench.form.note_at("embedding.continue_from" if before else "embedding.name")
-        assert noted == ("3 vectors, step 500" if before else "created: 2 vectors, step 0")
+        noted = "embedding.continue_from" if before else "embedding.name"
+        said = "3 vectors, step 500" if before else "created: 2 vectors, step 0"
+        await until(pilot, lambda: workbench.form.note_at(noted) == said)
+        assert workbench.form.checked.plan is not None
 
 
 async def test_one_that_cannot_be_trained_is_not_taken(pictures: Path) -> None:

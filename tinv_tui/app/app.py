@@ -60,7 +60,6 @@ class TinvApp(App[None]):
         self._recipe, self._run, self._start = recipe, run, start
         self.control = RunControl(self)
         self.machine_now: MachineNow | None = None
-        self._train: Workbench | None = None
         self._machine = Machine()
 
     # ----- life
@@ -78,7 +77,7 @@ class TinvApp(App[None]):
         recipe, run = await asyncio.to_thread(_opening, self._recipe, self._run, start=self._start)
         if not isinstance(self.screen, Workbench):
             return
-        self._train = workbench = self.screen
+        workbench = self.screen
         await workbench.form_pane.furnish(recipe)
         if run is not None:
             self.control.attach(run)
@@ -135,24 +134,17 @@ class TinvApp(App[None]):
         screen = next(iter(self.get_screen_stack("train")), None)
         return screen.form if isinstance(screen, Workbench) and screen.form_pane.is_furnished else None
 
+    @property
+    def train_texts(self) -> dict[str, str]:
+        """What the fields of the train screen say; nothing before they are there."""
+        return self.train_form.texts if self.train_form is not None else {}
+
     def open_run(self, folder: RunFolder) -> None:
         """Show a run on the train screen."""
         self.control.attach(folder)
         self.switch_mode("train")
         if self.workbench is not None:
             self.workbench.focus_run()
-
-    @property
-    def train_texts(self) -> dict[str, str]:
-        """What the fields of the train screen say; nothing before they are there."""
-        pane = self._train.form_pane if self._train is not None else None
-        return pane.form.texts if pane is not None and pane.is_furnished else {}
-
-    def fill_train_form(self, texts: dict[str, str]) -> None:
-        """Set fields of the train screen, which need not be in sight."""
-        if self._train is not None and self._train.form_pane.is_furnished:
-            for key, text in texts.items():
-                self._train.form.put(key, text)
 
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):

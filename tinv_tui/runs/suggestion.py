@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinv_tui.datasets.captioner_models import default_captioner
 from tinv_tui.datasets.pictures import list_pictures, usable_pictures
 from tinv_tui.errors import InputError
 from tinv_tui.runs.jobs import run_job
@@ -29,11 +29,7 @@ def plan_suggestion(dataset: str, turn: int, base_model: str) -> Suggestion:
         raise InputError("dataset-missing", "dataset.path: no picture to ask about", "Give the folder of pictures.")
     folder = Path.cwd() / Path(dataset).expanduser()
     pictures = usable_pictures(folder, list_pictures(folder))
-    try:
-        captioners = importlib.import_module("tinv_tui.datasets.captioner_models")
-    except ImportError:
-        raise InputError("captioner-missing", "there is no captioner in this version", "Write the words.") from None
-    found = captioners.default_captioner(base_model)
+    found = default_captioner(base_model)
     if found.folder is None:
         raise InputError("captioner-missing", found.missing, f"Get it with: {found.command}" if found.command else "")
     return Suggestion(pictures[turn % len(pictures)].path, found.captioner, found.model)

@@ -160,7 +160,12 @@ class CreateScreen(ModeScreen):
 
     def _made(self, creation: Creation, path: Path) -> None:
         texts = self.form.texts
-        self.app.fill_train_form({key: texts[key] for key in _TAKEN_OVER} | {"embedding.name": creation.name})
+        train = self.app.train_form
+        if train is not None:
+            for key in _TAKEN_OVER:
+                train.put(key, texts[key])
+            train.put("embedding.name", creation.name)
+            train.put("embedding.continue_from", "")
         self.app.control.note(f"created {path}", "good")
         self._say("✔", f"{path.name} is created and selected in Train (f2)")
 

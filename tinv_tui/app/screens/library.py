@@ -108,10 +108,12 @@ class LibraryScreen(ModeScreen):
         is_new = row.entry.embedding.step == 0 and row.entry.to_continue == name
         before = "" if is_new else row.entry.to_continue
         vectors = str(row.entry.embedding.count)
-        self.app.fill_train_form(
-            {"embedding.name": name, "embedding.continue_from": before, "embedding.vectors": vectors}
-        )
-        self.app.action_show("train")
+        train = self.app.train_form
+        if train is not None:
+            train.put("embedding.name", name)
+            train.put("embedding.continue_from", before)
+            train.put("embedding.vectors", vectors)
+            self.app.action_show("train")
 
 
 def _read_rows(model_path: str) -> tuple[Row, ...]:
