@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -68,6 +69,12 @@ class DatasetSection(Section):
     sizes: Literal["bucket", "resize", "crop"] = "bucket"
     """Pictures of another shape: "bucket" trains each at a size of about the same area and its own shape, "resize"
     squeezes it to width x height, "crop" cuts the middle out."""
+    filename_regex: str = ""
+    """Where a picture has no caption file: a regular expression whose matches in the file name, a number in front left out,
+    make its caption, as in [^\\W\\d_]+ for all words. Empty: the name as it stands, if it reads as words ("00003-1-a red
+    fox" says "a red fox"; IMG_1234 says nothing)."""
+    filename_join: str = " "
+    """What is put between the matches of the file name's expression."""
     repeats: int = Field(1, ge=1, le=10000)
     """How often each picture counts in an epoch."""
     flip: bool = False
@@ -176,6 +183,18 @@ class Recipe(Section):
         parse_rates(t.learning_rate, t.steps, t.rate_steps)
         parse_rates(t.clip_schedule, t.steps, t.rate_steps, key="training.clip_schedule")
 
+    def check_pattern(self) -> None:
+        """Raise InputError when the expression for file names is none."""
+        pattern = self.dataset.filename_regex
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise InputError(
+                "regex",
+                f"dataset.filename_regex = {pattern!r}: {error}",
+                "Give a Python regular expression, or nothing.",
+            ) from None
+
 
 REQUIRED = ("model.path", "embedding.name", "dataset.path")
 """Keys without a usable default."""
@@ -209,6 +228,7 @@ def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
     except ValidationError as error:
         raise _from_pydantic(error, values, source) from None
     recipe.check_rates()
+    recipe.check_pattern()
     return recipe
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinv_tui.datasets.captions import read_caption, tidy
+from tinv_tui.datasets.captions import NameCaptions, read_caption, tidy
 
 
 def caption_of(tmp_path: Path, raw: bytes, name: str = "a") -> str | None:
@@ -66,3 +66,43 @@ def test_a_taggers_escapes_are_undone() -> None:
 
 def test_a_caption_is_plain_text_without_weights_or_breaks() -> None:
     assert tidy("(cat:1.2), BREAK [dog]") == "(cat:1.2), BREAK [dog]"
+
+
+@pytest.mark.parametrize(
+    ("stem", "caption"),
+    [
+        ("00003-1-a red fox", "a red fox"),
+        ("a red fox, on snow", "a red fox, on snow"),
+        ("12 mother's well-worn chair", "mother's well-worn chair"),
+        ("çà 猫", "çà 猫"),
+        ("a dog with 3 legs", "a dog with 3 legs"),
+        ("00003-1-", None),
+        ("001", None),
+        ("IMG_1234", None),
+        ("IMG 1234 copy", None),
+        ("DSC00017", None),
+        ("Screenshot 2024-01-02 at 10.11.12", None),
+        ("cat", None),
+        ("cat (1)", None),
+        ("3f2a9c1e-77b0-4c1d", None),
+    ],
+)
+def test_without_an_expression_a_name_is_a_caption_only_if_it_reads_as_words(stem: str, caption: str | None) -> None:
+    assert NameCaptions().caption_of(Path(f"{stem}.png")) == caption
+
+
+@pytest.mark.parametrize(
+    ("pattern", "join", "stem", "caption"),
+    [
+        (r"[^\W\d_]+", " ", "00003-a_red_fox_2", "a red fox"),
+        (r"[^\W\d_]+", ", ", "red_cat", "red, cat"),
+        (r"[a-z]+", "", "red_cat", "redcat"),
+        (r"(\w+)-of-", " ", "cat-of-mine", "cat"),
+        (r"(\w+)-of-(\w+)", " ", "cat-of-mine", "cat mine"),
+        (r"[^\W\d_]+", " ", "00012", None),
+    ],
+)
+def test_all_that_an_expression_finds_in_a_name_is_joined(
+    pattern: str, join: str, stem: str, caption: str | None
+) -> None:
+    assert NameCaptions(pattern, join).caption_of(Path(f"{stem}.png")) == caption

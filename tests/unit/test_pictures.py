@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.pictures import list_pictures, load_for_training, open_upright, usable_pictures
 from tinv_tui.errors import InputError
 
@@ -62,6 +63,13 @@ def test_pictures_come_in_the_order_of_their_names_with_sizes_and_captions(folde
         ("b b.png", 10, 20, "a cat", None),
         ("çà 猫.webp", 12, 20, None, None),
     ]
+
+
+def test_a_caption_file_goes_before_the_name(folder: Path) -> None:
+    for name in ("a red fox", "a blue fox"):
+        Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
+    (folder / "a blue fox.txt").write_text("an owl")
+    assert [entry.caption for entry in list_pictures(folder, NameCaptions())] == ["an owl", "a red fox"]
 
 
 def test_what_is_no_picture_by_name_is_passed_over(folder: Path) -> None:

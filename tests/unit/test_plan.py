@@ -137,7 +137,9 @@ def test_a_plan_of_a_planned_recipe_changes_nothing(plan: Any, tmp_path: Path) -
 def test_a_missing_caption_is_a_warning_where_the_template_wants_captions(plan: Any, pictures: Path) -> None:
     (pictures / "3.txt").unlink()
     assert codes(plan()) == ["caption-missing"]
-    assert message(plan(), "caption-missing").startswith("1 of 5 pictures")
+    assert message(plan(), "caption-missing") == "3.png: no caption; [filewords] is empty for it"
+    (pictures / "4.txt").unlink()
+    assert message(plan(), "caption-missing").startswith("2 of 5 pictures")
     assert plan(dataset__template="subject").warnings == ()
 
 
@@ -145,7 +147,7 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_said(plan: Any, pictures:
     (pictures / "broken.png").touch()
     made = plan()
     assert len(made.pictures) == 5
-    assert message(made, "picture-skipped") == "broken.png: empty file; it is left out"
+    assert message(made, "unreadable") == "broken.png: empty file; it is left out"
 
 
 def test_few_pictures_are_a_warning(plan: Any, pictures: Path) -> None:
@@ -156,6 +158,47 @@ def test_few_pictures_are_a_warning(plan: Any, pictures: Path) -> None:
 @pytest.mark.parametrize(("batch", "repeats", "warned"), [(5, 1, False), (6, 1, True), (6, 2, False)])
 def test_a_step_larger_than_the_set_is_said(plan: Any, batch: int, repeats: int, warned: bool) -> None:
     assert ("batch-large" in codes(plan(training__batch_size=batch, dataset__repeats=repeats))) is warned
+
+
+@pytest.mark.parametrize(("accumulation", "warned"), [(2, False), (3, True)])
+def test_a_step_of_several_batches_that_goes_round_the_set_is_said_and_not_lowered(
+    plan: Any, accumulation: int, warned: bool
+) -> None:
+    made = plan(training__batch_size=2, training__gradient_accumulation=accumulation)
+    assert ("step-large" in codes(made)) is warned
+    assert made.recipe.samples_per_step == 2 * accumulation
+
+
+def test_a_caption_that_says_the_name_is_said(plan: Any, pictures: Path) -> None:
+    (pictures / "2.txt").write_text("a zork on a mat")
+    assert (
+        message(plan(), "caption-placeholder")
+        == "2.png: its caption says zork, which becomes the embedding a second time"
+    )
+    (pictures / "3.txt").write_text("a [name] on a mat")
+    assert "2.png, 3.png" in message(plan(), "caption-placeholder")
+    assert "caption-placeholder" not in codes(plan(dataset__template="subject"))
+
+
+def test_what_headers_tell_of_the_pictures_is_among_the_warnings(plan: Any, pictures: Path) -> None:
+    Image.new("RGB", (32, 24)).save(pictures / "9.png")
+    assert codes(plan()) == ["not-square", "too-small", "caption-missing"]
+
+
+def test_mirror_images_do_not_make_up_for_pictures(plan: Any, pictures: Path) -> None:
+    half = Image.new("RGB", (64, 64), "red")
+    half.paste("blue", (0, 0, 20, 64))
+    half.save(pictures / "0.png")
+    half.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(pictures / "1.png")
+    assert message(plan(), "too-few").startswith("4 pictures, 1 mirror image not counted")
+
+
+def test_a_file_name_that_reads_as_words_is_the_caption_where_there_is_no_file(plan: Any, pictures: Path) -> None:
+    (pictures / "3.png").rename(pictures / "00003-1-a red fox.png")
+    made = plan()
+    assert made.warnings == ()
+    assert made.pictures[1].caption == "a red fox"
+    assert plan(dataset__filename_regex="[a-z]{3,}", dataset__filename_join="+").pictures[1].caption == "red+fox"
 
 
 def test_what_is_odd_about_the_schedule_is_among_the_warnings(plan: Any) -> None:
@@ -172,7 +215,7 @@ def test_the_clipping_schedule_is_heeded_only_when_clipping(plan: Any) -> None:
 
 def test_a_prompt_of_several_chunks_is_said(plan: Any, pictures: Path) -> None:
     (pictures / "2.txt").write_text("a " * 90)
-    assert "2.png" in message(plan(), "prompt-long")
+    assert "2.png" in message(plan(), "caption-long")
 
 
 def test_pictures_of_another_shape_get_a_bucket_of_their_own(plan: Any, pictures: Path) -> None:

@@ -38,6 +38,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "width": 0,
         "height": 0,
         "sizes": "bucket",
+        "filename_regex": "",
+        "filename_join": " ",
         "repeats": 1,
         "flip": False,
         "shuffle_tags": False,
@@ -394,3 +396,8 @@ def test_known_names_stay_names_whatever_lies_beside_the_recipe(tmp_path: Path) 
         "style",
         "my-cat",
     )
+
+
+def test_an_expression_for_file_names_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match=r"dataset\.filename_regex = '\(a'"):
+        make_recipe({"dataset": {"filename_regex": "(a"}})

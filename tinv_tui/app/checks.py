@@ -11,6 +11,7 @@ from tinv_tui.app import wording
 from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_of, vectors_of
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
+from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
@@ -55,7 +56,9 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedReci
     missing = frozenset(key for key in REQUIRED if not texts.get(key, "").strip())
     errors |= dict.fromkeys(missing, "is required")
     notes = _notes(texts, base, beside)
-    pictures, dataset_error = _pictures(texts.get("dataset.path", ""), beside)
+    section = (recipe or base).dataset
+    names = NameCaptions(section.filename_regex, section.filename_join)
+    pictures, dataset_error = _pictures(texts.get("dataset.path", ""), beside, names)
     if dataset_error and "dataset.path" not in errors:
         errors["dataset.path"] = dataset_error
     prompts = _prompt_maker(texts, beside)
@@ -75,11 +78,11 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedReci
     return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts)
 
 
-def _pictures(text: str, beside: Path) -> tuple[tuple[PictureEntry, ...] | None, str]:
+def _pictures(text: str, beside: Path, names: NameCaptions) -> tuple[tuple[PictureEntry, ...] | None, str]:
     if not text.strip():
         return None, ""
     try:
-        return tuple(list_pictures(beside / Path(text).expanduser())), ""
+        return tuple(list_pictures(beside / Path(text).expanduser(), names)), ""
     except InputError as error:
         return None, short(error, "dataset.path")
 

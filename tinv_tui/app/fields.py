@@ -59,6 +59,10 @@ ROWS: Rows = (
     (Field("dataset.latent_sampling", "Sampling", words=_SAMPLING),),
     (Field("dataset.sizes", "Other shapes"),),
     (Field("dataset.shuffle_tags", "shuffle tags"), Field("dataset.drop_out_tags", "Drop-out", 5)),
+    (
+        Field("dataset.filename_regex", "From names", placeholder="names of words"),
+        Field("dataset.filename_join", "join", 5),
+    ),
     (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
     (Field("training.clip", "Clip"), Field("training.clip_schedule", "at", 5)),
     (Field("training.evaluation_samples", "Eval. pics", 4), Field("training.precision", "Numbers", 0, lists=True)),

@@ -22,6 +22,7 @@ _COMMANDS = {
     "save": "steering",
     "preview": "steering",
     "create": "embeddings",
+    "check": "dataset",
     "plan": "checking",
     "inspect": "embeddings",
     "embeddings": "embeddings",

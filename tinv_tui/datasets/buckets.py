@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+SizeMode = Literal["bucket", "resize", "crop"]
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
 
-def training_size(picture: Size, target: Size, sizes: Literal["bucket", "resize", "crop"], grid: int) -> Size:
+def training_size(picture: Size, target: Size, sizes: SizeMode, grid: int) -> Size:
     """The size a picture is trained at: ``target`` itself, or for "bucket" one of its shape and about the target's area.
 
     Sides are multiples of ``grid`` pixels; shapes beyond 3:1 are cut to 3:1.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tinv_tui.datasets.captions import read_caption
+from tinv_tui.datasets.captions import NameCaptions, read_caption
 from tinv_tui.errors import InputError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
@@ -36,12 +37,19 @@ class PictureEntry:
     height: int
     """Pixels, after the camera's orientation is applied."""
     caption: str | None
-    """None when the picture has no caption file."""
+    """None when there is no caption file, nor a file name that stands in for one."""
     problem: str | None = None
+    format: str = ""
+    """Pillow's name of the file format: JPEG, PNG, WEBP, …"""
+    is_turned: bool = False
+    """Whether the camera's orientation turns it."""
 
 
-def list_pictures(folder: Path) -> list[PictureEntry]:
-    """The pictures of a folder in the order of their names, headers read, not the pixels. Raises InputError."""
+def list_pictures(folder: Path, names: NameCaptions | None = None) -> list[PictureEntry]:
+    """The pictures of a folder in the order of their names, headers read, not the pixels. Raises InputError.
+
+    ``names`` says how a file name becomes the caption of a picture that has no caption file; without it, none does.
+    """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InputError(
@@ -51,7 +59,7 @@ def list_pictures(folder: Path) -> list[PictureEntry]:
         files = sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
     except OSError as error:
         raise InputError("dataset-unreadable", f"dataset.path: {error}", "Check the folder's permissions.") from None
-    return [_entry(path) for path in files if path.is_file()]
+    return [_entry(path, names) for path in files if path.is_file()]
 
 
 def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEntry]:
@@ -77,14 +85,15 @@ def _teach_pillow() -> None:
             plugin.register_heif_opener()
 
 
-def _entry(path: Path) -> PictureEntry:
+def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
     _teach_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 width, height = image.size
-                if image.getexif().get(0x0112) in (5, 6, 7, 8):
+                kind, orientation = image.format or "", image.getexif().get(0x0112)
+                if orientation in (5, 6, 7, 8):
                     width, height = height, width
         if width * height > MOST_PIXELS:
             return PictureEntry(path, 0, 0, None, f"too large: {width} x {height} pixels")
@@ -96,7 +105,10 @@ def _entry(path: Path) -> PictureEntry:
         if plugin is not None and path.suffix.lower() not in Image.registered_extensions():
             reason = f"{path.suffix} needs a plugin here: pip install {plugin}"
         return PictureEntry(path, 0, 0, None, reason)
-    return PictureEntry(path, width, height, read_caption(path))
+    caption = read_caption(path)
+    if caption is None and names is not None:
+        caption = names.caption_of(path)
+    return PictureEntry(path, width, height, caption, format=kind, is_turned=orientation in range(2, 9))
 
 
 def _is_empty(path: Path) -> bool:
@@ -106,15 +118,16 @@ def _is_empty(path: Path) -> bool:
         return False
 
 
-def open_upright(path: Path, reduction: int = 1) -> Image.Image:
+def open_upright(path: Path, reduction: int = 1, *, at_least: int | None = None) -> Image.Image:
     """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError.
 
     A JPEG whose sides are multiples of ``reduction`` (1, 2, 4 or 8) is decoded at that part of its size, which is faster.
+    With ``at_least`` any JPEG may come smaller than it is, its shorter side no less than so many pixels.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _open_upright(path, reduction)
+            return _open_upright(path, reduction, at_least)
     except OSError:
         raise
     except Exception as error:  # any decoder may fail in its own way on a broken file
@@ -129,7 +142,7 @@ def open_flat(path: Path, background: str = "white", reduction: int = 1) -> Imag
     return image
 
 
-def _open_upright(path: Path, reduction: int) -> Image.Image:
+def _open_upright(path: Path, reduction: int, at_least: int | None) -> Image.Image:
     _teach_pillow()
     with Image.open(path) as image:
         width, height = image.size
@@ -137,6 +150,9 @@ def _open_upright(path: Path, reduction: int) -> Image.Image:
             raise OSError(f"{path} is too large to open safely")
         if reduction > 1 and width % reduction == 0 == height % reduction:
             image.draft(None, (width // reduction, height // reduction))  # only JPEG can, and has a method that does
+        elif at_least is not None:
+            scale = at_least / min(width, height)
+            image.draft(None, (math.ceil(width * scale), math.ceil(height * scale)))
         image.load()
         turned = ImageOps.exif_transpose(image)
         if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinv_tui import paths
-from tinv_tui.datasets.buckets import Size, group_by_size, training_size
+from tinv_tui.datasets.buckets import Size, group_by_size
+from tinv_tui.datasets.captions import NameCaptions
+from tinv_tui.datasets.checks import CheckSettings, check_headers
+from tinv_tui.datasets.findings import by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures
-from tinv_tui.datasets.templates import FILEWORDS, NAME, fill_template, read_template
+from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
 from tinv_tui.models.families import BaseModel, check_vae, identify
-from tinv_tui.models.tokenizer import CHUNK, tokenizer_for
+from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
 from tinv_tui.schedule import Plan, parse_rates
 
-FEW_PICTURES = 5
 _LIBRARY_BYTES = 450_000_000
 """Of a worker that has done nothing yet."""
 
@@ -84,11 +86,9 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
     folder = Path(recipe.dataset.path)
-    listed = list_pictures(folder)
+    listed = list_pictures(folder, NameCaptions(recipe.dataset.filename_regex, recipe.dataset.filename_join))
     pictures = usable_pictures(folder, listed)
-    warnings += _picture_warnings(listed, len(pictures))
     template = read_template(paths.find_template(recipe.dataset.template, beside))
-    warnings += _caption_warnings(template, pictures)
 
     width = recipe.dataset.width or model.native_size
     height = recipe.dataset.height or model.native_size
@@ -116,9 +116,18 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
         )
     if recipe.model.vae:
         check_vae(Path(recipe.model.vae), model)
-    sizes = [
-        training_size((p.width, p.height), (width, height), recipe.dataset.sizes, model.size_grid) for p in pictures
-    ]
+    settings = CheckSettings(
+        width,
+        height,
+        recipe.dataset.sizes,
+        model.size_grid,
+        template,
+        name,
+        values["embedding"]["vectors"],
+        tokenizer_for(model.tokenizer_folder),
+    )
+    warnings += _dataset_warnings(listed, len(pictures), settings)
+    sizes = [settings.size_of(picture) for picture in pictures]
     rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
     clips = parse_rates(
         recipe.training.clip_schedule, recipe.training.steps, recipe.training.rate_steps, key="training.clip_schedule"
@@ -136,7 +145,14 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
                 f"a batch of {recipe.training.batch_size} is drawn from {said_of}: some come up twice in it",
             )
         )
-    warnings += _token_warnings(model, values["embedding"]["name"], values["embedding"]["vectors"], template, pictures)
+    elif recipe.samples_per_step > len(pictures) * recipe.dataset.repeats:
+        warnings.append(
+            (
+                "step-large",
+                f"a step of {recipe.training.gradient_accumulation} batches of {recipe.training.batch_size} goes through "
+                f"the {len(pictures)} pictures more than once",
+            )
+        )
     return RunPlan(
         recipe=Recipe.model_validate(values),
         model=model,
@@ -214,35 +230,7 @@ def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
     return embedding if embedding.step == 0 else None
 
 
-def _picture_warnings(listed: list[PictureEntry], usable: int) -> list[tuple[str, str]]:
-    found = [("picture-skipped", f"{p.path.name}: {p.problem}; it is left out") for p in listed if p.problem]
-    if usable < FEW_PICTURES:
-        found.append(("too-few", f"{usable} pictures: {FEW_PICTURES} or more give a better embedding"))
-    return found
-
-
-def _caption_warnings(template: list[str], pictures: list[PictureEntry]) -> list[tuple[str, str]]:
-    bare = sum(p.caption is None for p in pictures)
-    if bare and any(FILEWORDS in line for line in template):
-        return [
-            ("caption-missing", f"{bare} of {len(pictures)} pictures have no caption; [filewords] is empty for them")
-        ]
-    return []
-
-
-def _token_warnings(
-    model: BaseModel, name: str, vectors: int, template: list[str], pictures: list[PictureEntry]
-) -> list[tuple[str, str]]:
-    tokenizer = tokenizer_for(model.tokenizer_folder)
-    longest = max(template, key=len)
-    long = [
-        p.path.name for p in pictures if len(tokenizer.chunks(fill_template(longest, p.caption), name, vectors)) > 1
-    ]
-    if long:
-        return [
-            (
-                "prompt-long",
-                f"{len(long)} prompts are longer than {CHUNK} tokens and take several chunks ({long[0]}, …)",
-            )
-        ]
-    return []
+def _dataset_warnings(listed: list[PictureEntry], usable: int, settings: CheckSettings) -> list[tuple[str, str]]:
+    """What the headers and captions tell, each kind once; ``tinv-tui check`` looks at the pixels too."""
+    found = [finding for finding in check_headers(listed, settings) if finding.severity != "information"]
+    return [(code, in_one_line(alike, usable)) for code, alike in by_code(found).items()]

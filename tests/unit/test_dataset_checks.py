@@ -1,0 +1,366 @@
+"""What is told of a dataset: each fault by its code, and no fault where there is none."""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tinv_tui.datasets.checks import CheckSettings, check_dataset, check_headers
+from tinv_tui.datasets.findings import KINDS, Finding, by_code, in_one_line
+from tinv_tui.datasets.looks import look_at, look_at_all
+from tinv_tui.datasets.pictures import list_pictures
+from tinv_tui.datasets.variety import measure_variety
+from tinv_tui.models import bundled
+from tinv_tui.models.tokenizer import tokenizer_for
+
+SIDE = 256
+SETTINGS = CheckSettings(SIDE, SIDE, template=("a photo of [name]",))
+PHOTOS = Path(os.environ.get("TINV_TEST_DATA", "/nowhere")) / "photos"
+SETS = ("berry_bowl", "dog", "red_cartoon", "robot_toy", "vase")
+
+needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="TINV_TEST_DATA names no folder with photos")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "pictures"
+    made.mkdir()
+    return made
+
+
+@cache
+def _scene(seed: int, size: tuple[int, int], tint: tuple[float, float, float]) -> Image.Image:
+    chance = np.random.default_rng(seed)
+    fy, fx = np.fft.fftfreq(size[1])[:, None], np.fft.fftfreq(size[0])[None]
+    fall = np.maximum(np.hypot(fy, fx), 1 / max(size)) ** -1.45
+    grey = np.fft.ifft2(np.fft.fft2(chance.standard_normal(size[::-1])) * fall).real
+    grey = np.clip(128 + 45 * (grey - grey.mean()) / grey.std(), 0, 255)
+    return Image.fromarray((grey[..., None] * np.array(tint)).astype(np.uint8))
+
+
+def scene(seed: int, size: tuple[int, int] = (SIDE, SIDE), tint: tuple[float, float, float] = (1, 1, 1)) -> Image.Image:
+    """A picture with the spectrum of a photograph: detail at every scale."""
+    return _scene(seed, size, tint).copy()
+
+
+TINTS = ((1, 0.4, 0.3), (0.3, 0.9, 0.4), (0.4, 0.5, 1), (0.9, 0.9, 0.3), (0.6, 0.6, 0.6), (0.2, 0.3, 0.3))
+
+
+def fill(folder: Path, count: int = 5) -> None:
+    """A set that has nothing wrong with it."""
+    for number in range(count):
+        scene(number, tint=TINTS[number]).save(folder / f"good{number}.png")
+
+
+def found(folder: Path, settings: CheckSettings = SETTINGS) -> list[Finding]:
+    return check_dataset(list_pictures(folder), settings)
+
+
+def codes(folder: Path, name: str, settings: CheckSettings = SETTINGS) -> list[str]:
+    return [f.code for f in found(folder, settings) if f.file is not None and f.file.name == name]
+
+
+def of_the_set(folder: Path) -> list[str]:
+    return [f.code for f in found(folder) if f.file is None]
+
+
+def message(folder: Path, code: str, settings: CheckSettings = SETTINGS) -> str:
+    return next(f.message for f in found(folder, settings) if f.code == code)
+
+
+def test_a_good_set_has_no_finding(folder: Path) -> None:
+    fill(folder)
+    assert found(folder) == []
+
+
+# ----- how many
+
+
+def test_under_5_pictures_are_too_few_which_is_a_warning(folder: Path) -> None:
+    fill(folder, 4)
+    (finding,) = found(folder)
+    assert (finding.code, finding.severity, finding.file) == ("too-few", "warning", None)
+    assert finding.message.startswith("4 pictures")
+
+
+def test_mirror_images_are_not_counted(folder: Path) -> None:
+    fill(folder, 4)
+    scene(1, tint=TINTS[1]).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "good1-1.png")
+    assert of_the_set(folder) == ["too-few"]
+    assert message(folder, "too-few").startswith("4 pictures, 1 mirror image not counted")
+    assert message(folder, "mirror-image") == "the mirror image of good1-1.png"
+
+
+@pytest.mark.parametrize("names", [[], ["a.png"]])
+def test_no_usable_picture_is_an_error(folder: Path, names: list[str]) -> None:
+    for name in names:
+        (folder / name).touch()
+    (whole,) = [f for f in found(folder) if f.file is None]
+    assert (whole.code, whole.severity) == ("dataset-empty", "error")
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_and_not_counted(folder: Path) -> None:
+    fill(folder)
+    data = io.BytesIO()
+    scene(1).save(data, "JPEG")
+    (folder / "good0.png").unlink()
+    (folder / "cut.jpg").write_bytes(data.getvalue()[:3000])
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("404")
+    assert {f.file.name: f.severity for f in found(folder) if f.code == "unreadable" and f.file} == dict.fromkeys(
+        ("cut.jpg", "empty.png", "text.png"), "error"
+    )
+    assert message(folder, "too-few").startswith("4 pictures")
+
+
+# ----- shape, size, format
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"), [("bucket", "trained at"), ("crop", "middle is cut out"), ("resize", "squeezed")]
+)
+def test_what_becomes_of_a_picture_that_is_not_square_is_said(folder: Path, sizes: Any, said: str) -> None:
+    fill(folder)
+    scene(9, (2 * SIDE, SIDE)).save(folder / "wide.png")
+    settings = CheckSettings(SIDE, SIDE, sizes, template=SETTINGS.template)
+    assert codes(folder, "wide.png", settings)[0] == "not-square"
+    assert said in message(folder, "not-square", settings)
+
+
+def test_a_picture_smaller_than_it_is_trained_at_is_too_small(folder: Path) -> None:
+    fill(folder)
+    scene(9, (SIDE - 8, SIDE - 8)).save(folder / "small.png")
+    assert codes(folder, "small.png") == ["too-small"]
+    assert message(folder, "too-small") == "248 × 248, too small: it is enlarged to 256 × 256"
+
+
+def test_a_picture_of_another_size_than_the_runs_is_information(folder: Path) -> None:
+    fill(folder)
+    scene(9, (SIDE + 64, SIDE + 64)).save(folder / "large.png")
+    assert codes(folder, "large.png") == ["size-differs"]
+    assert KINDS["size-differs"].severity == "information"
+
+
+def test_neither_jpeg_nor_png_is_information(folder: Path) -> None:
+    fill(folder)
+    scene(9).save(folder / "a.webp", lossless=True)
+    scene(10).save(folder / "b.jpg", quality=95)
+    assert codes(folder, "a.webp") == ["format"]
+    assert codes(folder, "b.jpg") == []
+    assert KINDS["format"].severity == "information"
+
+
+def test_a_picture_the_camera_marked_as_turned_is_information(folder: Path) -> None:
+    fill(folder)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scene(9).save(folder / "turned.jpg", exif=exif, quality=95)
+    assert codes(folder, "turned.jpg") == ["turned"]
+
+
+def test_transparency_is_told_only_where_something_shows_through(folder: Path) -> None:
+    fill(folder)
+    clear = scene(8).convert("RGBA")
+    clear.save(folder / "a.png")
+    assert codes(folder, "a.png") == []
+    clear.putpixel((3, 3), (0, 0, 0, 40))
+    clear.save(folder / "a.png")
+    assert codes(folder, "a.png") == ["alpha"]
+
+
+# ----- sharpness
+
+
+def test_a_blurred_picture_is_told(folder: Path) -> None:
+    fill(folder)
+    scene(9).filter(ImageFilter.GaussianBlur(3)).save(folder / "soft.png")
+    assert codes(folder, "soft.png") == ["blurred"]
+
+
+@pytest.mark.parametrize("factor", [2, 2.5, 4])
+@pytest.mark.parametrize("how", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
+def test_an_enlarged_picture_is_told_from_a_blurred_one(folder: Path, factor: float, how: Image.Resampling) -> None:
+    fill(folder)
+    small = round(SIDE / factor)
+    scene(9, (small, small)).resize((SIDE, SIDE), how).save(folder / "big.png")
+    assert codes(folder, "big.png") == ["upscaled"]
+
+
+def test_a_picture_enlarged_pixel_by_pixel_is_told(folder: Path) -> None:
+    fill(folder)
+    scene(9, (64, 64)).resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / "big.png")
+    assert codes(folder, "big.png") == ["upscaled"]
+
+
+def test_softness_that_the_training_size_does_not_show_is_not_told(folder: Path) -> None:
+    fill(folder)
+    scene(9, (4 * SIDE, 4 * SIDE)).filter(ImageFilter.GaussianBlur(1.5)).save(folder / "huge.png")
+    assert codes(folder, "huge.png") == ["size-differs"]
+
+
+def test_a_sharp_subject_before_a_blurred_background_is_not_blurred(folder: Path) -> None:
+    fill(folder)
+    picture = scene(9).filter(ImageFilter.GaussianBlur(6))
+    picture.paste(scene(10).crop((0, 0, 160, 160)), (48, 48))
+    picture.save(folder / "portrait.png")
+    assert codes(folder, "portrait.png") == []
+
+
+def test_a_picture_of_one_colour_is_not_called_blurred(folder: Path) -> None:
+    fill(folder)
+    Image.new("RGB", (SIDE, SIDE), "orange").save(folder / "flat.png")
+    assert codes(folder, "flat.png") == []
+
+
+@pytest.mark.parametrize(("quality", "told"), [(10, True), (30, True), (75, False), (95, False)])
+def test_heavy_compression_is_read_off_the_jpegs_tables(folder: Path, quality: int, told: bool) -> None:
+    fill(folder)
+    scene(9).save(folder / "a.jpg", quality=quality)
+    assert look_at(folder / "a.jpg", SIDE).quality == pytest.approx(quality, abs=1)
+    assert ("compressed" in codes(folder, "a.jpg")) is told
+
+
+# ----- alike
+
+
+def test_near_duplicates_name_each_other(folder: Path) -> None:
+    fill(folder)
+    scene(1, tint=TINTS[1]).resize((300, 300)).point(lambda v: min(255, v + 12)).save(folder / "zcopy.jpg", quality=80)
+    assert "near-duplicate" in codes(folder, "zcopy.jpg")
+    assert message(folder, "near-duplicate") == "nearly the same picture as good1.png"
+
+
+def test_flat_pictures_of_other_colours_are_no_duplicates(folder: Path) -> None:
+    for colour in ("red", "green", "blue", "white", "black"):
+        Image.new("RGB", (SIDE, SIDE), colour).save(folder / f"{colour}.png")
+    assert found(folder) == []
+
+
+def crops(picture: Image.Image, folder: Path, seed: int) -> Path:
+    """Five random crops of one picture, as people make them to have enough."""
+    chance = np.random.default_rng(seed)
+    folder.mkdir()
+    for number in range(5):
+        side = int(min(picture.size) * chance.uniform(0.6, 0.9))
+        left, top = (int(chance.integers(0, edge - side + 1)) for edge in picture.size)
+        picture.crop((left, top, left + side, top + side)).resize((512, 512)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_five_crops_of_one_picture_are_low_in_variety_and_the_message_says_what_to_vary(tmp_path: Path) -> None:
+    folder = crops(scene(4, (700, 700), (1, 0.7, 0.5)), tmp_path / "crops", 1)
+    assert "low-variety" in of_the_set(folder)
+    said = message(folder, "low-variety") + KINDS["low-variety"].hint
+    assert all(word in said for word in ("lighting", "angle", "composition", "expression"))
+
+
+@needs_photos
+@pytest.mark.parametrize("name", SETS)
+def test_a_real_set_has_nothing_wrong_with_its_pixels(name: str) -> None:
+    settings = CheckSettings(512, 512, template=SETTINGS.template)
+    allowed = {"size-differs", "too-few"}
+    assert {f.code for f in found(PHOTOS / name, settings)} <= allowed
+
+
+@needs_photos
+@pytest.mark.parametrize("name", SETS)
+def test_five_crops_of_a_real_photo_are_low_in_variety(name: str, tmp_path: Path) -> None:
+    with Image.open(PHOTOS / name / "01.jpg") as photo:
+        folder = crops(photo.convert("RGB"), tmp_path / "crops", 2)
+    looks = [look for look in look_at_all(sorted(folder.iterdir()), 512) if not isinstance(look, OSError)]
+    assert measure_variety(looks).is_low
+
+
+@needs_photos
+def test_real_sets_keep_their_distance_from_the_threshold() -> None:
+    likeness = [
+        measure_variety([look_at(path, 512) for path in sorted((PHOTOS / name).glob("*.jpg"))]).likeness
+        for name in SETS
+    ]
+    assert max(likeness) < 0.88
+
+
+# ----- captions
+
+CAPTIONED = CheckSettings(SIDE, SIDE, template=("a photo of [name], [filewords]",), name="zork")
+
+
+def test_a_missing_caption_is_told_where_the_template_wants_one(folder: Path) -> None:
+    fill(folder)
+    (folder / "good0.txt").write_text("red, on a mat")
+    assert codes(folder, "good0.png", CAPTIONED) == []
+    assert codes(folder, "good1.png", CAPTIONED) == ["caption-missing"]
+    assert codes(folder, "good1.png") == []
+
+
+@pytest.mark.parametrize("tokenizer", [None, tokenizer_for(bundled.FOLDER / "tokenizer")])
+def test_an_over_long_caption_is_told_and_nothing_of_it_is_cut(folder: Path, tokenizer: Any) -> None:
+    fill(folder, 1)
+    (folder / "good0.txt").write_text("red, " * 40)
+    settings = CheckSettings(SIDE, SIDE, template=CAPTIONED.template, name="zork", vectors=4, tokenizer=tokenizer)
+    assert codes(folder, "good0.png", settings) == ["caption-long"]
+    assert "2 chunks of 75, nothing is cut" in message(folder, "caption-long", settings)
+
+
+@pytest.mark.parametrize(("caption", "told"), [("a [name] on a mat", True), ("Zork, red", True), ("zorkish", False)])
+def test_a_caption_that_holds_the_placeholder_is_told(folder: Path, caption: str, told: bool) -> None:
+    fill(folder, 1)
+    (folder / "good0.txt").write_text(caption)
+    assert ("caption-placeholder" in codes(folder, "good0.png", CAPTIONED)) is told
+
+
+# ----- how it is told
+
+
+def test_headers_alone_tell_what_needs_no_pixels(folder: Path) -> None:
+    scene(9, (100, 80)).save(folder / "a.gif")
+    (folder / "b.png").touch()
+    told = [(f.file.name if f.file else None, f.code) for f in check_headers(list_pictures(folder), CAPTIONED)]
+    assert told == [
+        ("a.gif", "not-square"),
+        ("a.gif", "too-small"),
+        ("a.gif", "format"),
+        ("a.gif", "caption-missing"),
+        ("b.png", "unreadable"),
+        (None, "too-few"),
+    ]
+
+
+def test_several_findings_of_a_kind_are_told_in_one_line(folder: Path) -> None:
+    fill(folder)
+    groups = by_code(found(folder, CAPTIONED))
+    assert in_one_line(groups["caption-missing"], 5) == "5 of 5 pictures have no caption (good0.png, good1.png, …)"
+
+
+def test_every_kind_says_what_to_do() -> None:
+    assert all(kind.hint.endswith(".") for kind in KINDS.values())
+
+
+def test_progress_is_told_and_what_it_raises_ends_the_check(folder: Path) -> None:
+    fill(folder)
+    told: list[tuple[int, int]] = []
+    check_dataset(list_pictures(folder), SETTINGS, progress=lambda done, total: told.append((done, total)))
+    assert told == [(number, 5) for number in range(1, 6)]
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_dataset(list_pictures(folder), SETTINGS, progress=stop)
+
+
+def test_a_picture_is_looked_at_once_until_its_file_changes(folder: Path) -> None:
+    fill(folder, 1)
+    path = folder / "good0.png"
+    first = look_at(path, SIDE)
+    assert look_at(path, SIDE) is first
+    scene(7).save(path)
+    os.utime(path, ns=(1, 1))
+    assert look_at(path, SIDE) is not first

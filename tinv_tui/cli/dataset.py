@@ -1,0 +1,153 @@
+"""``check``: what is wrong with a dataset."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from tinv_tui import paths
+from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json
+from tinv_tui.datasets.captions import NameCaptions
+from tinv_tui.datasets.checks import CheckSettings, check_dataset
+from tinv_tui.datasets.findings import Finding, by_code, in_one_line
+from tinv_tui.datasets.pictures import list_pictures
+from tinv_tui.datasets.templates import read_template
+from tinv_tui.models.families import identify
+from tinv_tui.models.tokenizer import tokenizer_for
+from tinv_tui.recipe import DatasetSection, field_of, make_recipe
+
+_MARKS = {"error": "✖", "warning": "!", "information": "·"}
+_SAME_FOR_ALL = {"caption-missing", "size-differs", "format", "turned"}
+"""Said once where many pictures have it: the files are in the JSON."""
+_SIZE_WITHOUT_MODEL = 512
+_QUIET_SECONDS = 1.0
+
+
+def _help(key: str, more: str = "") -> str:
+    return " ".join((field_of(key).description or "").split()) + more
+
+
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option(
+    "--model", default="", help=f"{_help('model.path').removesuffix(' Required.')} Without it sizes are for 512."
+)
+@click.option("--width", type=int, default=0, help=_help("dataset.width"))
+@click.option("--height", type=int, default=0, help=_help("dataset.height"))
+@click.option("--sizes", type=click.Choice(["bucket", "resize", "crop"]), default="bucket", help=_help("dataset.sizes"))
+@click.option("--template", default=DatasetSection().template, show_default=True, help=_help("dataset.template"))
+@click.option("--name", default="", help=_help("embedding.name").replace(" Required.", ""))
+@click.option("--vectors", type=int, default=1, show_default=True, help=_help("embedding.vectors"))
+@click.option("--filename-regex", default="", help=_help("dataset.filename_regex"))
+@click.option("--filename-join", default=" ", help=_help("dataset.filename_join"))
+def _check(
+    dataset: Path,
+    model: str,
+    width: int,
+    height: int,
+    sizes: str,
+    template: str,
+    name: str,
+    vectors: int,
+    filename_regex: str,
+    filename_join: str,
+    as_json: bool,
+) -> None:
+    """What is wrong with the pictures of a folder, and what to do about it. Exit code 2 when none can be used."""
+    section = {
+        "width": width,
+        "height": height,
+        "sizes": sizes,
+        "filename_regex": filename_regex,
+        "filename_join": filename_join,
+    }
+    wanted = make_recipe({"dataset": section, "embedding": {"vectors": vectors, "name": name}}, "check")
+    base = identify(model, Path.cwd()) if model else None
+    native = base.native_size if base is not None else _SIZE_WITHOUT_MODEL
+    settings = CheckSettings(
+        width=wanted.dataset.width or native,
+        height=wanted.dataset.height or native,
+        sizes=wanted.dataset.sizes,
+        grid=base.size_grid if base is not None else 64,
+        template=read_template(paths.find_template(template, Path.cwd())),
+        name=wanted.embedding.name,
+        vectors=wanted.embedding.vectors,
+        tokenizer=tokenizer_for(base.tokenizer_folder) if base is not None else None,
+    )
+    folder = dataset.expanduser().absolute()
+    entries = list_pictures(folder, NameCaptions(filename_regex, filename_join))
+    findings = check_dataset(entries, settings, progress=_Progress())
+    unreadable = {finding.file for finding in findings if finding.code == "unreadable"}
+    content = {
+        "dataset": str(folder),
+        "images": len(entries) - len(unreadable),
+        "width": settings.width,
+        "height": settings.height,
+        "problems": [_as_json(finding, folder) for finding in findings],
+    }
+    if not as_json:
+        _print(findings, folder, len(entries) - len(unreadable), f"{settings.width} × {settings.height}")
+    nothing = next((finding for finding in findings if finding.code == "dataset-empty"), None)
+    if nothing is not None:
+        raise JobFailed(nothing.code, f"{folder}: {nothing.message}", nothing.hint, EXIT_INPUT, content)
+    if as_json:
+        print_json(content)
+
+
+def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
+    """What is about the whole set has the folder as its file."""
+    return {
+        "file": str(finding.file or folder),
+        "code": finding.code,
+        "message": finding.message,
+        "severity": finding.severity,
+        "hint": finding.hint,
+    }
+
+
+def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
+    click.echo(f"{folder}: {images} picture{'' if images == 1 else 's'}, for training at {size}\n")
+    alike = {code: found for code, found in by_code(findings).items() if code in _SAME_FOR_ALL and len(found) > 3}
+    width = max((len(f.file.name) for f in findings if f.file is not None and f.code not in alike), default=0)
+    for finding in findings:
+        if finding.file is not None and finding.code not in alike:
+            click.echo(f"{_MARKS[finding.severity]} {finding.file.name:<{min(width, 32)}}  {finding.message}")
+    for found in alike.values():
+        click.echo(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
+    for finding in findings:
+        if finding.file is None and finding.code != "dataset-empty":
+            click.echo(f"{_MARKS[finding.severity]} {finding.message}")
+    hints = {finding.code: finding.hint for finding in findings if finding.severity == "warning"}
+    if hints:
+        click.echo("\nwhat to do")
+        for code, hint in hints.items():
+            click.echo(f"  {code:<20} {hint}")
+    counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _MARKS}
+    words = {"error": "errors", "warning": "warnings", "information": "for information"}
+    said = ", ".join(f"{count} {words[severity]}" for severity, count in counts.items() if count)
+    click.echo(f"\n{said}" if said else "nothing to complain about")
+
+
+class _Progress:
+    """One line on stderr that is written over, once the check has taken a moment; in a log, a line now and then."""
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        wait = 0.2 if self._is_terminal else 10.0
+        if now - self._began < _QUIET_SECONDS or (now - self._said < wait and done < total):
+            return
+        self._said, rate = now, done / (now - self._began)
+        line = f"looked at {done} of {total} pictures, {rate:.0f}/s, {duration((total - done) / rate)} left"
+        if self._is_terminal:
+            click.echo(f"\r\x1b[K{line if done < total else ''}", nl=False, err=True)
+        elif done < total:
+            click.echo(line, err=True)
+
+
+check = command("check")(_check)
