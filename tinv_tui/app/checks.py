@@ -12,6 +12,8 @@ from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_o
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
 from tinv_tui.datasets.captions import NameCaptions
+from tinv_tui.datasets.checks import CheckSettings, check_headers
+from tinv_tui.datasets.findings import Finding
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
@@ -20,6 +22,8 @@ from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.schedule import parse_rates
+
+_SIZE_WITHOUT_MODEL = 512
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,14 @@ class PromptMaker:
 
 @dataclass(frozen=True)
 class CheckedRecipe(Checked):
-    """The outcome, and for the dataset pane the pictures and what prompts they become."""
+    """The outcome, and for the dataset pane the pictures, what prompts they become and what they are checked for."""
 
     plan: RunPlan | None = None
     pictures: tuple[PictureEntry, ...] | None = None
     prompts: PromptMaker | None = None
+    settings: CheckSettings | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the headers of the pictures tell; a closer look takes longer."""
 
 
 def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedRecipe:
@@ -75,7 +82,23 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedReci
             else:
                 facts = (("✖", f"{error.message}. {error.hint}".strip()),)
                 errors[""] = error.message
-    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts)
+    settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
+    findings = tuple(check_headers(pictures, settings)) if pictures else ()
+    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts, settings, findings)
+
+
+def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:
+    """What the dataset is checked for; sizes are those of SD 1.x while the base model is not known."""
+    return CheckSettings(
+        width=recipe.dataset.width or _SIZE_WITHOUT_MODEL,
+        height=recipe.dataset.height or _SIZE_WITHOUT_MODEL,
+        sizes=recipe.dataset.sizes,
+        grid=plan.model.size_grid if plan is not None else 64,
+        template=prompts.lines if prompts is not None else CheckSettings.template,
+        name=prompts.name if prompts is not None else "",
+        vectors=prompts.vectors if prompts is not None else 1,
+        tokenizer=prompts.tokenizer if prompts is not None else None,
+    )
 
 
 def _pictures(text: str, beside: Path, names: NameCaptions) -> tuple[tuple[PictureEntry, ...] | None, str]:

@@ -71,7 +71,7 @@ def _check(
         height=wanted.dataset.height or native,
         sizes=wanted.dataset.sizes,
         grid=base.size_grid if base is not None else 64,
-        template=read_template(paths.find_template(template, Path.cwd())),
+        template=tuple(read_template(paths.find_template(template, Path.cwd()))),
         name=wanted.embedding.name,
         vectors=wanted.embedding.vectors,
         tokenizer=tokenizer_for(base.tokenizer_folder) if base is not None else None,

@@ -32,7 +32,7 @@ class CheckSettings:
     height: int
     sizes: SizeMode = "bucket"
     grid: int = 64
-    template: Sequence[str] = (f"{NAME}, {FILEWORDS}",)
+    template: tuple[str, ...] = (f"{NAME}, {FILEWORDS}",)
     name: str = ""
     vectors: int = 1
     tokenizer: PromptTokenizer | None = None

@@ -59,7 +59,7 @@ KINDS: dict[str, Kind] = {
     ),
     "alpha": Kind(
         "warning",
-        "see-through",
+        "clear",
         "have transparent parts",
         "They are trained on white. dataset.alpha_as_weight makes what is transparent count less.",
     ),

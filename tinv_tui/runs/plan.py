@@ -121,7 +121,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
         height,
         recipe.dataset.sizes,
         model.size_grid,
-        template,
+        tuple(template),
         name,
         values["embedding"]["vectors"],
         tokenizer_for(model.tokenizer_folder),

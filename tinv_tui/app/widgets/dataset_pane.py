@@ -1,4 +1,4 @@
-"""The pictures of the dataset: a list, the chosen one in half cells, its caption, and the prompt it becomes."""
+"""The pictures of the dataset: a list, the chosen one in half cells, its caption, the prompt it becomes, what is wrong."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 
+from tinv_tui.app.closer_look import look_closer
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.row_list import RowList
-from tinv_tui.app.wording import Line, cut, cut_path
+from tinv_tui.app.wording import Line, Piece, cut, cut_path
 
 if TYPE_CHECKING:
     from tinv_tui.app.checks import CheckedRecipe, PromptMaker
+    from tinv_tui.datasets.checks import CheckSettings
+    from tinv_tui.datasets.findings import Finding
     from tinv_tui.datasets.pictures import PictureEntry
 
-_NAME_WIDTH = 16
+_NAME_WIDTH, _LEAST_NAME_WIDTH = 16, 7
+_SAID_WIDTH = 14
+"""What is said of a picture beside its name and size takes so much."""
+_MARKS = {"error": ("✖", "bad"), "warning": ("!", "warning"), "information": ("·", "label")}
+_LESS_TELLING = ("caption-missing", "not-square")
+"""Shown beside a file only where there is nothing else: the row says so already."""
 
 
 class DatasetPane(Pane):
@@ -30,11 +38,15 @@ class DatasetPane(Pane):
         self._prompts: PromptMaker | None = None
         self._sizes: dict[int, tuple[int, int]] = {}
         self._path = ""
+        self._findings: dict[Path | None, list[Finding]] = {}
+        self._asked: tuple[tuple[PictureEntry, ...], CheckSettings | None] = ((), None)
+        self._looking = ""
 
     def compose(self) -> ComposeResult:
         yield RowList(id="pictures")
         yield Picture(id="chosen-picture", empty="no pictures yet")
         yield Lines(id="caption")
+        yield Lines(id="findings")
 
     @property
     def pictures(self) -> RowList:
@@ -48,6 +60,15 @@ class DatasetPane(Pane):
     def caption(self) -> Lines:
         return self.query_one("#caption", Lines)
 
+    @property
+    def findings(self) -> Lines:
+        return self.query_one("#findings", Lines)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the pixels are still being looked through."""
+        return bool(self._looking)
+
     def show(self, checked: CheckedRecipe, path: str) -> None:
         """What a check of the form found."""
         self._pictures = checked.pictures or ()
@@ -56,8 +77,33 @@ class DatasetPane(Pane):
         if checked.plan is not None:
             places = [i for i, picture in enumerate(self._pictures) if picture.problem is None]
             self._sizes = {places[i]: size for size, members in checked.plan.groups.items() for i in members}
-        self.pictures.show([self._row(i) for i in range(len(self._pictures))])
         self._path = path
+        if (self._pictures, checked.settings) != self._asked:
+            self._asked = (self._pictures, checked.settings)
+            self._take(checked.findings)
+            self._looking = "looking closer …" if self._pictures else ""
+            self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
+        self._show_all()
+
+    async def _look(self, pictures: tuple[PictureEntry, ...], settings: CheckSettings | None) -> None:
+        """List first, pixels later: thousands of them take minutes."""
+        if pictures and settings is not None:
+            self._take(await look_closer(pictures, settings, self._say))
+        self._looking = ""
+        self._show_all()
+
+    def _say(self, words: str) -> None:
+        if self._looking:
+            self._looking = words
+            self._show_title()
+
+    def _take(self, findings: Sequence[Finding]) -> None:
+        self._findings = {}
+        for finding in findings:
+            self._findings.setdefault(finding.file, []).append(finding)
+
+    def _show_all(self) -> None:
+        self.pictures.show([self._row(i) for i in range(len(self._pictures))])
         self._show_title()
         self._show_chosen()
 
@@ -67,20 +113,29 @@ class DatasetPane(Pane):
         self._show_chosen()
 
     def on_resize(self) -> None:
-        self._show_title()
-        self._show_words()
+        self.call_after_refresh(self._show_all)  # once the list has its new width too
 
     def _show_title(self) -> None:
         folder = cut_path(_short_path(self._path), max(8, self.size.width - 14))
-        self.set_title(f"Dataset  {folder}" if self._path else "Dataset", _summary(self._pictures))
+        said = [_summary(self._pictures)]
+        for severity in ("warning", "error"):
+            count = sum(f.severity == severity for found in self._findings.values() for f in found)
+            said.append(f"{count} {severity}{'s' if count > 1 else ''}" if count else "")
+        said.append(self._looking)
+        self.set_title(f"Dataset  {folder}" if self._path else "Dataset", " · ".join(word for word in said if word))
 
     def _row(self, index: int) -> Line:
         picture = self._pictures[index]
-        width = min(_NAME_WIDTH, max(len(p.path.name) for p in self._pictures))
-        name = f"{cut(picture.path.name, width):<{width}}  "
+        size_width = max(len(_size(p)) for p in self._pictures)
+        room = min(_NAME_WIDTH, max(_LEAST_NAME_WIDTH, self.pictures.size.width - size_width - _SAID_WIDTH - 4))
+        width = min(room, max(len(p.path.name) for p in self._pictures))
+        name = f"{cut(picture.path.name, width):<{width}} "
         if picture.problem is not None:
             return ((name, "label"), (f"✖ {picture.problem}", "bad"))
-        size_width = max(len(_size(p)) for p in self._pictures)
+        head: Line = ((name, ""), (f"{_size(picture):<{size_width}} ", "label"))
+        mark = self._mark(picture)
+        if mark is not None:
+            return (*head, ("✔ " if picture.caption else "– ", "good" if picture.caption else "warning"), mark)
         said = ("✔ caption", "good") if picture.caption else ("– no caption", "warning")
         trained = self._sizes.get(index)
         shape = (
@@ -88,7 +143,17 @@ class DatasetPane(Pane):
             if trained is None or trained[0] * picture.height == trained[1] * picture.width
             else f"→ {trained[0]}×{trained[1]} "
         )
-        return ((name, ""), (f"{_size(picture):<{size_width}}  ", "label"), (shape, "label"), said)
+        return (*head, (shape, "label"), said)
+
+    def _mark(self, picture: PictureEntry) -> Piece | None:
+        """The most telling of a picture's faults, and how many more there are."""
+        wrong = [f for f in self._findings.get(picture.path, ()) if f.severity != "information"]
+        telling = [f for f in wrong if f.code not in _LESS_TELLING]
+        if not telling:
+            return None
+        more = f" +{len(telling) - 1}" if len(telling) > 1 else ""
+        sign, role = _MARKS[telling[0].severity]
+        return f"{sign} {telling[0].kind.mark}{more}", role
 
     def _show_chosen(self) -> None:
         entry = self._entry()
@@ -100,7 +165,8 @@ class DatasetPane(Pane):
         return self._pictures[at] if at < len(self._pictures) else None
 
     def _show_words(self) -> None:
-        entry, width = self._entry(), max(10, self.caption.size.width)
+        entry, width = self._entry(), max(10, self.size.width)
+        self._show_findings(entry)
         if entry is None or entry.problem is not None:
             self.caption.show(())
             return
@@ -114,6 +180,22 @@ class DatasetPane(Pane):
                 said = f"{tokens} of 75 tokens" if passes < 2 else f"{tokens} tokens, {passes} chunks of 75"
                 lines.append(((f"  {said}", "accent" if passes < 2 else "warning"),))
         self.caption.show(lines)
+
+    def _show_findings(self, entry: PictureEntry | None) -> None:
+        """What is wrong with the chosen picture and what to do, then with the whole set; the worst first."""
+        width = max(10, self.size.width)
+        own = self._findings.get(entry.path, ()) if entry is not None else ()
+        order = list(_MARKS)
+        wrong = sorted(own, key=lambda f: (order.index(f.severity), f.code in _LESS_TELLING))
+        lines: list[Line] = []
+        for finding in [*wrong, *self._findings.get(None, ())]:
+            sign, role = _MARKS[finding.severity]
+            text = finding.message if finding.file is not None else f"all: {finding.message}"
+            first, *more = textwrap.wrap(text, width - 2)
+            lines += [((f"{sign} ", role), (first, "")), *(((f"  {row}", ""),) for row in more)]
+            if finding.severity != "information":
+                lines += [((f"  {row}", "label"),) for row in textwrap.wrap(finding.hint, width - 2)]
+        self.findings.show(lines)
 
 
 def _size(picture: PictureEntry) -> str:
@@ -133,6 +215,5 @@ def _summary(pictures: Sequence[PictureEntry]) -> str:
     if not pictures:
         return ""
     good = [p for p in pictures if p.problem is None]
-    bad = len(pictures) - len(good)
-    captions = sum(p.caption is not None for p in good)
-    return f"{len(good)} pictures · {captions} captions" + (f" · {bad} unreadable" if bad else "")
+    captions = sum(bool(p.caption) for p in good)
+    return f"{len(good)} · {captions} captions"
