@@ -30,10 +30,15 @@ def shipped(kind: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / kind
 
 
+def own_templates_folder() -> Path:
+    """The user's own templates. May not exist yet."""
+    return home() / "templates"
+
+
 def template_files() -> dict[str, Path]:
     """Known template names and their files; the user's own (TINV_HOME/templates) hide shipped ones of the same name."""
     found: dict[str, Path] = {}
-    for folder in (shipped("templates"), home() / "templates"):
+    for folder in (shipped("templates"), own_templates_folder()):
         if folder.is_dir():
             found |= {path.stem: path for path in sorted(folder.glob("*.txt"))}
     return found

@@ -37,7 +37,11 @@ class PromptMaker:
 
     def sample(self, index: int, caption: str | None) -> tuple[str, int | None]:
         """A prompt for picture ``index``, with its count of tokens where the base model is known."""
-        line = fill_template(self.lines[index % len(self.lines)], caption)
+        return self.fill(self.lines[index % len(self.lines)], caption)
+
+    def fill(self, line: str, caption: str | None) -> tuple[str, int | None]:
+        """The prompt of one template line, with its count of tokens where the base model is known."""
+        line = fill_template(line, caption)
         tokens = None
         if self.tokenizer is not None and self.vectors <= CHUNK:
             chunks = self.tokenizer.chunks(line, self.name, self.vectors)

@@ -12,13 +12,18 @@ NAME, FILEWORDS = "[name]", "[filewords]"
 
 
 def read_template(path: Path) -> list[str]:
-    """The lines of a template file, blank ones left out. Raises InputError when no line says ``[name]``."""
+    """The lines of a template file, blank ones left out. Raises InputError, as :func:`check_lines` does."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             "template-unreadable", f"dataset.template: {path}: {error}", "Give a UTF-8 text file."
         ) from None
+    return check_lines(text, path)
+
+
+def check_lines(text: str, path: Path) -> list[str]:
+    """The lines of a template's text, blank ones left out. Raises InputError when one of them never says ``[name]``."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     missing = next((line for line in lines if NAME not in line), None)
     if not lines or missing is not None:

@@ -138,7 +138,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     groups = group_by_size(sizes)
     fewest = min(len(members) for members in groups.values()) * recipe.dataset.repeats
     if recipe.training.batch_size > fewest:
-        said_of = f"{fewest} pictures" if len(groups) == 1 else f"{fewest} pictures of one size"
+        said_of = f"{fewest} picture{'s' if fewest > 1 else ''}{' of one size' if len(groups) > 1 else ''}"
         warnings.append(
             (
                 "batch-large",

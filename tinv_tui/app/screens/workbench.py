@@ -199,6 +199,9 @@ class Workbench(ModeScreen):
     def action_choose(self) -> None:
         self.form_pane.choose()
 
+    async def action_edit_template(self) -> None:
+        await self.form_pane.edit_template()
+
     async def action_save_recipe(self) -> None:
         await self.form_pane.save_recipe()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -129,6 +131,28 @@ class FormPane(Pane):
         """Offer values for the field that has the focus."""
         if self.is_furnished:
             self.form.choose()
+
+    async def edit_template(self) -> None:
+        """Open the template the form names, or the user's copy of it, in an editor; a template kept there is taken."""
+        from tinv_tui.app.screens.template_editor import TemplateEditor
+        from tinv_tui.datasets.own_templates import open_own
+        from tinv_tui.errors import InputError
+
+        if not self.is_furnished:
+            return
+        try:
+            template = await asyncio.to_thread(open_own, self.form.texts["dataset.template"].strip(), Path.cwd())
+        except InputError as error:
+            self.form.control("dataset.template").focus()
+            self.app.control.note(error.message, "bad")
+            return
+
+        def kept(name: str | None) -> None:
+            if name is not None:
+                self.form.put("dataset.template", name)
+                self.app.control.note(f"template kept: {template.path}", "good")
+
+        self.app.push_screen(TemplateEditor(template, self.form.checked), kept)
 
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:

@@ -1,0 +1,110 @@
+"""``tinv-tui check``: what it prints, its JSON, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from tinv_tui.cli.dataset import check
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "pictures"
+    made.mkdir()
+    for number, colour in enumerate(("red", "green", "blue", "white", "black")):
+        Image.new("RGB", (64, 64), colour).save(made / f"{number}.png")
+        (made / f"{number}.txt").write_text(f"a {colour} thing")
+    return made
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(check, [str(argument) for argument in arguments])
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(run(*arguments, "--json").stdout)
+    return content
+
+
+def test_a_good_set_has_nothing_to_complain_about(folder: Path) -> None:
+    done = run(folder, "--model", "bundled")
+    assert done.exit_code == 0
+    assert "5 pictures, for training at 64 × 64" in done.stdout
+    assert done.stdout.endswith("nothing to complain about\n")
+    assert answer(folder, "--model", "bundled")["problems"] == []
+
+
+def test_each_problem_has_file_code_message_severity_and_hint(folder: Path) -> None:
+    (folder / "2.txt").unlink()
+    (folder / "4.png").unlink()
+    told = answer(folder, "--model", "bundled")
+    assert told["images"] == 4
+    by_code = {problem["code"]: problem for problem in told["problems"]}
+    assert set(by_code) == {"caption-missing", "too-few"}
+    assert by_code["caption-missing"]["file"] == str(folder / "2.png")
+    assert by_code["too-few"]["file"] == str(folder)
+    assert all(set(problem) == {"file", "code", "message", "severity", "hint"} for problem in told["problems"])
+
+
+def test_warnings_exit_with_0_and_say_what_to_do(folder: Path) -> None:
+    done = run(folder)
+    assert done.exit_code == 0
+    assert "! 0.png  64 × 64, too small: it is enlarged to 512 × 512" in done.stdout
+    assert "what to do" in done.stdout
+    assert "5 warnings" in done.stdout
+
+
+def test_size_template_name_and_vectors_are_what_is_checked_for(folder: Path) -> None:
+    small = ("--width", 64, "--height", 64)
+    assert answer(folder, *small)["problems"] == []
+    assert {p["code"] for p in answer(folder, *small, "--name", "red")["problems"]} == {"caption-placeholder"}
+    assert {p["code"] for p in answer(folder, *small, "--vectors", 74)["problems"]} == {"caption-long"}
+    (folder / "2.txt").unlink()
+    assert answer(folder, *small, "--template", "subject")["problems"] == []
+    assert [p["code"] for p in answer(folder, *small, "--filename-regex", r"\d")["problems"]] == ["caption-missing"]
+
+
+@pytest.mark.parametrize("names", [[], ["a.png"]])
+def test_nothing_usable_exits_with_2_and_still_says_what_was_found(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    done = run(tmp_path, "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 2
+    assert (told["images"], told["problems"][-1]["code"], told["error"]["code"]) == (
+        0,
+        "dataset-empty",
+        "dataset-empty",
+    )
+    assert "no picture that can be used" in run(tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["gone"], "dataset-missing"),
+        ([".", "--width", "50"], "recipe-value"),
+        ([".", "--template", "gone"], "template-missing"),
+        ([".", "--model", "gone"], "model-missing"),
+        ([".", "--filename-regex", "(a"], "regex"),
+    ],
+)
+def test_bad_input_exits_with_2(folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: str) -> None:
+    monkeypatch.chdir(folder)
+    done = run(*arguments, "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["code"] == code
+
+
+def test_what_many_files_share_is_said_once(folder: Path) -> None:
+    for caption in folder.glob("*.txt"):
+        caption.unlink()
+    done = run(folder, "--model", "bundled")
+    assert "5 of 5 pictures have no caption (0.png, 1.png, …)" in done.stdout
+    assert len(answer(folder, "--model", "bundled")["problems"]) == 5

@@ -1,0 +1,124 @@
+"""Edits a template in the user's folder; what a picture's prompt becomes is shown while it is typed."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static, TextArea
+
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.wording import Line, Piece
+from tinv_tui.datasets.own_templates import OwnTemplate, save_own
+from tinv_tui.datasets.templates import NAME, check_lines
+from tinv_tui.errors import InputError
+
+if TYPE_CHECKING:
+    from tinv_tui.app.checks import CheckedRecipe
+
+
+class TemplateEditor(ModalScreen[str | None]):
+    """Answers with the template's name once it is kept. One that does not hold is not: the reason is shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "keep", "Keep", show=False),
+        Binding("escape", "leave", "Leave", show=False, priority=True),
+    ]
+
+    def __init__(self, template: OwnTemplate, checked: CheckedRecipe) -> None:
+        """``checked`` lends the samples their pictures' captions, the name and the count of tokens."""
+        super().__init__()
+        self._template = template
+        self._prompts = checked.prompts
+        good = [picture for picture in checked.pictures or () if picture.problem is None]
+        self._picture = next((picture for picture in good if picture.caption), good[0] if good else None)
+        self._warned = False
+
+    def compose(self) -> ComposeResult:
+        copy = " (a copy, written when it is kept)" if self._template.is_new else ""
+        editor = TextArea(self._template.text, id="template-text", soft_wrap=True, tab_behavior="focus", compact=True)
+        editor.cursor_blink = False  # a blinking one costs 2 KB/s over the link
+        with Vertical(classes="dialog", id="template-dialog"):
+            yield Static(f"Template {self._template.name}", classes="dialog-title", markup=False)
+            yield Static(f"{self._template.path}{copy}", id="template-path", markup=False)
+            yield editor
+            yield Lines(id="template-sample")
+            yield Static("ctrl+s keep   esc leave without   ctrl+z undo", classes="dialog-keys", markup=False)
+
+    @property
+    def editor(self) -> TextArea:
+        return self.query_one("#template-text", TextArea)
+
+    @property
+    def sample(self) -> Lines:
+        return self.query_one("#template-sample", Lines)
+
+    def on_mount(self) -> None:
+        self.editor.focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    @on(TextArea.Changed)
+    def _changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self._warned = False
+        self._show()
+
+    @on(TextArea.SelectionChanged)
+    def _moved(self, event: TextArea.SelectionChanged) -> None:
+        event.stop()
+        self._show()
+
+    def _show(self, problem: str = "") -> None:
+        """What is wrong with the text, and what the line of the cursor becomes."""
+        width = max(20, self.sample.size.width)
+        verdict, role = (f"✖ {problem}", "bad") if problem else self._verdict()
+        lines: list[Line] = [((row, role),) for row in _rows(verdict, width)]
+        line = " ".join(self.editor.document.get_line(self.editor.cursor_location[0]).split())
+        if not line:
+            lines.append((("a blank line is left out", "label"),))
+        elif self._prompts is not None:
+            prompt, tokens = self._prompts.fill(line, self._picture.caption if self._picture is not None else None)
+            of = f" {self._picture.path.name}:" if self._picture is not None else ""
+            count = f" ({tokens} tokens)" if tokens is not None else ""
+            lines += [((row, ""),) for row in _rows(f"→{of} {prompt}{count}", width)]
+        self.sample.show(lines)
+
+    def _verdict(self) -> Piece:
+        try:
+            held = check_lines(self.editor.text, self._template.path)
+        except InputError as error:
+            return f"! {_reason(error, self._template)}", "warning"
+        twice = sum(line.count(NAME) > 1 for line in held)
+        if twice:
+            return f"! {twice} of {len(held)} lines say [name] more than once: it takes its tokens each time", "warning"
+        return f"✔ {len(held)} lines, each with [name]", "good"
+
+    def action_keep(self) -> None:
+        try:
+            save_own(self._template, self.editor.text)
+        except InputError as error:
+            self._show(f"not kept: {_reason(error, self._template)}")
+            return
+        self.dismiss(self._template.name)
+
+    def action_leave(self) -> None:
+        if self.editor.text != self._template.text and not self._warned:
+            self._warned = True
+            self._show("changed and not kept: esc once more leaves all the same")
+            return
+        self.dismiss(None)
+
+
+def _reason(error: InputError, template: OwnTemplate) -> str:
+    return f"{error.message.removeprefix(f'dataset.template: {template.path}: ')}. {error.hint}"
+
+
+def _rows(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, max_lines=2, placeholder=" …")
