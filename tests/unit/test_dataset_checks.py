@@ -134,6 +134,14 @@ def test_what_becomes_of_a_picture_that_is_not_square_is_said(folder: Path, size
     assert said in message(folder, "not-square", settings)
 
 
+@pytest.mark.parametrize(("size", "target"), [((300, 301), (256, 256)), ((300, 450), (256, 384))])
+def test_a_picture_that_is_about_square_or_of_the_runs_shape_is_not_told(
+    folder: Path, size: tuple[int, int], target: tuple[int, int]
+) -> None:
+    scene(9, size).save(folder / "a.png")
+    assert codes(folder, "a.png", CheckSettings(*target, template=SETTINGS.template)) == ["size-differs"]
+
+
 def test_a_picture_smaller_than_it_is_trained_at_is_too_small(folder: Path) -> None:
     fill(folder)
     scene(9, (SIDE - 8, SIDE - 8)).save(folder / "small.png")

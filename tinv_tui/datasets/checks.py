@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -120,7 +121,9 @@ def _check_entry(entry: PictureEntry, settings: CheckSettings) -> list[Finding]:
     found: list[tuple[str, str]] = []
     size, trained = f"{entry.width} × {entry.height}", settings.size_of(entry)
     at = f"{trained[0]} × {trained[1]}"
-    if entry.width != entry.height:
+    if not any(
+        _same_shape((entry.width, entry.height), shape) for shape in ((1, 1), (settings.width, settings.height))
+    ):
         cut_or_squeezed = {"crop": "its middle is cut out to", "resize": "it is squeezed to"}
         found.append(
             ("not-square", f"{size}, not square: {cut_or_squeezed.get(settings.sizes, 'it is trained at')} {at}")
@@ -135,6 +138,11 @@ def _check_entry(entry: PictureEntry, settings: CheckSettings) -> list[Finding]:
         found.append(("turned", "stored on its side or mirrored, and turned by the camera's mark (EXIF)"))
     found += _check_caption(entry, settings)
     return [Finding(path, code, message) for code, message in found]
+
+
+def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have about the same shape; as buckets see it."""
+    return abs(math.log(one[0] / one[1]) - math.log(other[0] / other[1])) < 0.02
 
 
 def _check_caption(entry: PictureEntry, settings: CheckSettings) -> list[tuple[str, str]]:

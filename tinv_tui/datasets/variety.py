@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinv_tui.datasets.looks import Look
+from tinv_tui.datasets.looks import THUMB, Look
 
 _HASH_BITS = 12
 """Pictures whose hashes differ in more of the 128 bits are no copies."""
@@ -94,10 +94,12 @@ def find_mirrored(looks: Sequence[Look]) -> list[tuple[int, int]]:
     if len(looks) < 2:
         return found
     thumbs = np.stack([look.thumb for look in looks]).astype(np.float32)
-    means = thumbs.mean(axis=(1, 2, 3))
+    # Coarser pictures cannot differ more than the whole ones, and comparing them is 16 times the faster.
+    coarse = thumbs.reshape(len(looks), THUMB // 4, 4, THUMB // 4, 4, 3).mean(axis=(2, 4))
     for i in range(1, len(looks)):
-        for j in np.flatnonzero(np.abs(means[:i] - means[i]) <= _MIRROR_LEVELS):
-            mirrored = _rms(thumbs[i] - thumbs[j][:, ::-1])
+        apart = ((coarse[:i] - coarse[i][:, ::-1]) ** 2).mean(axis=(1, 2, 3))
+        for j in np.flatnonzero(apart <= _MIRROR_LEVELS**2):
+            mirrored = _rms(thumbs[j] - thumbs[i][:, ::-1])
             if mirrored <= _MIRROR_LEVELS and _rms(thumbs[i] - thumbs[j]) > max(6.0, 2.5 * mirrored):
                 found.append((i, int(j)))
                 break
