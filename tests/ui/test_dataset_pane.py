@@ -59,7 +59,7 @@ async def test_the_frame_counts_warnings_and_errors(faulty: Path) -> None:
     async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
         pane = (await ready(pilot)).dataset
         await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
-        assert pane.frame[1] == "3 · 1 captions · 6 warnings · 1 error"
+        assert pane.frame[1] == "3 · 1 caption · 6 warnings · 1 error"
 
 
 async def test_the_list_and_the_keys_do_not_wait_for_the_pixels(faulty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

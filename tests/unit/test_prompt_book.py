@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tinv_tui.models import bundled
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.training.prompts import PromptBook
@@ -96,3 +98,10 @@ def test_a_prompt_is_tokenised_with_the_vectors_in_the_place_of_the_name() -> No
 
 def test_a_prompt_is_told_as_a_person_would_write_it() -> None:
     assert book().readable("a photo of [name], red") == "a photo of zork, red"
+
+
+@pytest.mark.parametrize("caption", ["a [name] on a mat", "a zork on a mat"])
+def test_a_caption_that_says_the_name_puts_the_vectors_in_a_second_time(caption: str) -> None:
+    own = book(captions=[caption], lines=["[name], [filewords]"])
+    (chunk,) = own.chunks(own.text(1, 0, 0))
+    assert [s for s in chunk.slots if s >= 0] == [0, 1, 0, 1]

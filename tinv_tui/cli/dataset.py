@@ -125,8 +125,8 @@ def _print(findings: list[Finding], folder: Path, images: int, size: str) -> Non
         for code, hint in hints.items():
             click.echo(f"  {code:<20} {hint}")
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _MARKS}
-    words = {"error": "errors", "warning": "warnings", "information": "for information"}
-    said = ", ".join(f"{count} {words[severity]}" for severity, count in counts.items() if count)
+    words = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "information": ("for information",) * 2}
+    said = ", ".join(f"{count} {words[severity][count > 1]}" for severity, count in counts.items() if count)
     click.echo(f"\n{said}" if said else "nothing to complain about")
 
 

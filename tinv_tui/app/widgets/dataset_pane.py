@@ -216,4 +216,4 @@ def _summary(pictures: Sequence[PictureEntry]) -> str:
         return ""
     good = [p for p in pictures if p.problem is None]
     captions = sum(bool(p.caption) for p in good)
-    return f"{len(good)} · {captions} captions"
+    return f"{len(good)} · {captions} caption{'' if captions == 1 else 's'}"
