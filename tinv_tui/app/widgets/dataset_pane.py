@@ -79,8 +79,9 @@ class DatasetPane(Pane):
             self._sizes = {places[i]: size for size, members in checked.plan.groups.items() for i in members}
         self._path = path
         if (self._pictures, checked.settings) != self._asked:
+            if self._pictures != self._asked[0]:  # else what is known stays until it is known anew
+                self._take(checked.findings)
             self._asked = (self._pictures, checked.settings)
-            self._take(checked.findings)
             self._looking = "looking closer …" if self._pictures else ""
             self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
         self._show_all()
@@ -103,7 +104,10 @@ class DatasetPane(Pane):
             self._findings.setdefault(finding.file, []).append(finding)
 
     def _show_all(self) -> None:
-        self.pictures.show([self._row(i) for i in range(len(self._pictures))])
+        size_width = max((len(_size(p)) for p in self._pictures), default=0)
+        room = min(_NAME_WIDTH, max(_LEAST_NAME_WIDTH, self.pictures.size.width - size_width - _SAID_WIDTH - 4))
+        name_width = min(room, max((len(p.path.name) for p in self._pictures), default=0))
+        self.pictures.show([self._row(i, name_width, size_width) for i in range(len(self._pictures))])
         self._show_title()
         self._show_chosen()
 
@@ -124,12 +128,9 @@ class DatasetPane(Pane):
         said.append(self._looking)
         self.set_title(f"Dataset  {folder}" if self._path else "Dataset", " · ".join(word for word in said if word))
 
-    def _row(self, index: int) -> Line:
+    def _row(self, index: int, name_width: int, size_width: int) -> Line:
         picture = self._pictures[index]
-        size_width = max(len(_size(p)) for p in self._pictures)
-        room = min(_NAME_WIDTH, max(_LEAST_NAME_WIDTH, self.pictures.size.width - size_width - _SAID_WIDTH - 4))
-        width = min(room, max(len(p.path.name) for p in self._pictures))
-        name = f"{cut(picture.path.name, width):<{width}} "
+        name = f"{cut(picture.path.name, name_width):<{name_width}} "
         if picture.problem is not None:
             return ((name, "label"), (f"✖ {picture.problem}", "bad"))
         head: Line = ((name, ""), (f"{_size(picture):<{size_width}} ", "label"))
