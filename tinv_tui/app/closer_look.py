@@ -43,7 +43,7 @@ async def look_closer(
         if now - said >= _SAY_SECONDS and done < total:
             said = now
             remaining = duration((now - began) / done * (total - done))
-            loop.call_soon_threadsafe(say, f"looked at {done}, {remaining} left")
+            loop.call_soon_threadsafe(say, f"{done} looked at, {remaining} left")
 
     try:
         return await asyncio.to_thread(check_dataset, entries, settings, progress=progress, threads=_THREADS)

@@ -121,11 +121,12 @@ class DatasetPane(Pane):
 
     def _show_title(self) -> None:
         folder = cut_path(_short_path(self._path), max(8, self.size.width - 14))
-        said = [_summary(self._pictures)]
-        for severity in ("warning", "error"):
-            count = sum(f.severity == severity for found in self._findings.values() for f in found)
-            said.append(f"{count} {severity}{'s' if count > 1 else ''}" if count else "")
-        said.append(self._looking)
+        said = [self._looking and f"{len(self._pictures)} pictures", self._looking]
+        if not self._looking:  # both have no room beside each other
+            said = [_summary(self._pictures)]
+            for severity in ("warning", "error"):
+                count = sum(f.severity == severity for found in self._findings.values() for f in found)
+                said.append(f"{count} {severity}{'s' if count > 1 else ''}" if count else "")
         self.set_title(f"Dataset  {folder}" if self._path else "Dataset", " · ".join(word for word in said if word))
 
     def _row(self, index: int, name_width: int, size_width: int) -> Line:
@@ -142,9 +143,9 @@ class DatasetPane(Pane):
         shape = (
             ""
             if trained is None or trained[0] * picture.height == trained[1] * picture.width
-            else f"→ {trained[0]}×{trained[1]} "
+            else f" → {trained[0]}×{trained[1]}"
         )
-        return (*head, (shape, "label"), said)
+        return (*head, said, (shape, "label"))
 
     def _mark(self, picture: PictureEntry) -> Piece | None:
         """The most telling of a picture's faults, and how many more there are."""
