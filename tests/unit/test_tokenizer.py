@@ -12,7 +12,7 @@ import pytest
 
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.tokenizer import CHUNK, Chunk, PromptTokenizer, tokenizer_for
+from tinv_tui.models.tokenizer import CHUNK, Chunk, Placeholder, PromptTokenizer, names_in, tokenizer_for
 
 FOLDER = bundled.FOLDER / "tokenizer"
 NASTY = [
@@ -192,6 +192,24 @@ def test_an_embedding_is_never_split(vectors: int) -> None:
 def test_more_vectors_than_a_chunk_has_tokens_are_refused() -> None:
     with pytest.raises(InputError, match="76 vectors do not fit into 75"):
         chunks("zork", vectors=CHUNK + 1)
+
+
+def test_several_embeddings_in_one_prompt_each_take_their_own_rows_of_the_stack() -> None:
+    stack = [Placeholder("zork", 2, 0), Placeholder("zork-2", 3, 2), Placeholder("plork", 1, 5)]
+    (chunk,) = tokenizer().weave("plork and Zork-2 and zork", stack)
+    assert places(chunk) == {1: 5, 3: 2, 4: 3, 5: 4, 7: 0, 8: 1}
+    assert places(tokenizer().weave("a [name]", stack)[0]) == {2: 0, 3: 1}
+    assert places(tokenizer().weave("a zorky zork-3", stack)[0]) == {}
+
+
+def test_without_an_embedding_a_name_is_plain_text() -> None:
+    (chunk,) = tokenizer().weave("a zork", [])
+    assert (places(chunk), chunk.ids[1 : 1 + chunk.used]) == ({}, tuple(tokenizer().encode("a zork")))
+
+
+def test_names_are_found_as_words_of_their_own() -> None:
+    assert names_in("My-Cat-2 and zork", ["zork", "my-cat", "my-cat-2", "and z"]) == ["my-cat-2", "zork"]
+    assert names_in("a", []) == []
 
 
 def test_the_tokenizer_json_alone_will_do(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "preview": "steering",
     "create": "embeddings",
     "check": "dataset",
+    "generate": "generating",
     "plan": "checking",
     "inspect": "embeddings",
     "embeddings": "embeddings",

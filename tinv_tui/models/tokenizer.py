@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,15 @@ class Chunk:
     _used: int = 0
 
 
+@dataclass(frozen=True)
+class Placeholder:
+    """A word that stands for rows ``first`` to ``first + vectors - 1`` of the stack of vectors."""
+
+    name: str
+    vectors: int
+    first: int = 0
+
+
 class PromptTokenizer:
     """A CLIP tokenizer read from ``vocab.json`` and ``merges.txt`` (or ``tokenizer.json``) of a model folder."""
 
@@ -63,11 +73,24 @@ class PromptTokenizer:
 
         Raises InputError when the vectors alone do not fit into one chunk.
         """
-        if vectors > CHUNK:
-            raise InputError(
-                "too-many-vectors", f"{vectors} vectors do not fit into {CHUNK} tokens", "Use fewer vectors."
-            )
-        pattern = re.escape(PLACEHOLDER) + rf"|(?<![\w-]){re.escape(name)}(?![\w-])" if name else re.escape(PLACEHOLDER)
+        return self.weave(prompt, [Placeholder(name, vectors)])
+
+    def weave(self, prompt: str, placeholders: Sequence[Placeholder]) -> tuple[Chunk, ...]:
+        """The chunks of a prompt with any number of embeddings; ``[name]`` stands for the first of them.
+
+        Where one name begins another, the longer one is meant. Raises InputError when the vectors of one do not fit into
+        a chunk.
+        """
+        for placeholder in placeholders:
+            if placeholder.vectors > CHUNK:
+                raise InputError(
+                    "too-many-vectors",
+                    f"{placeholder.vectors} vectors do not fit into {CHUNK} tokens",
+                    "Use fewer vectors.",
+                )
+        meant = {p.name.lower(): p for p in reversed(placeholders) if p.name}
+        if placeholders:
+            meant[PLACEHOLDER] = placeholders[0]
         filled: list[tuple[list[int], list[int]]] = [([], [])]
 
         def room_for(count: int) -> tuple[list[int], list[int]]:
@@ -75,12 +98,13 @@ class PromptTokenizer:
                 filled.append(([], []))
             return filled[-1]
 
-        parts = re.split(pattern, prompt, flags=re.IGNORECASE)
-        for position, part in enumerate(parts):
-            if position:
-                ids, slots = room_for(vectors)
-                ids += [self.end] * vectors
-                slots += range(vectors)
+        for position, part in enumerate(re.split(f"({_any_of(meant)})", prompt, flags=re.IGNORECASE)):
+            if position % 2:
+                placeholder = meant[part.lower()]
+                ids, slots = room_for(placeholder.vectors)
+                ids += [self.end] * placeholder.vectors
+                slots += range(placeholder.first, placeholder.first + placeholder.vectors)
+                continue
             for token in self.encode(part):
                 ids, slots = room_for(1)
                 ids.append(token)
@@ -91,6 +115,22 @@ class PromptTokenizer:
         blank = CHUNK - len(ids)
         closed = (self.begin, *ids, self.end, *[self.pad] * blank)
         return Chunk(closed, (-1, *slots, -1, *[-1] * blank), len(ids))
+
+
+def names_in(prompt: str, names: Sequence[str]) -> list[str]:
+    """Those names that occur in a prompt as words of their own, longest first, as :meth:`PromptTokenizer.weave` reads them."""
+    spelled = {name.lower(): name for name in names if name}
+    found = {word.lower() for word in re.findall(_any_of(spelled), prompt, flags=re.IGNORECASE)} if spelled else set()
+    return [spelled[name] for name in sorted(spelled, key=len, reverse=True) if name in found]
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """A pattern for any of the names as a word of its own; the longest first, or ``my-cat-2`` would be read as ``my-cat``."""
+    parts = [
+        re.escape(name) if name == PLACEHOLDER else rf"(?<![\w-]){re.escape(name)}(?![\w-])"
+        for name in sorted(names, key=len, reverse=True)
+    ]
+    return "|".join(parts) or r"(?!)"
 
 
 @lru_cache(maxsize=4)

@@ -108,12 +108,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     values["embedding"]["vectors"] = _vectors(recipe, model, beside)
     if model.prediction_type not in ("epsilon", "v_prediction") and recipe.model.prediction_type == "auto":
         raise InputError("model-unsupported", f"model.path: the model predicts {model.prediction_type!r}", "")
-    if recipe.model.clip_skip > model.encoder_layers:
-        raise InputError(
-            "clip-skip",
-            f"model.clip_skip = {recipe.model.clip_skip}: the text encoder has {model.encoder_layers} layers",
-            "",
-        )
+    check_clip_skip(recipe, model)
     if recipe.model.vae:
         check_vae(Path(recipe.model.vae), model)
     settings = CheckSettings(
@@ -205,14 +200,25 @@ def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:
     if start is None:
         return recipe.embedding.vectors
     key = "embedding.continue_from" if recipe.embedding.continue_from else "embedding.name"
-    reason = library.misfit(start, model)
-    if reason:
-        raise InputError(
-            "embedding-misfit",
-            f"{key}: the embedding {start.name!r} does not fit: {reason}",
-            "Train it on a model of its own family.",
-        )
+    check_fit(start, model, key, "Train it on a model of its own family.")
     return start.count
+
+
+def check_clip_skip(recipe: Recipe, model: BaseModel) -> None:
+    """Raise InputError when the text encoder has no such layer."""
+    if recipe.model.clip_skip > model.encoder_layers:
+        raise InputError(
+            "clip-skip",
+            f"model.clip_skip = {recipe.model.clip_skip}: the text encoder has {model.encoder_layers} layers",
+            "",
+        )
+
+
+def check_fit(embedding: Embedding, model: BaseModel, key: str, hint: str) -> None:
+    """Raise InputError, which names ``key``, unless the model's text encoder takes the embedding's vectors."""
+    reason = library.misfit(embedding, model)
+    if reason:
+        raise InputError("embedding-misfit", f"{key}: the embedding {embedding.name!r} does not fit: {reason}", hint)
 
 
 def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
+from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.recipe import PreviewSection
 from tinv_tui.training.draws import Purpose, normal
-from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
 _SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,6 +24,12 @@ _SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "unipc": ("UniPCMultistepScheduler", {}),
 }
+
+
+class Prompts(Protocol):
+    """What tokenises a prompt, its embeddings in it."""
+
+    def chunks(self, text: str) -> tuple[Chunk, ...]: ...
 
 
 class Interrupted(Exception):
@@ -42,7 +48,7 @@ def scheduler_for(sampler: str, config: dict[str, Any]) -> Any:
 def draw_preview(
     model: LoadedModel,
     encoder: SplicingEncoder,
-    prompts: PromptBook,
+    prompts: Prompts,
     rows: Tensor,
     text: str,
     settings: PreviewSection,
@@ -75,3 +81,23 @@ def draw_preview(
     pixels = model.vae.decode((latents / model.latent_scale).to(model.vae.dtype), return_dict=False)[0][0]
     array = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def parameters_text(
+    prompt: str,
+    settings: PreviewSection,
+    size: tuple[int, int],
+    seed: int,
+    model: str,
+    hashes: dict[str, str] | None = None,
+) -> str:
+    """The text A1111 writes into its pictures, so that tools that read it understand ours.
+
+    ``hashes`` are the first 12 hex digits of each embedding file's SHA-256, by name (reference a1111 §2.2).
+    """
+    negative = f"\nNegative prompt: {settings.negative}" if settings.negative else ""
+    used = ", ".join(f"{name}: {digits}" for name, digits in (hashes or {}).items())
+    return (
+        f"{prompt}{negative}\nSteps: {settings.steps}, Sampler: {settings.sampler}, CFG scale: {settings.cfg:g}, "
+        f"Seed: {seed}, Size: {size[0]}x{size[1]}, Model: {model}"
+    ) + (f', TI hashes: "{used}"' if used else "")

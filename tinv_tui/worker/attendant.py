@@ -13,11 +13,10 @@ from PIL import Image
 from tinv_tui import paths
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
-from tinv_tui.recipe import PreviewSection
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, StepResult
-from tinv_tui.training.previews import Interrupted, draw_preview
+from tinv_tui.training.previews import Interrupted, draw_preview, parameters_text
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.setup import CheckpointFiles
@@ -141,7 +140,7 @@ class RunAttendant:
             job.model, job.encoder, job.prompts, state.vectors, text, settings, size, seed, self._is_interrupted
         )
         path = self._folder.images / f"{name}.png"
-        parameters = _parameters_text(job.prompts.readable(text), settings, size, seed, job.model.base.name)
+        parameters = parameters_text(job.prompts.readable(text), settings, size, seed, job.model.base.name)
         write_png(path, image, {"parameters": parameters})
         if job.recipe.saving.image_carries_embedding:
             self._write_card(state, image, name, parameters)
@@ -239,12 +238,3 @@ class RunAttendant:
     def _phase(self, name: str, done: int, total: int) -> None:
         self._reporter.tell("phase", name=name, done=done, total=total)
         self._reporter.update(phase=name)
-
-
-def _parameters_text(prompt: str, settings: PreviewSection, size: tuple[int, int], seed: int, model: str) -> str:
-    """The text A1111 writes into its pictures, so that tools that read it understand ours."""
-    negative = f"\nNegative prompt: {settings.negative}" if settings.negative else ""
-    return (
-        f"{prompt}{negative}\nSteps: {settings.steps}, Sampler: {settings.sampler}, CFG scale: {settings.cfg:g}, "
-        f"Seed: {seed}, Size: {size[0]}x{size[1]}, Model: {model}"
-    )

@@ -16,7 +16,12 @@ from typing import Any
 
 from tinv_tui.errors import InputError
 
-KINDS: dict[str, str] = {"caption": "caption_job", "preprocess": "preprocess_job", "token_rows": "token_rows"}
+KINDS: dict[str, str] = {
+    "caption": "caption_job",
+    "preprocess": "preprocess_job",
+    "token_rows": "token_rows",
+    "generate": "generate",
+}
 """Kind to module name."""
 
 

@@ -1,0 +1,60 @@
+"""Waits for a job on the plain command line: progress and time left on stderr, ctrl-c ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tinv_tui.cli.output import JobFailed, duration
+from tinv_tui.runs.jobs import JobBroken, Progress, run_job
+
+_LINE_SECONDS = 5.0
+
+
+class JobLine:
+    """One line that renews itself in a terminal; a line now and then where stderr is a file."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._said = 0.0
+        self._phase = ""
+        self._began = (time.monotonic(), 0)
+
+    def show(self, news: Progress) -> None:
+        now, done, total, phase = time.monotonic(), news["done"], news["total"], str(news.get("phase", "working"))
+        if phase != self._phase:  # time left is told of one kind of work at a time
+            self._phase, self._began = phase, (now, done)
+        since, at = self._began
+        left = (now - since) / (done - at) * (total - done) if done > at else None
+        text = phase if total <= 1 else f"{phase} {done}/{total}"
+        text += f"  {duration(left)} left" if left is not None else ""
+        if self._live:
+            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+        elif now - self._said > _LINE_SECONDS:
+            self._said = now
+            click.echo(text, err=True)
+
+    def close(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def wait_for_job(kind: str, on_news: Callable[[Progress], None] = lambda _: None, **arguments: Any) -> dict[str, Any]:
+    """Run a job to its end and give its result. Raises InputError, JobFailed, or KeyboardInterrupt after a ctrl-c."""
+    line = JobLine()
+
+    def show(news: Progress) -> None:
+        line.show(news)
+        on_news(news)
+
+    try:
+        return asyncio.run(run_job(kind, show, **arguments))
+    except JobBroken as error:
+        raise JobFailed("job-broken", f"{kind} failed: {error}", error.hint, 1) from None
+    finally:
+        line.close()
