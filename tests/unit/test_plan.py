@@ -240,10 +240,6 @@ def test_sample_prompts_are_whole_sentences_with_the_name(plan: Any) -> None:
     assert prompts[1].endswith("red, thing 1")
 
 
-def test_memory_grows_with_the_batch(plan: Any) -> None:
-    assert 0 < plan().peak_bytes() < plan(training__batch_size=64).peak_bytes()
-
-
 def test_a_library_embedding_at_step_0_is_the_one_to_train(plan: Any) -> None:
     put("zork", 0, vectors=3)
     made = plan(embedding__vectors=1)

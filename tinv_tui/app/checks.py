@@ -20,6 +20,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import estimate_time
+from tinv_tui.runs.memory import memory_need, memory_warnings
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.schedule import parse_rates
 
@@ -148,11 +149,14 @@ def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:
         facts.append(("~", "time unknown: no run like it yet"))
     else:
         facts.append(("~", f"{wording.duration(estimate.seconds)}, as {estimate.basis.removeprefix('measured in ')}"))
-    facts.append(("~", f"memory about {wording.memory(plan.peak_bytes())}"))
-    facts += [("!", message) for code, message in plan.warnings if code != "caption-missing"]
-    free = shutil.disk_usage(_existing(paths.home())).free
-    if free < 2**30:
-        facts.append(("!", f"only {wording.memory(free)} of disk left"))
+    need = memory_need(plan)
+    free = f" of {wording.memory(need.room.free_bytes)} free" if need.room.free_bytes is not None else ""
+    facts.append(("~", f"memory about {wording.memory(need.peak_bytes)}{free}"))
+    warnings = [*memory_warnings(need), *plan.warnings]
+    facts += [("!", message) for code, message in warnings if code != "caption-missing"]
+    disk = shutil.disk_usage(_existing(paths.home())).free
+    if disk < 2**30:
+        facts.append(("!", f"only {wording.memory(disk)} of disk left"))
     return tuple(facts)
 
 

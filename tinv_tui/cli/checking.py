@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,18 @@ import click
 from tinv_tui.cli.output import command, duration, print_json
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import load_recipe
-from tinv_tui.runs.estimates import estimate_time
+from tinv_tui.runs.estimates import Probe, estimate_time
+from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
 from tinv_tui.runs.plan import RunPlan, plan_run
 
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
-def _plan(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+@click.option("--probe", "wants_probe", is_flag=True, help="Measure speed and memory with a few steps; keeps nothing.")
+def _plan(recipe: Path, overrides: tuple[str, ...], wants_probe: bool, as_json: bool) -> None:
     """What a recipe comes to: schedule, prompts, tokens, memory, time. Starts nothing."""
     resolved = plan_run(load_recipe(recipe, list(overrides)), recipe.absolute().parent, source=str(recipe))
-    content = describe_plan(resolved)
+    content = describe_plan(resolved, _probe(resolved) if wants_probe else None)
     if as_json:
         print_json(content)
         return
@@ -27,7 +30,9 @@ def _plan(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"rate        {resolved.rates.in_words()}")
     click.echo(f"pictures    {content['images']}, {content['steps_per_epoch']} steps an epoch")
     click.echo(f"tokens      {content['tokens']['vectors']} taken by the embedding, {content['tokens']['left']} left")
-    click.echo(f"memory      about {content['memory']['peak_bytes'] / 2**30:.2f} GiB ({content['memory']['settings']})")
+    memory = content["memory"]
+    about = "" if memory["measured"] else "about "
+    click.echo(f"memory      {about}{memory['peak_bytes'] / 2**30:.2f} GiB ({memory['settings']})")
     click.echo(f"time        {duration(content['estimate']['seconds'])} ({content['estimate']['basis']})")
     for prompt in content["prompts"]:
         click.echo(f"prompt      {prompt}")
@@ -35,11 +40,18 @@ def _plan(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"warning     {warning['message']}")
 
 
-def describe_plan(resolved: RunPlan) -> dict[str, Any]:
-    """The JSON fields of a plan."""
+def _probe(resolved: RunPlan) -> Probe:
+    from tinv_tui.cli.job_line import wait_for_job
+
+    return Probe.of(wait_for_job("probe", recipe=resolved.recipe.model_dump(mode="json")))
+
+
+def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, Any]:
+    """The JSON fields of a plan, and what a probe measured."""
     vectors = resolved.recipe.embedding.vectors
-    estimate = estimate_time(resolved)
-    training = resolved.recipe.training
+    estimate = estimate_time(resolved, probe)
+    need = memory_need(resolved, probe.peak_bytes if probe else None)
+    warnings = [*resolved.warnings, *memory_warnings(need)]
     return {
         "schedule": [{"rate": s.rate, "first": s.first, "last": s.last} for s in resolved.rates.spans],
         "prompts": resolved.sample_prompts(),
@@ -47,12 +59,27 @@ def describe_plan(resolved: RunPlan) -> dict[str, Any]:
         "images": len(resolved.pictures),
         "steps_per_epoch": resolved.steps_per_epoch,
         "memory": {
-            "peak_bytes": resolved.peak_bytes(),
-            "settings": f"batch {training.batch_size}, precision {training.precision}; a rough figure",
+            "peak_bytes": need.peak_bytes,
+            "settings": _memory_settings(resolved, need),
+            "measured": need.measured,
+            "extra_bytes": need.extra_bytes,
+            "free_bytes": need.room.free_bytes,
+            "device": need.room.device,
         },
         "estimate": {"seconds": estimate.seconds, "basis": estimate.basis},
-        "warnings": [{"code": code, "message": message} for code, message in resolved.warnings],
+        "warnings": [{"code": code, "message": message} for code, message in warnings],
+        **({"probe": asdict(probe)} if probe else {}),
     }
+
+
+def _memory_settings(resolved: RunPlan, need: MemoryNeed) -> str:
+    training = resolved.recipe.training
+    parts = [f"batch {training.batch_size}, precision {training.precision}"]
+    if need.extra_bytes > 0:
+        parts[0] += f", {need.extra_bytes / 2**30:.2f} GiB more than auto"
+    if need.room.free_bytes is not None:
+        parts.append(f"{need.room.device} has {need.room.free_bytes / 2**30:.1f} free")
+    return "; ".join([*parts, "measured" if need.measured else "a rough figure"])
 
 
 plan = command("plan")(_plan)

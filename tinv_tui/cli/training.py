@@ -16,6 +16,7 @@ from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder, find_run
 from tinv_tui.runs.launch import launch_worker, make_run
+from tinv_tui.runs.memory import memory_need, memory_warnings
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
 
@@ -120,7 +121,7 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> No
 
 def _say_plan(plan: RunPlan) -> None:
     click.echo(f"learning rate {plan.rates.in_words()}", err=True)
-    for _, message in plan.warnings:
+    for _, message in [*plan.warnings, *memory_warnings(memory_need(plan))]:
         click.echo(f"warning: {message}", err=True)
 
 

@@ -1,8 +1,9 @@
-"""How long a run will take, from runs like it on this machine."""
+"""How long a run will take: probed, or from runs like it on this machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe
@@ -21,8 +22,41 @@ class Estimate:
     basis: str
 
 
-def estimate_time(plan: RunPlan) -> Estimate:
-    """From the newest run with the same model, size and batch; previews and loading are not counted."""
+@dataclass(frozen=True)
+class Probe:
+    """What a few real steps took (the job ``probe``). ``encode_seconds`` is of one picture."""
+
+    seconds_per_step: float
+    steps: int
+    load_seconds: float
+    encode_seconds: float
+    peak_bytes: int
+    device: str
+
+    @staticmethod
+    def of(result: dict[str, Any]) -> Probe:
+        """From the job's result."""
+        return Probe(**result)
+
+    def seconds_of(self, plan: RunPlan) -> float:
+        """Of a whole run: loading, encoding every picture, all steps. Previews are not counted."""
+        return (
+            self.load_seconds
+            + self.encode_seconds * len(plan.pictures)
+            + self.seconds_per_step * plan.recipe.training.steps
+        )
+
+    def in_words(self) -> str:
+        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted"
+
+
+def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
+    """From a probe where there is one, else from the newest run with the same model, size and batch.
+
+    Previews are not counted, and of earlier runs neither are loading and encoding.
+    """
+    if probe is not None:
+        return Estimate(probe.seconds_of(plan), probe.in_words())
     for run in all_runs()[:_LOOK_BACK]:
         status = read_status(run.status)
         if status is None or not status.steps_per_second:
@@ -31,14 +65,14 @@ def estimate_time(plan: RunPlan) -> Estimate:
             other = load_recipe(run.recipe)
         except InputError:
             continue
-        if _work(other) == _work(plan.recipe):
+        if work_of(other) == work_of(plan.recipe):
             return Estimate(
                 plan.recipe.training.steps / status.steps_per_second, f"measured in {run.path.parent.name}/{run.name}"
             )
-    return Estimate(None, "unknown: no run with this model, size and batch yet")
+    return Estimate(None, "unknown: no run with this model, size and batch yet; --probe measures it")
 
 
-def _work(recipe: Recipe) -> tuple[object, ...]:
-    """What the time of a step depends on."""
+def work_of(recipe: Recipe) -> tuple[object, ...]:
+    """What the time of a step and its memory depend on."""
     d, t = recipe.dataset, recipe.training
     return recipe.model.path, d.width, d.height, t.batch_size, t.gradient_accumulation, t.precision

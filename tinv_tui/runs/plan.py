@@ -28,9 +28,6 @@ from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
 from tinv_tui.schedule import Plan, parse_rates
 
-_LIBRARY_BYTES = 450_000_000
-"""Of a worker that has done nothing yet."""
-
 
 @dataclass(frozen=True)
 class RunPlan:
@@ -60,15 +57,6 @@ class RunPlan:
             )
             for i in range(count)
         ]
-
-    def peak_bytes(self) -> int:
-        """A rough figure of the memory training takes: libraries, weights, and what a forward pass keeps for backward."""
-        number_bytes = 4 if self.recipe.training.precision == "fp32" or self.model.is_small else 2
-        weights = self.model.weight_bytes * 2
-        largest = max(w * h for w, h in self.groups)
-        # SD 1.5 keeps 0.71 GiB for one 512 x 512 picture at two bytes a number, for 1.7 GB of UNet weights.
-        kept = 0.71 * 2**30 * largest / 512**2 * self.recipe.training.batch_size * number_bytes / 2
-        return int(_LIBRARY_BYTES + weights + kept * min(1.0, self.model.weight_bytes / 2.5e9 + 0.02))
 
 
 def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_settled: bool = False) -> RunPlan:

@@ -19,8 +19,7 @@ from tinv_tui.errors import InputError
 KINDS: dict[str, str] = {
     "caption": "caption_job",
     "preprocess": "preprocess_job",
-    "token_rows": "token_rows",
-    "generate": "generate",
+KINDS: dict[str, str] = {"token_rows": "token_rows", "generate": "generate", "probe": "probe"}
 }
 """Kind to module name."""
 

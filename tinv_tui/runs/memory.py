@@ -1,0 +1,84 @@
+"""How much memory a run takes, about, and whether there is so much: told before anything is started."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tinv_tui.models.families import BaseModel
+from tinv_tui.telemetry.room import Room, room_for_training
+
+if TYPE_CHECKING:
+    from tinv_tui.runs.plan import RunPlan
+
+_LIBRARY_BYTES = 450_000_000
+"""Of a worker that has done nothing yet: on the host its libraries, on a GPU the driver's context."""
+_UNET_SHARE = 0.8
+"""Of a model's parameters; text encoder and VAE stay fp32 whatever the UNet is in."""
+_KEPT_BYTES = 0.71 * 2**30
+"""What SD 1.5's UNet keeps of one 512 x 512 picture for the way back, at two bytes a number (reference performance)."""
+_SD15_PARAMETERS = 1.066e9
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """``peak_bytes`` of a run, by a rule of thumb or (``measured``) by a probe, and where it has to fit."""
+
+    peak_bytes: int
+    extra_bytes: int
+    """How much of it the chosen number format takes more than the automatic one would."""
+    room: Room
+    measured: bool = False
+
+    @property
+    def is_tight(self) -> bool:
+        return self.room.free_bytes is not None and self.peak_bytes > self.room.free_bytes
+
+
+def memory_need(plan: RunPlan, measured_bytes: int | None = None) -> MemoryNeed:
+    """What a planned run takes here and now; a figure that a probe measured takes the place of the estimate."""
+    room = room_for_training()
+    precision = plan.recipe.training.precision
+    peak = estimated_bytes(plan, precision, on_gpu=room.on_gpu)
+    extra = max(0, peak - estimated_bytes(plan, "auto", on_gpu=room.on_gpu))
+    if measured_bytes is not None:
+        return MemoryNeed(measured_bytes, extra, room, measured=True)
+    return MemoryNeed(peak, extra, room)
+
+
+def memory_warnings(need: MemoryNeed) -> list[tuple[str, str]]:
+    """(code, message) pairs."""
+    if not need.is_tight:
+        return []
+    assert need.room.free_bytes is not None
+    how = "takes" if need.measured else "takes about"
+    text = f"training {how} {need.peak_bytes / 2**30:.1f} GiB, {need.room.device} has {need.room.free_bytes / 2**30:.1f} free"
+    if need.extra_bytes > 0:
+        text += f"; training.precision = auto saves about {need.extra_bytes / 2**30:.1f}"
+    return [("memory-tight", text)]
+
+
+def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
+    """A rough figure: libraries, weights, and what a forward pass keeps for backward."""
+    model = plan.model
+    parameters = model.weight_bytes / _stored_number_bytes(model)
+    number = 4 if precision == "fp32" or (precision == "auto" and (model.is_small or not on_gpu)) else 2
+    weights = parameters * (_UNET_SHARE * number + (1 - _UNET_SHARE) * 4)
+    largest = max(w * h for w, h in plan.groups) / 512**2
+    kept = _KEPT_BYTES * number / 2 * largest * plan.recipe.training.batch_size * (parameters / _SD15_PARAMETERS) ** 0.5
+    return int(_LIBRARY_BYTES + weights + kept)
+
+
+def _stored_number_bytes(model: BaseModel) -> int:
+    """Bytes of a number in the weight files: of the first tensor in the UNet's header."""
+    first = next(iter(sorted((model.folder / "unet").glob("*.safetensors"))), None)
+    if first is None or model.variant == "fp16":
+        return 2 if model.variant == "fp16" else 4
+    try:
+        with first.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        kinds = {entry["dtype"] for key, entry in header.items() if key != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError):
+        return 4
+    return 2 if kinds and kinds <= {"F16", "BF16"} else 4
