@@ -26,7 +26,8 @@ Sampler = Literal["dpm++ 2m karras", "dpm++ 2m", "euler a", "euler", "ddim", "un
 
 class ModelSection(Section):
     path: str = ""
-    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. Required."""
+    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. The embedding will
+    work with models of the same family (SD 1.x, SD 2.x) and with no other. Required."""
     vae: str = ""
     """A diffusers VAE folder to use in place of the model's own. Empty: the model's own."""
     clip_skip: int = Field(1, ge=1, le=12)
@@ -40,8 +41,8 @@ class EmbeddingSection(Section):
     """The new word, also the file's name. Required. Choose one that is no ordinary word, and that no other name starts
     with. Letters and digits of any script, . _ - and spaces stay; other characters are dropped."""
     vectors: int = Field(1, ge=1, le=75)
-    """Vectors per token. Each takes one of the 75 tokens of a prompt; more hold more, and want more pictures: about five
-    for each, or they overfit."""
+    """Vectors per token. N of them leave 75 - N tokens of a prompt's 75 for other words; more hold more, and want more
+    pictures: about five for each, or they overfit."""
     init_text: str = "*"
     """Words the vectors start from, e.g. "ginger cat", or the caption of one picture. Their tokens are spread over all
     vectors: each fills several, or where there are more of them than vectors, those that count lie evenly in the phrase
@@ -58,14 +59,16 @@ class EmbeddingSection(Section):
 
 class DatasetSection(Section):
     path: str = ""
-    """The folder of pictures; captions lie beside them as .txt files of the same name. Required."""
+    """The folder of pictures, the one Preprocess wrote; captions lie beside them as .txt files of the same name. Five
+    pictures or more, sharp and little compressed, best square; the more they differ in light, angle, composition and
+    expression, the better. Required."""
     template: str = "subject_filewords"
-    """Prompt template: a known name (subject, subject_filewords, style, style_filewords, …) or a text file whose lines
-    hold [name] and, if wanted, [filewords]."""
+    """Prompt template: subject_filewords for a character or a thing, style_filewords for a style, another known name, or a
+    text file whose lines hold [name] and, if wanted, [filewords]. For a first training, take one as it is."""
     width: int = Field(0, ge=0, le=4096)
-    """Training width in pixels, a multiple of 8. 0 is the model's native size."""
+    """Training width in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
     height: int = Field(0, ge=0, le=4096)
-    """Training height in pixels, a multiple of 8. 0 is the model's native size."""
+    """Training height in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
     sizes: Literal["bucket", "resize", "crop"] = "bucket"
     """Pictures of another shape: "bucket" trains each at a size of about the same area and its own shape, "resize"
     squeezes it to width x height, "crop" cuts the middle out."""
@@ -80,19 +83,21 @@ class DatasetSection(Section):
     flip: bool = False
     """Train on mirror images too, drawn at random. Not for faces, text, or anything with a left and a right."""
     shuffle_tags: bool = False
-    """Shuffle the comma-separated parts of a caption each time it is read."""
+    """Shuffle the comma-separated parts of a caption each time it is read: some more variety, from captions of tags."""
     drop_out_tags: float = Field(0.1, ge=0, le=1)
-    """Chance to leave out each comma-separated part of a caption, each time it is read."""
+    """Chance to leave out each comma-separated part of a caption, each time it is read, for variety. 0.1 is a good value;
+    0 keeps captions whole."""
     latent_sampling: Literal["deterministic", "once", "random"] = "deterministic"
-    """What a picture becomes in latent space: the mean (deterministic), one sample for the whole run (once), or a new
-    sample each step (random)."""
+    """What a picture becomes in latent space: the mean (deterministic, the recommended one), one sample for the whole run
+    (once), or a new sample each step (random)."""
     alpha_as_weight: bool = False
     """Weigh the loss by the picture's transparency: what is transparent counts less."""
 
 
 class TrainingSection(Section):
     steps: int = Field(100000, ge=1, le=100_000_000)
-    """How many optimiser updates. Up to 100,000 can be needed; copies and the best so far let you stop earlier."""
+    """How many optimiser updates. The guide found up to 100,000 necessary, which takes hours; copies and the best so far
+    let you stop earlier."""
     learning_rate: str = "0.005"
     """Rate, or rates with step counts: "0.005:500, 0.001:1000, 0.004". Lower is slower but more accurate; stay below
     0.1, and take 0.005 if unsure."""
@@ -107,7 +112,9 @@ class TrainingSection(Section):
     clip_schedule: str = "0.1"
     """The clipping threshold, in the same notation as the rate."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32."""
+    """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32; take
+    it if unsure. "fp32" is full precision (A1111's --no-half --precision full): the most exact, and up to twice the memory,
+    which the plan shows before a start."""
     seed: int = Field(-1, ge=-1, le=2**63 - 1)
     """Everything random follows from this. -1 draws one and records it."""
     deterministic: bool = False
@@ -118,11 +125,11 @@ class TrainingSection(Section):
 
 class SavingSection(Section):
     log_directory: str = ""
-    """Where runs are kept. Empty: TINV_HOME/runs."""
+    """Where runs are kept, with their losses, copies and previews. Empty, which is best if unsure: TINV_HOME/runs."""
     embedding_every: int = Field(500, ge=0)
-    """Save a copy of the embedding every so many steps. 0: never."""
+    """Save a copy of the embedding every so many steps, to go back to if the end is not the best of it. 0: never."""
     image_every: int = Field(500, ge=0)
-    """Draw a preview every so many steps. 0: never."""
+    """Draw a preview every so many steps, to follow what is learned. 0: never."""
     image_carries_embedding: bool = True
     """Also write each preview as a picture that carries the embedding in a PNG chunk, which A1111 and others can load."""
     formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
@@ -143,7 +150,7 @@ class PreviewSection(Section):
     cfg: float = Field(7.0, ge=1, le=50)
     """Guidance scale: how strictly the picture follows the prompt."""
     seed: int = Field(42, ge=-1, le=2**63 - 1)
-    """The same for every preview, so that they compare. -1: another one each time."""
+    """What the picture starts from; the same for every preview, so that they compare. -1: another one each time."""
     width: int = Field(0, ge=0, le=4096)
     """Preview width in pixels, a multiple of 8. 0: the training width."""
     height: int = Field(0, ge=0, le=4096)

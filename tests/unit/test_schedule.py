@@ -84,6 +84,50 @@ def test_an_absolute_text_reads_as_in_a1111(text: str, steps: int, expected: lis
     assert spans(text, steps, "absolute") == expected
 
 
+def steps_from(text: str, steps: int, start: int) -> list[tuple[float, int, int]]:
+    """The rates of a run that goes on after step ``start``: rate, first and last step."""
+    plan = parse_rates(text, steps, "absolute")
+    found: list[tuple[float, int, int]] = []
+    for step in range(start + 1, steps + 1):
+        rate = plan.rate_at(step)
+        found = (
+            [*found[:-1], (rate, found[-1][1], step)]
+            if found and found[-1][0] == rate
+            else [*found, (rate, step, step)]
+        )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "start", "expected"),
+    [
+        ("0.005", 10, 0, [(0.005, 1, 10)]),
+        (GUIDE, 2000, 600, [(0.001, 601, 1000), (0.004, 1001, 2000)]),
+        (GUIDE, 2000, 1000, [(0.004, 1001, 2000)]),
+        ("0.005:500, 0.001:1000", 2000, 0, [(0.005, 1, 500), (0.001, 501, 2000)]),  # A1111 ends at 1000
+        ("0.1:100, 0.2", 100, 0, [(0.1, 1, 100)]),  # A1111 runs one step more
+        ("0.1:100,0.2:50,0.3", 200, 0, [(0.1, 1, 100), (0.3, 101, 200)]),  # A1111 gives 0.2 one step
+        ("0.1:150, 0.2", 100, 0, [(0.1, 1, 100)]),
+        ("0.1:-1, 0.2", 100, 0, [(0.1, 1, 100)]),
+        ("0.1:0, 0.2", 100, 0, [(0.2, 1, 100)]),
+        ("1e-3:5,", 10, 0, [(0.001, 1, 10)]),  # A1111 ends at 5
+        ("0.1:5", 10, 5, [(0.1, 6, 10)]),  # A1111 refuses it: the last rate holds to the end here
+    ],
+)
+def test_the_golden_table_of_a1111_in_steps_from_1(
+    text: str, steps: int, start: int, expected: list[tuple[float, int, int]]
+) -> None:
+    """Reference a1111 §5, without its overshoot and its early end; every step of a run has a rate."""
+    assert steps_from(text, steps, start) == expected
+
+
+@pytest.mark.parametrize("text", ["", " , ", "abc", "0.1:1e3", "0.1:2:3, 0.5"])
+def test_the_errors_of_the_golden_table_and_a_second_colon_are_errors(text: str) -> None:
+    """A1111 reads the last one as 0.1 to the end; a malformed rate is an error here."""
+    with pytest.raises(InputError):
+        parse_rates(text, 10, "absolute")
+
+
 def test_an_absolute_count_that_is_already_passed_is_skipped_and_said() -> None:
     assert "rate-skipped" in codes(parse_rates("0.01:100, 0.02:50, 0.03", 200, "absolute"))
 

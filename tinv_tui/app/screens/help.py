@@ -16,10 +16,12 @@ from tinv_tui.app.keys import KEYS
 PANES: dict[str, tuple[str, str]] = {
     "loss-pane": (
         "Loss",
-        "How far the picture that the model predicts is from the training picture. Lower is better. The loss of one step "
-        "is mostly chance: each step draws another picture, noise and timestep. Watch eval, which is measured on the same "
-        "pictures, noises and timesteps every time, and best, its lowest value so far and the step it was reached at. "
-        "smooth is a running mean of the training loss; the curve shows it over the whole run.",
+        "How far the picture that the model predicts is from the training picture. Lower is better, and it says well how "
+        "the training goes; zero can neither be reached nor is it wanted, as such an embedding could only draw the training "
+        "pictures. The loss of one step is noise: each step draws another picture, noise and timestep. The line to trust is "
+        "eval, which is measured on the same pictures, noises and timesteps every time, with best, its lowest value so far "
+        "and the step it was reached at. smooth is a running mean of the training loss; the curve shows it over the whole "
+        "run. nan would mean that the rate was too high: the run then ends by itself, and its last good state is kept.",
     ),
     "gpu-pane": (
         "GPU",
