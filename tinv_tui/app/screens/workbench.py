@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -217,6 +218,20 @@ class Workbench(ModeScreen):
     def action_save(self) -> None:
         if self.app.control.is_live:
             self.app.control.tell("save")
+
+    async def action_try(self) -> None:
+        """Ask for a prompt, and draw with the embedding of the run or of the form."""
+        from tinv_tui.app.screens.try_it import TryScreen
+        from tinv_tui.app.trial import find_trial
+
+        if not self.form_pane.is_furnished:
+            return
+        run = self.app.control.now.folder if self.app.control.now is not None else None
+        trial = await asyncio.to_thread(find_trial, run, self.form.values()[0] or self.form.base)
+        if trial is None:
+            self.app.control.note("there is no finished embedding to try yet, or no base model in the form", "warning")
+            return
+        self.app.push_screen(TryScreen(trial))
 
     def action_stop(self) -> None:
         now = self.app.control.now
