@@ -17,6 +17,7 @@ from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe
 from tinv_tui.runs.estimates import estimate_time
+from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.liveness import state_of
 from tinv_tui.runs.plan import RunPlan, plan_run
@@ -347,3 +348,9 @@ def test_a_run_whose_recipe_is_damaged_does_not_hinder_the_estimate(plan: Any) -
     write_status(folder.status, Status(state="finished", steps_per_second=4.0))
     folder.recipe.write_text("[")
     assert estimate_time(plan()).seconds is None
+
+
+def test_a_run_made_in_another_log_directory_is_found_by_name_afterwards(plan: Any, tmp_path: Path) -> None:
+    folder = make_run(plan(saving__log_directory="logs"))
+    assert folder.path.parent.parent == tmp_path / "logs"
+    assert find_run("zork") == folder

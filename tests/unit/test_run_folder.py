@@ -12,6 +12,7 @@ import pytest
 from tinv_tui import paths
 from tinv_tui.errors import InputError
 from tinv_tui.runs.folder import RunFolder, all_runs, create_run_folder, find_run
+from tinv_tui.runs.log_directories import log_directories, remember
 
 
 def make(name: str, date: str = "2026-11-22", below: Path | None = None) -> RunFolder:
@@ -116,3 +117,29 @@ def test_a_run_that_is_nowhere_is_an_error_that_names_those_there_are(text: str)
     with pytest.raises(InputError) as caught:
         find_run(text)
     assert (repr(text) in caught.value.message, "cat" in caught.value.hint) == (True, True)
+
+
+def test_runs_in_another_log_directory_are_found_once_it_was_used(tmp_path: Path) -> None:
+    here, elsewhere = make("cat", "2026-11-20"), make("dog", below=tmp_path / "logs")
+    assert all_runs() == [here]
+    remember(tmp_path / "logs")
+    remember(tmp_path / "logs")
+    assert all_runs() == [elsewhere, here]
+    assert find_run("dog") == find_run("2026-11-22/dog") == elsewhere
+    assert (elsewhere.handle, here.handle) == ("dog", "cat")
+    assert log_directories() == [paths.runs_folder(), tmp_path / "logs"]
+
+
+def test_a_log_directory_that_has_vanished_is_passed_over_and_comes_back(tmp_path: Path) -> None:
+    make("dog", below=tmp_path / "logs")
+    remember(tmp_path / "logs")
+    (tmp_path / "logs").rename(tmp_path / "away")
+    assert all_runs() == []
+    remember(tmp_path / "others")
+    (tmp_path / "away").rename(tmp_path / "logs")
+    assert [run.name for run in all_runs()] == ["dog"]
+
+
+def test_the_own_log_directory_needs_no_remembering() -> None:
+    remember(paths.runs_folder())
+    assert not paths.home().exists()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.runs.log_directories import log_directories
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class RunFolder:
     @property
     def handle(self) -> str:
         """What a person types to mean this run: its name, or its path where names are not looked up; quoted."""
-        below_home = self.path.parent.parent == paths.runs_folder()
-        return shlex.quote(self.name if below_home else str(self.path))
+        is_looked_up = self.path.parent.parent in log_directories()
+        return shlex.quote(self.name if is_looked_up else str(self.path))
 
     @property
     def recipe(self) -> Path:
@@ -100,20 +100,22 @@ def create_run_folder(log_directory: Path, name: str) -> RunFolder:
 
 
 def all_runs(log_directory: Path | None = None) -> list[RunFolder]:
-    """Every run below a log directory (TINV_HOME/runs), newest first."""
-    return sorted(_runs_below(log_directory or paths.runs_folder()), key=_made_at, reverse=True)
+    """Every run below a log directory, or below all that are known, newest first."""
+    folders = [log_directory] if log_directory is not None else log_directories()
+    return sorted({run for folder in folders for run in _runs_below(folder)}, key=_made_at, reverse=True)
 
 
 def find_run(text: str) -> RunFolder:
     """The run a user means: a path, ``date/name``, or a name, of which the newest is taken. Raises InputError."""
-    for candidate in (Path(os.path.expanduser(text)), paths.runs_folder() / text):
+    for candidate in (Path(os.path.expanduser(text)), *(folder / text for folder in log_directories())):
         if (candidate / "recipe.toml").is_file():
             return RunFolder(candidate.absolute())
     named = [run for run in all_runs() if run.name == text]
     if named:
         return named[0]
     known = ", ".join(dict.fromkeys(run.name for run in all_runs()[:8])) or "none yet"
-    raise InputError("run-missing", f"there is no run {text!r} in {paths.runs_folder()}", f"Runs: {known}.")
+    places = ", ".join(str(folder) for folder in log_directories())
+    raise InputError("run-missing", f"there is no run {text!r} in {places}", f"Runs: {known}.")
 
 
 def _runs_below(log_directory: Path) -> Iterator[RunFolder]:

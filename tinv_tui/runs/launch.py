@@ -14,6 +14,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.recipe import EmbeddingSection, Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.liveness import is_locked
+from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
 
@@ -45,6 +46,7 @@ def _with_free_name(recipe: Recipe) -> EmbeddingSection:
 def _make_run(recipe: Recipe) -> RunFolder:
     log_directory = Path(recipe.saving.log_directory or paths.runs_folder())
     folder = create_run_folder(log_directory, recipe.embedding.name)
+    remember(log_directory)
     atomic.write_atomic(folder.recipe, to_toml(recipe))
     write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
     return folder

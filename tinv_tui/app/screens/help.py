@@ -70,7 +70,11 @@ PANES: dict[str, tuple[str, str]] = {
         "say why. enter takes one to the train screen: one at step 0 to train it, another to go on from it. Norms are the "
         "lengths of its vectors, from the shortest to the longest; those of words are mostly below 0.5 in SD 1.x.",
     ),
-    "runs-list": ("Runs", "Every run below TINV_HOME/runs, newest first. enter shows one on the train screen."),
+    "runs-list": (
+        "Runs",
+        "Every run below TINV_HOME/runs, and below every other log directory that was used, newest first. enter shows one "
+        "on the train screen.",
+    ),
 }
 _GENERAL = (
     "tinv-tui",
