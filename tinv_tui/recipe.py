@@ -301,6 +301,12 @@ def is_text(key: str) -> bool:
     return isinstance(field_of(key).default, str)
 
 
+def is_of_words(key: str) -> bool:
+    """Whether the key holds a list of fixed words, which can be written with commas between them."""
+    items = next(iter(getattr(field_of(key).annotation, "__args__", ())), None)
+    return isinstance(field_of(key).default, tuple) and bool(getattr(items, "__args__", ()))
+
+
 def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
     """The recipe with relative paths made absolute against the folder ``beside``, and ``~`` expanded.
 

@@ -9,6 +9,7 @@ import pytest
 from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.pick import PickScreen
+from tinv_tui.app.screens.probe import ProbeScreen
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import all_runs
 
@@ -119,3 +120,42 @@ async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, m
         await pilot.press("ctrl+u", *"m.toml", "enter")
         await until(pilot, lambda: (tmp_path / "m.toml").exists())
         assert load_recipe(tmp_path / "m.toml") == wanted
+
+
+@pytest.mark.parametrize(("size", "drawn"), [(WIDE, True), (NARROW, False)])
+async def test_a_rate_schedule_is_drawn_below_its_words_where_there_is_room(
+    size: tuple[int, int], drawn: bool, pictures: Path
+) -> None:
+    wanted = recipe(pictures, training__steps=2000, training__learning_rate="0.005:500, 0.001:1000, 0.004")
+    async with TinvApp(wanted).run_test(size=size) as pilot:
+        form = (await ready(pilot)).form
+        await until(pilot, lambda: "0.005 for 1–500" in screen_text(pilot.app))
+        assert ("▁▁▁▁▁▁▁▁" in screen_text(pilot.app)) is drawn
+        form.put("training.learning_rate", "0.005")
+        await until(pilot, lambda: "0.005 for 1–2000" in screen_text(pilot.app))
+        assert "▁▁▁▁▁▁▁▁" not in screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_every_field_can_be_reached_and_comes_into_sight(size: tuple[int, int], pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+        form = (await ready(pilot)).form
+        for key in form.fields:
+            form.control(key).focus()
+            await pilot.pause()
+            region = form.control(key).region
+            assert form.region.contains_region(region), key
+            assert region.width >= 4, key
+
+
+async def test_a_probe_tells_time_and_memory_at_the_foot(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        assert "time unknown" in " ".join(text for _, text in workbench.form.checked.facts)
+        workbench.tab_line.focus()
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ProbeScreen))
+        await until(pilot, lambda: any("probed" in text for _, text in workbench.form.checked.facts))
+        assert not all_runs()

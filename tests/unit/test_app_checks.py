@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tinv_tui import paths
 from tinv_tui.app.checks import check_form
 from tinv_tui.app.embedding_notes import spread_in_words
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import key_of, read_fields, texts_of
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, all_keys, make_recipe
+from tinv_tui.runs.estimates import Probe, work_of
 
 
 @pytest.fixture
@@ -30,8 +32,90 @@ def filled(pictures: Path) -> Recipe:
     )
 
 
-def test_the_form_shows_only_settings_there_are() -> None:
-    assert {key for key, field in FIELDS.items() if not field.options} <= set(all_keys())
+def test_the_form_shows_every_setting_there_is_and_no_other() -> None:
+    assert {key for key, field in FIELDS.items() if not field.options} == set(all_keys())
+
+
+A1111_FIELDS = {
+    "Embedding": "embedding.name",
+    "Embedding Learning rate": "training.learning_rate",
+    "Gradient Clipping": "training.clip",
+    "its value": "training.clip_schedule",
+    "Batch size": "training.batch_size",
+    "Gradient accumulation steps": "training.gradient_accumulation",
+    "Dataset directory": "dataset.path",
+    "Log directory": "saving.log_directory",
+    "Prompt template": "dataset.template",
+    "Width": "dataset.width",
+    "Height": "dataset.height",
+    "Do not resize images": "dataset.sizes",
+    "Max steps": "training.steps",
+    "Save an image every": "saving.image_every",
+    "Save a copy every": "saving.embedding_every",
+    "Use PNG alpha channel as loss weight": "dataset.alpha_as_weight",
+    "Save images with embedding in PNG chunks": "saving.image_carries_embedding",
+    "Read parameters from txt2img": "preview.prompts",
+    "its negative prompt": "preview.negative",
+    "its steps": "preview.steps",
+    "its sampler": "preview.sampler",
+    "its CFG": "preview.cfg",
+    "its seed": "preview.seed",
+    "its width": "preview.width",
+    "its height": "preview.height",
+    "Shuffle tags": "dataset.shuffle_tags",
+    "Drop out tags": "dataset.drop_out_tags",
+    "Latent sampling": "dataset.latent_sampling",
+}
+"""Reference a1111 §6.1, and §6.5 for what txt2img gives."""
+
+
+@pytest.mark.parametrize("label", A1111_FIELDS)
+def test_every_field_of_the_old_train_tab_is_there(label: str) -> None:
+    assert A1111_FIELDS[label] in FIELDS
+
+
+def test_a_list_of_fixed_words_is_typed_with_commas() -> None:
+    assert texts_of(Recipe(), FIELDS)["saving.formats"] == "safetensors"
+    texts = texts_of(Recipe(), FIELDS)
+    assert read_fields(texts | {"saving.formats": " safetensors, "}, Recipe(), FIELDS)[1] == {}
+    assert "saving.formats" in read_fields(texts | {"saving.formats": "jpeg"}, Recipe(), FIELDS)[1]
+
+
+def test_both_schedules_are_resolved_in_the_reading_the_form_says(pictures: Path) -> None:
+    texts = texts_of(filled(pictures), FIELDS) | {
+        "training.learning_rate": "0.005:500, 0.001:1000, 0.004",
+        "training.clip": "norm",
+        "training.clip_schedule": "1:10, 0.1",
+        "training.steps": "2000",
+    }
+    checked = check_form(texts, Recipe(), Path.cwd())
+    assert [s.last for s in checked.schedules["training.learning_rate"].spans] == [500, 1500, 2000]
+    assert checked.notes["training.clip_schedule"] == "1 for 1–10, 0.1 for 11–2000"
+    absolute = check_form(texts | {"training.rate_steps": "absolute"}, Recipe(), Path.cwd())
+    assert [s.last for s in absolute.schedules["training.learning_rate"].spans] == [500, 1000, 2000]
+    unclipped = check_form(texts | {"training.clip": "off"}, Recipe(), Path.cwd())
+    assert set(unclipped.schedules) == {"training.learning_rate"}
+
+
+def test_the_log_directory_is_shown_resolved(pictures: Path, tmp_path: Path) -> None:
+    texts = texts_of(filled(pictures), FIELDS)
+    assert check_form(texts, Recipe(), tmp_path).notes["saving.log_directory"] == str(paths.runs_folder())
+    typed = check_form(texts | {"saving.log_directory": "my logs"}, Recipe(), tmp_path)
+    assert typed.notes["saving.log_directory"] == str(tmp_path / "my logs")
+
+
+def test_what_was_probed_is_told_of_recipes_that_do_the_same_work(pictures: Path) -> None:
+    recipe = filled(pictures)
+    texts = texts_of(recipe, FIELDS)
+    plan = check_form(texts, recipe, Path.cwd()).plan
+    assert plan is not None
+    probe = Probe(seconds_per_step=0.5, steps=15, load_seconds=1, encode_seconds=1, peak_bytes=3 * 2**30, device="cpu")
+    probes = {work_of(plan.recipe): probe}
+    told = [text for _, text in check_form(texts | {"training.steps": "7200"}, recipe, Path.cwd(), probes).facts]
+    assert "1h00m, probed: 0.5 s a step" in told
+    assert any(text.startswith("memory 3.0G") for text in told)
+    other = [text for _, text in check_form(texts | {"training.batch_size": "2"}, recipe, Path.cwd(), probes).facts]
+    assert "time unknown: no run like it yet, m measures it" in other
 
 
 def test_fields_say_what_the_recipe_says_and_back() -> None:

@@ -63,6 +63,17 @@ def test_evaluations_are_held_until_the_next_one() -> None:
     assert chart.columns_beside([(0, 3.0), (50, 2.0), (100, 1.0)], 1, 100, 4) == [3.0, 2.0, 2.0, 1.0]
 
 
+def test_a_schedule_is_drawn_in_stairs_as_wide_as_its_steps() -> None:
+    assert chart.stairs(((0.005, 500), (0.001, 1000), (0.004, 500)), 20) == "█" * 5 + "▁" * 10 + "▇" * 5
+    assert chart.stairs(((1.0, 3),), 4) == "▄▄▄▄"
+    assert chart.stairs((), 4) == ""
+
+
+def test_a_rate_of_a_few_steps_still_shows() -> None:
+    assert chart.stairs(((0.1, 1), (0.001, 99_999)), 10) == "█" + "▁" * 9
+    assert len(chart.stairs(tuple((0.1 / n, 1) for n in range(1, 40)), 10)) == 10
+
+
 def test_no_key_is_one_that_terminals_keep_for_themselves() -> None:
     used = {key for entry in KEYS for key in entry.keys.split(",")}
     assert not used & AVOID

@@ -19,9 +19,9 @@ from tests.unit.test_memory import machine, rtx_3080
 from tinv_tui.app.screens.help import PANES
 from tinv_tui.cli import doctor
 from tinv_tui.cli.checking import plan as plan_command
+from tinv_tui.datasets.checks import FEW_PICTURES
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import field_of, make_recipe
-from tinv_tui.datasets.checks import FEW_PICTURES
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.schedule import parse_rates
 

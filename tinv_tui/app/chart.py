@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -37,6 +38,22 @@ def columns_beside(points: Sequence[tuple[int, float]], first: int, last: int, w
             at += 1
         found.append(points[at][1])
     return found
+
+
+def stairs(spans: Sequence[tuple[float, int]], width: int) -> str:
+    """A schedule as one row of ``width`` columns: (value, steps) pairs, each as wide as its share of the steps.
+
+    Heights follow the logarithm, as rates do; every value shows, also one that holds for a few steps only.
+    """
+    shown = spans[: max(0, width)]
+    total = sum(steps for _, steps in shown)
+    if not total:
+        return ""
+    widths = [max(1, round(steps * width / total)) for _, steps in shown]
+    widths[widths.index(max(widths))] += width - sum(widths)
+    low, high = (math.log(pick(value for value, _ in shown)) for pick in (min, max))
+    levels = [4 if high == low else 1 + round(7 * (math.log(value) - low) / (high - low)) for value, _ in shown]
+    return "".join(_EIGHTHS[level] * columns for level, columns in zip(levels, widths, strict=True))
 
 
 def limits(values: Sequence[float]) -> tuple[float, float]:

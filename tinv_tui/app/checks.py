@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tinv_tui import paths
 from tinv_tui.app import wording
@@ -19,10 +21,10 @@ from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
-from tinv_tui.runs.estimates import estimate_time
-from tinv_tui.runs.memory import memory_need, memory_warnings
+from tinv_tui.runs.estimates import Probe, Work, estimate_time, work_of
+from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
 from tinv_tui.runs.plan import RunPlan, plan_run
-from tinv_tui.schedule import parse_rates
+from tinv_tui.schedule import Plan, Reading, parse_rates
 
 _SIZE_WITHOUT_MODEL = 512
 
@@ -60,14 +62,22 @@ class CheckedRecipe(Checked):
     settings: CheckSettings | None = None
     findings: tuple[Finding, ...] = ()
     """What the headers of the pictures tell; a closer look takes longer."""
+    schedules: dict[str, Plan] = field(default_factory=dict)
+    """Of the rate, and of clipping where there is any; empty where a field cannot be read."""
 
 
-def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedRecipe:
-    """Everything that can be said of the form before a start. Reads the dataset's headers; never raises InputError."""
+def check_form(
+    texts: dict[str, str], base: Recipe, beside: Path, probes: Mapping[Work, Probe] = MappingProxyType({})
+) -> CheckedRecipe:
+    """Everything that can be said of the form before a start. Reads the dataset's headers; never raises InputError.
+
+    ``probes`` are what was measured of recipes that do the same work.
+    """
     recipe, errors = read_fields(texts, base, FIELDS)
     missing = frozenset(key for key in REQUIRED if not texts.get(key, "").strip())
     errors |= dict.fromkeys(missing, "is required")
-    notes = _notes(texts, base, beside)
+    schedules = _schedules(texts)
+    notes = _notes(texts, beside) | {key: _in_words(schedule) for key, schedule in schedules.items()}
     section = (recipe or base).dataset
     names = NameCaptions(section.filename_regex, section.filename_join)
     pictures, dataset_error = _pictures(texts.get("dataset.path", ""), beside, names)
@@ -79,7 +89,12 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedReci
     if recipe is not None and not errors:
         try:
             plan = plan_run(recipe, beside)
-            facts = _facts(plan)
+            probe = probes.get(work_of(plan.recipe))
+            need = memory_need(plan, probe.peak_bytes if probe else None)
+            facts = _facts(plan, probe, need)
+            if need.extra_bytes:
+                more = wording.memory(need.extra_bytes)
+                notes["training.precision"] = f"{plan.recipe.training.precision} takes about {more} more than auto"
         except InputError as error:
             key = key_of(error)
             if key in FIELDS:
@@ -89,7 +104,7 @@ def check_form(texts: dict[str, str], base: Recipe, beside: Path) -> CheckedReci
                 errors[""] = error.message
     settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
     findings = tuple(check_headers(pictures, settings)) if pictures else ()
-    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts, settings, findings)
+    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts, settings, findings, schedules)
 
 
 def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:
@@ -123,19 +138,33 @@ def _prompt_maker(texts: dict[str, str], beside: Path) -> PromptMaker | None:
     return PromptMaker(lines, texts["embedding.name"].strip(), vectors_of(texts), tokenizer_of(texts, beside))
 
 
-def _notes(texts: dict[str, str], base: Recipe, beside: Path) -> dict[str, str]:
+def _notes(texts: dict[str, str], beside: Path) -> dict[str, str]:
     notes = start_notes(texts, beside) | library_notes(texts, beside)
-    try:
-        steps = int(texts["training.steps"])
-        plan = parse_rates(texts["training.learning_rate"], steps, base.training.rate_steps)
-        said = plan.in_words()
-        notes["training.learning_rate"] = said + "".join(f" · ! {m.partition(': ')[2]}" for _, m in plan.warnings)
-    except (ValueError, InputError):
-        pass
+    folder = texts["saving.log_directory"].strip()
+    notes["saving.log_directory"] = str(
+        (beside / Path(folder).expanduser()).resolve() if folder else paths.runs_folder()
+    )
     return notes
 
 
-def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:
+def _schedules(texts: dict[str, str]) -> dict[str, Plan]:
+    found = dict[str, Plan]()
+    reading: Reading = "absolute" if texts["training.rate_steps"] == "absolute" else "duration"
+    for key in ("training.learning_rate", "training.clip_schedule"):
+        if key == "training.clip_schedule" and texts["training.clip"] == "off":
+            continue
+        try:
+            found[key] = parse_rates(texts[key], int(texts["training.steps"]), reading, key=key)
+        except (ValueError, InputError):
+            pass
+    return found
+
+
+def _in_words(schedule: Plan) -> str:
+    return schedule.in_words() + "".join(f" · ! {m.partition(': ')[2]}" for _, m in schedule.warnings)
+
+
+def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[Mark, str], ...]:
     """The lines at the foot of the form, the most telling first."""
     facts: list[tuple[Mark, str]] = [
         ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size}²"),
@@ -144,14 +173,16 @@ def _facts(plan: RunPlan) -> tuple[tuple[Mark, str], ...]:
     bare = sum(picture.caption is None for picture in plan.pictures)
     if bare:
         facts.append(("!", f"{bare} without caption"))
-    estimate = estimate_time(plan)
+    estimate = estimate_time(plan, probe)
     if estimate.seconds is None:
-        facts.append(("~", "time unknown: no run like it yet"))
+        facts.append(("~", "time unknown: no run like it yet, m measures it"))
+    elif probe is not None:
+        facts.append(("~", f"{wording.duration(estimate.seconds)}, probed: {probe.seconds_per_step:.3g} s a step"))
     else:
         facts.append(("~", f"{wording.duration(estimate.seconds)}, as {estimate.basis.removeprefix('measured in ')}"))
-    need = memory_need(plan)
     free = f" of {wording.memory(need.room.free_bytes)} free" if need.room.free_bytes is not None else ""
-    facts.append(("~", f"memory about {wording.memory(need.peak_bytes)}{free}"))
+    about = "" if need.measured else "about "
+    facts.append(("~", f"memory {about}{wording.memory(need.peak_bytes)}{free}"))
     warnings = [*memory_warnings(need), *plan.warnings]
     facts += [("!", message) for code, message in warnings if code != "caption-missing"]
     disk = shutil.disk_usage(_existing(paths.home())).free

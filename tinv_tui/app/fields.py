@@ -18,6 +18,8 @@ class Field:
     """Shorter words for the choices of this field."""
     lists: bool = False
     """Whether there is something to choose from (ctrl+o)."""
+    draws: bool = False
+    """Whether there is a schedule to draw below it."""
     options: tuple[tuple[str, str], ...] = ()
     """(value, word) of a control that is no setting of its own; the form that has one says what it does."""
 
@@ -34,6 +36,7 @@ KIND = "subject-or-style"
 """The one control that is no setting of its own: it picks the template."""
 
 _SAMPLING = {"deterministic": "mean", "once": "once", "random": "random"}
+_COUNTS = {"duration": "further steps", "absolute": "end steps"}
 
 ROWS: Rows = (
     (Field(KIND, "Learn a", options=(("subject", "subject"), ("style", "style"))),),
@@ -45,7 +48,8 @@ ROWS: Rows = (
     (Field("embedding.init_text", "Init text", placeholder="zeros"),),
     (Field("embedding.continue_from", "Go on from", lists=True, placeholder="nothing: a new embedding"),),
     (Field("embedding.step_count", "Its steps"),),
-    (Field("training.learning_rate", "Rate"),),
+    (Field("training.learning_rate", "Rate", draws=True),),
+    (Field("training.rate_steps", "Counts are", words=_COUNTS),),
     (
         Field("training.steps", "Steps", 8),
         Field("training.batch_size", "Batch", 4),
@@ -64,13 +68,25 @@ ROWS: Rows = (
         Field("dataset.filename_join", "join", 5),
     ),
     (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
-    (Field("training.clip", "Clip"), Field("training.clip_schedule", "at", 5)),
+    (Field("dataset.alpha_as_weight", "transparency weighs the loss"),),
+    (Field("training.clip", "Clip", 21), Field("training.clip_schedule", "at", draws=True)),
     (Field("training.evaluation_samples", "Eval. pics", 4), Field("training.precision", "Numbers", 0, lists=True)),
     (Field("saving.embedding_every", "Copy every", 7), Field("saving.image_every", "Preview every", 0)),
     (Field("saving.image_carries_embedding", "preview carries the embedding"),),
+    (Field("saving.log_directory", "Log folder", placeholder="TINV_HOME/runs"),),
+    (Field("saving.formats", "Formats", 0), Field("saving.checkpoint_seconds", "Save state", 6)),
     (Field("preview.prompts", "Preview", placeholder="the step's own prompt"),),
     (Field("preview.negative", "Negative"),),
     (Field("preview.steps", "Draw steps", 5), Field("preview.cfg", "Cfg", 5), Field("preview.seed", "Seed", 0)),
+    (Field("preview.sampler", "Sampler", lists=True),),
+    (
+        Field("preview.width", "Preview size", 6, blank="0", placeholder="same"),
+        Field("preview.height", "x", 6, blank="0", placeholder="same"),
+    ),
+    (Field("embedding.overwrite", "replace an embedding of this name"),),
+    (Field("model.vae", "VAE", placeholder="the model's own"),),
+    (Field("model.clip_skip", "Clip skip", 4), Field("model.prediction_type", "Predicts", 0, lists=True)),
+    (Field("training.deterministic", "the same bytes every time, slower"),),
 )
 
 FIELDS = fields_of(ROWS)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tinv_tui.app.fields import Field
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, all_keys, field_of, make_recipe, parse_value
+from tinv_tui.recipe import Recipe, all_keys, field_of, is_of_words, make_recipe, parse_value
 
 Mark = Literal["✔", "!", "✖", "~"]
 
@@ -36,7 +36,8 @@ def texts_of(recipe: Recipe, fields: Mapping[str, Field]) -> dict[str, str]:
     for key, shown in fields.items():
         if not shown.options:
             section, _, name = key.partition(".")
-            text = _text_of(getattr(getattr(recipe, section), name))
+            value = getattr(getattr(recipe, section), name)
+            text = ", ".join(value) if is_of_words(key) else _text_of(value)
             found[key] = "" if text == shown.blank else text
     return found
 
@@ -74,7 +75,7 @@ def _value_of(key: str, text: str, blank: str | None) -> Any:
     if not text.strip() and blank is not None:
         text = blank
     if isinstance(field_of(key).default, tuple):
-        return _several(text)
+        return [word.strip() for word in text.split(",") if word.strip()] if is_of_words(key) else _several(text)
     return parse_value(key, text)
 
 

@@ -12,6 +12,8 @@ from tinv_tui.runs.plan import RunPlan
 from tinv_tui.runs.status import read_status
 
 _LOOK_BACK = 50
+Work = tuple[object, ...]
+"""What the time of a step and its memory depend on; equal for recipes that do the same work."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,6 @@ def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
     return Estimate(None, "unknown: no run with this model, size and batch yet; --probe measures it")
 
 
-def work_of(recipe: Recipe) -> tuple[object, ...]:
-    """What the time of a step and its memory depend on."""
+def work_of(recipe: Recipe) -> Work:
     d, t = recipe.dataset, recipe.training
     return recipe.model.path, d.width, d.height, t.batch_size, t.gradient_accumulation, t.precision

@@ -19,7 +19,9 @@ from tinv_tui.errors import InputError
 KINDS: dict[str, str] = {
     "caption": "caption_job",
     "preprocess": "preprocess_job",
-KINDS: dict[str, str] = {"token_rows": "token_rows", "generate": "generate", "probe": "probe"}
+    "token_rows": "token_rows",
+    "generate": "generate",
+    "probe": "probe",
 }
 """Kind to module name."""
 

@@ -203,6 +203,9 @@ class Workbench(ModeScreen):
     async def action_edit_template(self) -> None:
         await self.form_pane.edit_template()
 
+    async def action_probe(self) -> None:
+        await self.form_pane.probe()
+
     async def action_save_recipe(self) -> None:
         await self.form_pane.save_recipe()
 

@@ -23,6 +23,7 @@ from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.form_row import Control, FormRow
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import Recipe
+from tinv_tui.schedule import Plan
 
 _WAIT_SECONDS = 0.4
 """The form is checked when typing rests so long: half a number is no error yet."""
@@ -231,6 +232,12 @@ class Form(VerticalScroll, Generic[Outcome]):
                 row.say(f"{label}: {error[1]}" if several else error[1], is_error=True)
             else:
                 row.say(next((notes[k] for k in row.controls if notes.get(k)), ""))
+
+    def draw_at(self, key: str, plan: Plan | None) -> None:
+        """Draw a schedule below its field, or with None nothing."""
+        stairs = self._row_of[key].stairs
+        if stairs is not None:
+            stairs.draw(plan)
 
     def focus_error(self, errors: dict[str, str]) -> str | None:
         """Go to the first field with an error; its key."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.form_foot import FormFoot
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
+    from tinv_tui.runs.estimates import Probe
 
 
 class FormPane(Pane):
@@ -126,6 +127,25 @@ class FormPane(Pane):
         if self.is_furnished:
             checked = await self.form.check_now(all_fields=True)
             self.form.focus_error(checked.errors)
+
+    async def probe(self) -> None:
+        """Offer to measure what the form says; its foot then tells time and memory by it."""
+        from tinv_tui.app.screens.probe import ProbeScreen
+
+        if not self.is_furnished:
+            return
+        plan = (await self.form.check_now(all_fields=True)).plan
+        if plan is None:
+            self.form.focus_error(self.form.checked.errors)
+            return
+        recipe = plan.recipe
+
+        def measured(probe: Probe | None) -> None:
+            if probe is not None:
+                self.form.keep_probe(recipe, probe)
+                self.app.control.note(probe.in_words(), "good")
+
+        self.app.push_screen(ProbeScreen(recipe), measured)
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from tinv_tui.app.fields import Field
 from tinv_tui.app.widgets.controls import Choice, Tick
+from tinv_tui.app.widgets.stairs import Stairs
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import field_of
 
@@ -54,6 +55,7 @@ class FormRow(Vertical):
         self._note = Static(classes="form-note", markup=False)
         self._beside = Static(classes="form-beside", markup=False)
         self._said = ("", False)
+        self.stairs = Stairs() if any(field.draws for field in fields) else None
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -61,6 +63,8 @@ class FormRow(Vertical):
                 yield from self._cell(field, position)
             if len(self.fields) == 1 and self.fields[0].width:
                 yield self._beside
+        if self.stairs is not None:
+            yield self.stairs
         yield self._note
 
     def _cell(self, field: Field, position: int) -> ComposeResult:

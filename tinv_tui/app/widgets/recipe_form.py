@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from textual import on
+
 from tinv_tui.app.checks import CheckedRecipe, check_form
 from tinv_tui.app.fields import KIND, ROWS
 from tinv_tui.app.widgets.controls import Choice
 from tinv_tui.app.widgets.form import Form
 from tinv_tui.recipe import Recipe
+from tinv_tui.runs.estimates import Probe, Work, work_of
 
 
 class RecipeForm(Form[CheckedRecipe]):
     """Subject or style is no setting: it picks the template, and follows it."""
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__(ROWS, recipe, check_form, CheckedRecipe(), id="form")
+        self._probes: dict[Work, Probe] = {}
+        super().__init__(ROWS, recipe, self._check_recipe, CheckedRecipe(), id="form")
+
+    def keep_probe(self, recipe: Recipe, probe: Probe) -> None:
+        """Tell time and memory of recipes that do the same work as this one, resolved, by what was measured."""
+        self._probes[work_of(recipe)] = probe
+        self.check_soon(0.01)
+
+    def _check_recipe(self, texts: dict[str, str], base: Recipe, beside: Path) -> CheckedRecipe:
+        return check_form(texts, base, beside, self._probes)
+
+    @on(Form.WasChecked)
+    def _draw_schedules(self) -> None:
+        for key in ("training.learning_rate", "training.clip_schedule"):
+            self.draw_at(key, self.checked.schedules.get(key))
 
     def text_shown(self) -> None:
         kind = self.control(KIND)
