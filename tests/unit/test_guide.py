@@ -11,15 +11,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from tests.unit.test_memory import machine, rtx_3080
+from tinv_tui import paths
 from tinv_tui.app.screens.help import PANES
 from tinv_tui.cli import doctor
 from tinv_tui.cli.checking import plan as plan_command
 from tinv_tui.datasets.checks import FEW_PICTURES
+from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.plan import RunPlan, plan_run
@@ -136,6 +140,16 @@ def test_fewer_than_five_pictures_are_warned_of(plan: Any) -> None:
 @pytest.mark.parametrize(("rate", "warned"), [("0.1", True), ("0.5:10, 0.005", True), ("0.099", False)])
 def test_rates_of_a_tenth_and_above_are_warned_of(rate: str, warned: bool, plan: Any) -> None:
     assert ("rate-high" in codes(plan(learning_rate=rate))) is warned
+
+
+def test_an_embedding_of_another_family_is_refused_before_anything_is_loaded(plan: Any) -> None:
+    folder = paths.embeddings_folder()
+    folder.mkdir(parents=True)
+    rows = np.ones((1, 768), dtype=np.float32)
+    write_embedding(folder / "zork.safetensors", Embedding("zork", {"emb_params": rows}, 0))
+    with pytest.raises(InputError) as caught:
+        plan()
+    assert caught.value.code == "embedding-misfit"
 
 
 def test_sixteen_vectors_leave_59_tokens() -> None:

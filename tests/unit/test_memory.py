@@ -77,6 +77,14 @@ def test_a_folder_of_half_precision_files_is_the_same_model(plan: Any, tmp_path:
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]"])
+def test_weights_that_cannot_be_read_do_not_hinder_the_estimate(content: bytes, plan: Any, tmp_path: Path) -> None:
+    folder = sd15(tmp_path / "sd15")
+    made = plan(str(folder))
+    (folder / "unet" / "model.safetensors").write_bytes(content)
+    assert estimated_bytes(made, "auto", on_gpu=True) > 0
+
+
 def test_memory_grows_with_the_batch(plan: Any) -> None:
     assert 0 < memory_need(plan()).peak_bytes < memory_need(plan(batch_size=64)).peak_bytes
 

@@ -203,6 +203,12 @@ class TestBeforeAModelIsLoaded:
         assert drawing.compare is True
         assert self.plan(tmp_path, "a red circle").compare is False
 
+    def test_an_embedding_may_stand_in_the_negative_prompt(self, tmp_path: Path) -> None:
+        put("ugly", token_rows("red"))
+        assert list(self.plan(tmp_path, "a circle", negative="ugly").embeddings) == ["ugly"]
+        drawing = self.plan(tmp_path, "a circle", "ugly", negative="a [name]")
+        assert drawing.recipe.preview.negative == "a ugly"
+
     def test_sizes_must_fit_the_model_and_0_is_its_own(self, tmp_path: Path) -> None:
         assert self.error(tmp_path, "a", width=72) == "size-grid"
         assert self.plan(tmp_path, "a").recipe.preview.width == 64

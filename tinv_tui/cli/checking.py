@@ -12,7 +12,7 @@ from tinv_tui.cli.output import command, duration, print_json
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.estimates import Probe, estimate_time
-from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
+from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 
 
@@ -60,7 +60,7 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
         "steps_per_epoch": resolved.steps_per_epoch,
         "memory": {
             "peak_bytes": need.peak_bytes,
-            "settings": _memory_settings(resolved, need),
+            "settings": settings_in_words(resolved, need),
             "measured": need.measured,
             "extra_bytes": need.extra_bytes,
             "free_bytes": need.room.free_bytes,
@@ -70,16 +70,6 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
         "warnings": [{"code": code, "message": message} for code, message in warnings],
         **({"probe": asdict(probe)} if probe else {}),
     }
-
-
-def _memory_settings(resolved: RunPlan, need: MemoryNeed) -> str:
-    training = resolved.recipe.training
-    parts = [f"batch {training.batch_size}, precision {training.precision}"]
-    if need.extra_bytes > 0:
-        parts[0] += f", {need.extra_bytes / 2**30:.2f} GiB more than auto"
-    if need.room.free_bytes is not None:
-        parts.append(f"{need.room.device} has {need.room.free_bytes / 2**30:.1f} free")
-    return "; ".join([*parts, "measured" if need.measured else "a rough figure"])
 
 
 plan = command("plan")(_plan)

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from tinv_tui.cli.headless import wait_for
-from tinv_tui.cli.output import EXIT_INTERRUPTED, command, is_terminal, print_json
+from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe
+from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.folder import RunFolder, find_run
 from tinv_tui.runs.launch import launch_worker, make_run
-from tinv_tui.runs.memory import memory_need, memory_warnings
+from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
 
@@ -121,7 +122,10 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> No
 
 def _say_plan(plan: RunPlan) -> None:
     click.echo(f"learning rate {plan.rates.in_words()}", err=True)
-    for _, message in [*plan.warnings, *memory_warnings(memory_need(plan))]:
+    estimate, need = estimate_time(plan), memory_need(plan)
+    click.echo(f"time {duration(estimate.seconds)} ({estimate.basis})", err=True)
+    click.echo(f"memory about {need.peak_bytes / 2**30:.2f} GiB ({settings_in_words(plan, need)})", err=True)
+    for _, message in [*plan.warnings, *memory_warnings(need)]:
         click.echo(f"warning: {message}", err=True)
 
 

@@ -80,12 +80,15 @@ def plan_drawing(
     if recipe.model.vae:
         check_vae(Path(recipe.model.vae), model)
     check_clip_skip(recipe, model)
-    chosen, said = _given(embeddings, prompt, model, beside) if embeddings else _named(prompt, model)
-    if PLACEHOLDER in prompt:
+    negative = recipe.preview.negative
+    both = f"{prompt}\n{negative}"  # there are embeddings that are made for the negative prompt
+    chosen, said = _given(embeddings, both, model, beside) if embeddings else _named(both, model)
+    if PLACEHOLDER in both:
         if not chosen:
             raise InputError("embedding-missing", f"{PLACEHOLDER} in the prompt stands for no embedding", "Give one.")
-        prompt = prompt.replace(PLACEHOLDER, next(iter(chosen)))
+        prompt, negative = (text.replace(PLACEHOLDER, next(iter(chosen))) for text in (prompt, negative))
     values = recipe.model_dump()
+    values["preview"]["negative"] = negative
     for key in ("width", "height"):
         side = getattr(recipe.preview, key) or model.native_size
         if side % model.size_grid:
@@ -113,7 +116,7 @@ def short_hash(path: Path) -> str:
 
 
 def _given(
-    embeddings: tuple[str, ...], prompt: str, model: BaseModel, beside: Path
+    embeddings: tuple[str, ...], prompts: str, model: BaseModel, beside: Path
 ) -> tuple[dict[str, Path], list[tuple[str, str]]]:
     """The embeddings a user names, each of which has to be of use. Raises InputError."""
     chosen: dict[str, Path] = {}
@@ -122,7 +125,7 @@ def _given(
         check_fit(read_embedding(path), model, text, "Draw with a model of its own family.")
         if chosen.setdefault(path.stem, path) != path:
             raise InputError("embedding-twice", f"{chosen[path.stem]} and {path} have the same name", "Rename one.")
-    used = names_in(prompt.replace(PLACEHOLDER, next(iter(chosen))), list(chosen))
+    used = names_in(prompts.replace(PLACEHOLDER, next(iter(chosen))), list(chosen))
     for name in chosen:
         if name not in used:
             raise InputError(
@@ -133,11 +136,11 @@ def _given(
     return chosen, []
 
 
-def _named(prompt: str, model: BaseModel) -> tuple[dict[str, Path], list[tuple[str, str]]]:
-    """The library's embeddings that a prompt names, as far as they fit the model."""
+def _named(prompts: str, model: BaseModel) -> tuple[dict[str, Path], list[tuple[str, str]]]:
+    """The library's embeddings that the prompts name, as far as they fit the model."""
     files = {path.stem: path for path in sorted(paths.embeddings_folder().glob("*.safetensors"))}
     chosen, said = dict[str, Path](), list[tuple[str, str]]()
-    for name in names_in(prompt, list(files)):
+    for name in names_in(prompts, list(files)):
         try:
             check_fit(read_embedding(files[name]), model, name, "")
         except InputError as error:

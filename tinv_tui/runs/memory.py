@@ -19,6 +19,8 @@ _UNET_SHARE = 0.8
 _KEPT_BYTES = 0.71 * 2**30
 """What SD 1.5's UNet keeps of one 512 x 512 picture for the way back, at two bytes a number (reference performance)."""
 _SD15_PARAMETERS = 1.066e9
+_LONGEST_HEADER_BYTES = 100_000_000
+"""As safetensors has it; what a broken file gives as its length is anything."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ def memory_warnings(need: MemoryNeed) -> list[tuple[str, str]]:
     return [("memory-tight", text)]
 
 
+def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:
+    """What the figure is for, where it has to fit, and what it is worth."""
+    training = plan.recipe.training
+    parts = [f"batch {training.batch_size}, precision {training.precision}"]
+    if need.extra_bytes > 0:
+        parts[0] += f", {need.extra_bytes / 2**30:.2f} GiB more than auto"
+    if need.room.free_bytes is not None:
+        parts.append(f"{need.room.device} has {need.room.free_bytes / 2**30:.1f} free")
+    return "; ".join([*parts, "measured" if need.measured else "a rough figure"])
+
+
 def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
     """A rough figure: libraries, weights, and what a forward pass keeps for backward."""
     model = plan.model
@@ -77,8 +90,9 @@ def _stored_number_bytes(model: BaseModel) -> int:
         return 2 if model.variant == "fp16" else 4
     try:
         with first.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LONGEST_HEADER_BYTES)))
         kinds = {entry["dtype"] for key, entry in header.items() if key != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 4
     return 2 if kinds and kinds <= {"F16", "BF16"} else 4

@@ -230,7 +230,7 @@ class Workbench(ModeScreen):
         if not self.form_pane.is_furnished:
             return
         run = self.app.control.now.folder if self.app.control.now is not None else None
-        trial = await asyncio.to_thread(find_trial, run, self.form.values()[0] or self.form.base)
+        trial = await asyncio.to_thread(find_trial, run, self.form.recipe()[0] or self.form.base)
         if trial is None:
             self.app.control.note("there is no finished embedding to try yet, or no base model in the form", "warning")
             return
