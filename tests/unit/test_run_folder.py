@@ -134,7 +134,7 @@ def test_a_log_directory_that_has_vanished_is_passed_over_and_comes_back(tmp_pat
     make("dog", below=tmp_path / "logs")
     remember(tmp_path / "logs")
     (tmp_path / "logs").rename(tmp_path / "away")
-    assert all_runs() == []
+    assert (all_runs(), log_directories()) == ([], [paths.runs_folder()])
     remember(tmp_path / "others")
     (tmp_path / "away").rename(tmp_path / "logs")
     assert [run.name for run in all_runs()] == ["dog"]
