@@ -156,6 +156,6 @@ async def test_a_probe_tells_time_and_memory_at_the_foot(pictures: Path) -> None
         await pilot.press("m")
         await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
         await pilot.press("enter")
-        await until(pilot, lambda: not isinstance(pilot.app.screen, ProbeScreen))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ProbeScreen), seconds=100)
         await until(pilot, lambda: any("probed" in text for _, text in workbench.form.checked.facts))
         assert not all_runs()
