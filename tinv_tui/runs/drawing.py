@@ -122,7 +122,7 @@ def _given(
     chosen: dict[str, Path] = {}
     for text in embeddings:
         path = _file_of(text, beside)
-        check_fit(read_embedding(path), model, text, "Draw with a model of its own family.")
+        check_fit(read_embedding(path), model, "--embedding", "Draw with a model of its own family.")
         if chosen.setdefault(path.stem, path) != path:
             raise InputError("embedding-twice", f"{chosen[path.stem]} and {path} have the same name", "Rename one.")
     used = names_in(prompts.replace(PLACEHOLDER, next(iter(chosen))), list(chosen))
