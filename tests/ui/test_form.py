@@ -129,6 +129,7 @@ async def test_a_rate_schedule_is_drawn_below_its_words_where_there_is_room(
     wanted = recipe(pictures, training__steps=2000, training__learning_rate="0.005:500, 0.001:1000, 0.004")
     async with TinvApp(wanted).run_test(size=size) as pilot:
         form = (await ready(pilot)).form
+        form.control("training.steps").focus()  # brings the rows above it into sight
         await until(pilot, lambda: "0.005 for 1–500" in screen_text(pilot.app))
         assert ("▁▁▁▁▁▁▁▁" in screen_text(pilot.app)) is drawn
         form.put("training.learning_rate", "0.005")
