@@ -131,7 +131,9 @@ class SavingSection(Section):
     image_every: int = Field(500, ge=0)
     """Draw a preview every so many steps, to follow what is learned. 0: never."""
     image_carries_embedding: bool = True
-    """Also write each preview as a picture that carries the embedding in a PNG chunk, which A1111 and others can load."""
+    """Also write each preview as a picture that carries the embedding, in a PNG chunk and in its pixels, which A1111 and
+    others can load. It has the name written on it; a small preview is enlarged for that. With every preview, whatever
+    the interval of copies."""
     formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
     """File formats of the result."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)

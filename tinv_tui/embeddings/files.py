@@ -67,14 +67,21 @@ def write_embedding(path: Path, embedding: Embedding) -> None:
 
 
 def read_embedding(path: Path) -> Embedding:
-    """Read a ``.safetensors`` embedding, ours or another tool's. Raises InputError naming what is wrong with the file."""
+    """Read a ``.safetensors`` embedding, ours or another tool's, or a picture that carries one.
+
+    Raises InputError naming what is wrong with the file.
+    """
     if not path.is_file():
         raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
+    if path.suffix.lower() in (".png", ".webp"):
+        from tinv_tui.embeddings.cards import read_card  # which needs this module
+
+        return read_card(path)
     if path.suffix.lower() != ".safetensors":
         raise InputError(
             "embedding-format",
             f"{path}: {path.suffix or 'a file without extension'} cannot be read yet",
-            "Give a .safetensors file.",
+            "Give a .safetensors file, or a picture that carries an embedding.",
         )
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
