@@ -21,7 +21,10 @@ from tinv_tui.errors import InputError
 from tinv_tui.schedule import parse_rates
 from tinv_tui.sections import PreprocessSection, Section
 
-Sampler = Literal["dpm++ 2m karras", "dpm++ 2m", "euler a", "euler", "ddim", "unipc"]
+Sampler = Literal[
+    "dpm++ 2m karras", "dpm++ 2m", "dpm++ 2m sde karras", "dpm++ 2m sde", "dpm++ sde karras", "dpm++ sde", "dpm2 karras",
+    "dpm2", "dpm2 a karras", "dpm2 a", "euler a", "euler", "heun", "lms karras", "lms", "plms", "ddim", "unipc",
+]  # fmt: skip
 
 
 class ModelSection(Section):
@@ -142,7 +145,8 @@ class SavingSection(Section):
 
 class PreviewSection(Section):
     prompts: tuple[str, ...] = Field((), strict=False)
-    """Prompts to draw; write the embedding's name, or [name]. Empty: the step's own training prompt."""
+    """Prompts to draw, one picture each; write the embedding's name, or [name]. Empty: the step's own training prompt. In
+    the form, ctrl+o takes this and all below from a PNG made by A1111 or Forge."""
     negative: str = ""
     """What the preview should not show."""
     steps: int = Field(20, ge=1, le=1000)
@@ -250,12 +254,15 @@ def require_complete(recipe: Recipe, source: str = "recipe") -> None:
             raise InputError("recipe-missing", f"{source}: {key} is required", help_text)
 
 
-def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(path: Path, overrides: list[str] | None = None, *, preview: dict[str, Any] | None = None) -> Recipe:
     """Read a TOML recipe and apply ``section.key=value`` overrides. Raises InputError naming file, key and value.
 
+    ``preview`` replaces keys of the file's [preview], below the overrides.
     Relative paths stay as written; :func:`resolve_paths` makes them absolute.
     """
     values = read_tables(path)
+    if preview:
+        values["preview"] = {**values.get("preview", {}), **preview}
     for override in overrides or []:
         apply_override(values, override)
     return make_recipe(values, str(path))

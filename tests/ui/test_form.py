@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.ask_path import AskPathScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.probe import ProbeScreen
 from tinv_tui.recipe import load_recipe
@@ -160,3 +164,43 @@ async def test_a_probe_tells_time_and_memory_at_the_foot(pictures: Path) -> None
         await until(pilot, lambda: not isinstance(pilot.app.screen, ProbeScreen), seconds=100)
         await until(pilot, lambda: any("probed" in text for _, text in workbench.form.checked.facts))
         assert not all_runs()
+
+
+async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111(pictures: Path, tmp_path: Path) -> None:
+    text = PngInfo()
+    said = "a zork, (old:1.2)\nNegative prompt: blur\nSteps: 9, Sampler: Euler a, CFG scale: 5, Seed: 11, Size: 64x96"
+    text.add_text("parameters", said)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=text)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.control("preview.prompts").focus()
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
+        await pilot.press(*"nowhere.png", "enter")
+        await until(pilot, lambda: "there is no file" in screen_text(pilot.app))
+        pilot.app.screen.query_one(Input).value = str(tmp_path / "a.png")
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        filled, errors = workbench.form.values()
+        assert not errors
+        assert filled is not None
+        preview = filled.preview
+        assert (preview.prompts, preview.negative, preview.steps) == (("a zork, (old:1.2)",), "blur", 9)
+        assert (preview.sampler, preview.cfg, preview.seed) == ("euler a", 5.0, 11)
+        assert (preview.width, preview.height) == (64, 96)
+        assert isinstance(pilot.app, TinvApp)
+        assert any("plain words" in note.text for note in pilot.app.control.notes)
+
+
+async def test_a_picture_that_says_nothing_changes_nothing_in_the_form(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        before = workbench.form.texts
+        workbench.form_pane.ask_for_preview()
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
+        pilot.app.screen.query_one(Input).value = str(pictures / "001.png")
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert workbench.form.texts == before
+        assert isinstance(pilot.app, TinvApp)
+        assert "does not say how it was made" in pilot.app.control.notes[-1].text

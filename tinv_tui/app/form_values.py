@@ -37,15 +37,16 @@ def texts_of(recipe: Recipe, fields: Mapping[str, Field]) -> dict[str, str]:
         if not shown.options:
             section, _, name = key.partition(".")
             value = getattr(getattr(recipe, section), name)
-            text = ", ".join(value) if is_of_words(key) else _text_of(value)
+            text = ", ".join(value) if is_of_words(key) else text_of(value)
             found[key] = "" if text == shown.blank else text
     return found
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A setting's value as its field says it."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return value[0] if len(value) == 1 else json.dumps(list(value), ensure_ascii=False) if value else ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 

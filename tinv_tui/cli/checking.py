@@ -9,19 +9,41 @@ from typing import Any
 import click
 
 from tinv_tui.cli.output import command, duration, print_json
+from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.estimates import Probe, estimate_time
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 
+preview_from_option = click.option(
+    "--preview-from",
+    type=click.Path(path_type=Path),
+    metavar="PNG",
+    help="Take prompt, sampler, seed, size … of previews from a picture made by A1111 or Forge.",
+)
+
+
+def read_preview(picture: Path | None) -> dict[str, Any]:
+    """What a picture's ``parameters`` say for [preview]; what cannot be carried over is said on stderr."""
+    if picture is None:
+        return {}
+    values, notes = preview_values(read_infotext(picture.expanduser()))
+    for note in notes:
+        click.echo(f"{picture.name}: {note}", err=True)
+    return values
+
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
+@preview_from_option
 @click.option("--probe", "wants_probe", is_flag=True, help="Measure speed and memory with a few steps; keeps nothing.")
-def _plan(recipe: Path, overrides: tuple[str, ...], wants_probe: bool, as_json: bool) -> None:
+def _plan(
+    recipe: Path, overrides: tuple[str, ...], preview_from: Path | None, wants_probe: bool, as_json: bool
+) -> None:
     """What a recipe comes to: schedule, prompts, tokens, memory, time. Starts nothing."""
-    resolved = plan_run(load_recipe(recipe, list(overrides)), recipe.absolute().parent, source=str(recipe))
+    asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
+    resolved = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     content = describe_plan(resolved, _probe(resolved) if wants_probe else None)
     if as_json:
         print_json(content)
@@ -36,6 +58,7 @@ def _plan(recipe: Path, overrides: tuple[str, ...], wants_probe: bool, as_json: 
     click.echo(f"time        {duration(content['estimate']['seconds'])} ({content['estimate']['basis']})")
     for prompt in content["prompts"]:
         click.echo(f"prompt      {prompt}")
+    click.echo(f"previews    {_previews_in_words(resolved)}")
     for warning in content["warnings"]:
         click.echo(f"warning     {warning['message']}")
 
@@ -44,6 +67,14 @@ def _probe(resolved: RunPlan) -> Probe:
     from tinv_tui.cli.job_line import wait_for_job
 
     return Probe.of(wait_for_job("probe", recipe=resolved.recipe.model_dump(mode="json")))
+
+
+def _previews_in_words(plan: RunPlan) -> str:
+    if not plan.recipe.saving.image_every:
+        return "none"
+    p = plan.recipe.preview
+    of = "; ".join(p.prompts) if p.prompts else "the step's own prompt"
+    return f"{of}  ({p.width}x{p.height}, {p.sampler}, {p.steps} steps, cfg {p.cfg:g}, seed {p.seed})"
 
 
 def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, Any]:
@@ -67,6 +98,7 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
             "device": need.room.device,
         },
         "estimate": {"seconds": estimate.seconds, "basis": estimate.basis},
+        "preview": resolved.recipe.preview.model_dump(mode="json"),
         "warnings": [{"code": code, "message": message} for code, message in warnings],
         **({"probe": asdict(probe)} if probe else {}),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tinv_tui.cli.checking import preview_from_option, read_preview
 from tinv_tui.cli.headless import wait_for
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
 from tinv_tui.errors import InputError
@@ -26,12 +27,16 @@ DEMO_STEPS = 400
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
+@preview_from_option
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
 @click.option("--detach", is_flag=True, help="Start and return at once.")
-def _train(recipe: Path, overrides: tuple[str, ...], headless: bool, detach: bool, as_json: bool) -> None:
+def _train(
+    recipe: Path, overrides: tuple[str, ...], preview_from: Path | None, headless: bool, detach: bool, as_json: bool
+) -> None:
     """Train an embedding by a recipe. In a terminal this opens the app on the run."""
     _refuse_both(headless, detach)
-    plan = plan_run(load_recipe(recipe, list(overrides)), recipe.absolute().parent, source=str(recipe))
+    asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
+    plan = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)
     _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json)
 

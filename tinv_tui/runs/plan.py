@@ -80,17 +80,15 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
 
     width = recipe.dataset.width or model.native_size
     height = recipe.dataset.height or model.native_size
-    for key, side in (("width", width), ("height", height)):
+    drawn_width, drawn_height = recipe.preview.width or width, recipe.preview.height or height
+    sides = {"dataset.width": width, "dataset.height": height}
+    sides |= {"preview.width": drawn_width, "preview.height": drawn_height}
+    for key, side in sides.items():
         if side % model.size_grid:
             grid = model.size_grid
-            raise InputError(
-                "size-grid", f"dataset.{key} = {side} is not a multiple of {grid}", f"This model wants {grid}."
-            )
+            raise InputError("size-grid", f"{key} = {side} is not a multiple of {grid}", f"This model wants {grid}.")
     values["dataset"] |= {"width": width, "height": height}
-    values["preview"] |= {
-        "width": recipe.preview.width or width,
-        "height": recipe.preview.height or height,
-    }
+    values["preview"] |= {"width": drawn_width, "height": drawn_height}
     if recipe.training.seed == -1:
         values["training"]["seed"] = secrets.randbelow(2**31)
     values["embedding"]["vectors"] = _vectors(recipe, model, beside)
@@ -136,6 +134,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
                 f"the {len(pictures)} pictures more than once",
             )
         )
+    warnings += _preview_warnings(model, name, recipe)
     return RunPlan(
         recipe=Recipe.model_validate(values),
         model=model,
@@ -228,3 +227,16 @@ def _dataset_warnings(listed: list[PictureEntry], usable: int, settings: CheckSe
     """What the headers and captions tell, each kind once; ``tinv-tui check`` looks at the pixels too."""
     found = [finding for finding in check_headers(listed, settings) if finding.severity != "information"]
     return [(code, in_one_line(alike, usable)) for code, alike in by_code(found).items()]
+
+
+def _preview_warnings(model: BaseModel, name: str, recipe: Recipe) -> list[tuple[str, str]]:
+    """A preview shows the embedding only where its prompt names it."""
+    tokenizer = tokenizer_for(model.tokenizer_folder)
+    return [
+        (
+            "preview-nameless",
+            f"preview.prompts: {prompt!r} says neither {name!r} nor [name]: it will not show the embedding",
+        )
+        for prompt in recipe.preview.prompts
+        if not any(slot >= 0 for chunk in tokenizer.chunks(prompt, name, 1) for slot in chunk.slots)
+    ]

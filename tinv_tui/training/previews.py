@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,16 +15,8 @@ from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.recipe import PreviewSection
 from tinv_tui.training.draws import Purpose, normal
+from tinv_tui.training.samplers import scheduler_for
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
-
-_SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "dpm++ 2m karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    "dpm++ 2m": ("DPMSolverMultistepScheduler", {}),
-    "euler a": ("EulerAncestralDiscreteScheduler", {}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "ddim": ("DDIMScheduler", {}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-}
 
 
 class Prompts(Protocol):
@@ -34,14 +27,6 @@ class Prompts(Protocol):
 
 class Interrupted(Exception):
     """The preview was given up because a command came in."""
-
-
-def scheduler_for(sampler: str, config: dict[str, Any]) -> Any:
-    """The diffusers scheduler of a sampler's name, set up like the model's own."""
-    import diffusers.schedulers as schedulers
-
-    name, options = _SAMPLERS[sampler]
-    return getattr(schedulers, name).from_config(config, **options)
 
 
 @torch.no_grad()
@@ -69,35 +54,14 @@ def draw_preview(
         * scheduler.init_noise_sigma
     )
     extra = torch.Generator("cpu").manual_seed(seed)
-    takes_generator = settings.sampler == "euler a"
+    options = {"generator": extra} if "generator" in inspect.signature(scheduler.step).parameters else {}
     for timestep in scheduler.timesteps:
         if interrupted():
             raise Interrupted
         doubled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(model.dtype)
         without, with_prompt = model.unet(doubled, timestep, context, return_dict=False)[0].float().chunk(2)
         guided = without + settings.cfg * (with_prompt - without)
-        options = {"generator": extra} if takes_generator else {}
         latents = scheduler.step(guided, timestep, latents, return_dict=False, **options)[0]
     pixels = model.vae.decode((latents / model.latent_scale).to(model.vae.dtype), return_dict=False)[0][0]
     array = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def parameters_text(
-    prompt: str,
-    settings: PreviewSection,
-    size: tuple[int, int],
-    seed: int,
-    model: str,
-    hashes: dict[str, str] | None = None,
-) -> str:
-    """The text A1111 writes into its pictures, so that tools that read it understand ours.
-
-    ``hashes`` are the first 12 hex digits of each embedding file's SHA-256, by name (reference a1111 §2.2).
-    """
-    negative = f"\nNegative prompt: {settings.negative}" if settings.negative else ""
-    used = ", ".join(f"{name}: {digits}" for name, digits in (hashes or {}).items())
-    return (
-        f"{prompt}{negative}\nSteps: {settings.steps}, Sampler: {settings.sampler}, CFG scale: {settings.cfg:g}, "
-        f"Seed: {seed}, Size: {size[0]}x{size[1]}, Model: {model}"
-    ) + (f', TI hashes: "{used}"' if used else "")

@@ -11,12 +11,13 @@ from pathlib import Path
 from PIL import Image
 
 from tinv_tui import paths
+from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, StepResult
-from tinv_tui.training.previews import Interrupted, draw_preview, parameters_text
+from tinv_tui.training.previews import Interrupted, draw_preview
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.setup import CheckpointFiles
@@ -140,12 +141,12 @@ class RunAttendant:
             job.model, job.encoder, job.prompts, state.vectors, text, settings, size, seed, self._is_interrupted
         )
         path = self._folder.images / f"{name}.png"
-        parameters = parameters_text(job.prompts.readable(text), settings, size, seed, job.model.base.name)
-        write_png(path, image, {"parameters": parameters})
+        prompt = job.prompts.readable(text)
+        parameters = write_infotext(prompt, settings, size, seed, job.model.base.name)
+        write_png(path, image, {KEYWORD: parameters})
+        self._reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
         if job.recipe.saving.image_carries_embedding:
             self._write_card(state, image, name, parameters)
-        prompt = job.prompts.readable(text)
-        self._reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
 
     def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
         path = self._folder.image_embeddings / f"{name}.png"

@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tinv_tui.datasets.infotext import write_infotext
 from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.models.families import identify
 from tinv_tui.models.tokenizer import Chunk, Placeholder, PromptTokenizer
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.drawing import short_hash
-from tinv_tui.training.previews import draw_preview, parameters_text
+from tinv_tui.training.previews import draw_preview
 from tinv_tui.training.vectors import SplicingEncoder
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.setup import choose_device, load
@@ -67,7 +68,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
             # Without, the words are what they are to a model that never saw the embedding: plain text.
             prompts = WovenPrompts(model.tokenizer, placeholders if with_embedding else ())
             image = draw_preview(model, encoder, prompts, rows, prompt, recipe.preview, size, seed, took_a_step)
-            text = parameters_text(prompt, recipe.preview, size, seed, base.name, hashes if with_embedding else None)
+            text = write_infotext(prompt, recipe.preview, size, seed, base.name, hashes if with_embedding else None)
             marks = [str(seed)] + ([] if with_embedding or not files else ["without"])
             path = write_new(folder, "-".join([slug(prompt), *marks]), image, text)
             images.append({"path": str(path), "seed": seed, "with_embedding": with_embedding, "prompt": prompt})

@@ -1,4 +1,4 @@
-"""Asks where a recipe file shall be written."""
+"""Asks for a file: where a recipe shall be written, or which one to read."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from tinv_tui.app.widgets.text_field import TextField
 
 
 class AskPathScreen(ModalScreen[Path | None]):
-    """Answers with the path, absolute; a file that is there is replaced only after a second enter."""
+    """Answers with the path, absolute; a file that is there is replaced only after a second enter.
+
+    With ``reads`` the file must be there.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 
-    def __init__(self, suggestion: str) -> None:
+    def __init__(self, suggestion: str, title: str = "Save the recipe", *, reads: bool = False) -> None:
         super().__init__()
         self._suggestion = suggestion
+        self._title = title
+        self._reads = reads
         self._warned_of: Path | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static("Save the recipe", classes="dialog-title", markup=False)
+            yield Static(self._title, classes="dialog-title", markup=False)
             yield Static(f"A path; relative ones start at {Path.cwd()}", classes="dialog-text", markup=False)
             yield TextField(id="path")
             yield Static("", id="path-problem", markup=False)
-            yield Static("enter save   esc cancel", classes="dialog-keys", markup=False)
+            yield Static(f"enter {'read' if self._reads else 'save'}   esc cancel", classes="dialog-keys", markup=False)
 
     def on_mount(self) -> None:
         field = self.query_one("#path", TextField)
@@ -43,7 +48,12 @@ class AskPathScreen(ModalScreen[Path | None]):
             self._complain("give a file name")
             return
         path = (Path.cwd() / Path(event.value.strip()).expanduser()).absolute()
-        if path.is_dir() or not path.parent.is_dir():
+        if self._reads:
+            if path.is_file():
+                self.dismiss(path)
+            else:
+                self._complain(f"there is no file {path}")
+        elif path.is_dir() or not path.parent.is_dir():
             self._complain(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
         elif path.exists() and self._warned_of != path:
             self._warned_of = path

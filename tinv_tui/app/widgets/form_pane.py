@@ -149,7 +149,9 @@ class FormPane(Pane):
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
-        if self.is_furnished:
+        if self.field_in_focus == "preview.prompts":
+            self.ask_for_preview()
+        elif self.is_furnished:
             self.form.choose()
 
     async def edit_template(self) -> None:
@@ -173,6 +175,32 @@ class FormPane(Pane):
                 self.app.control.note(f"template kept: {template.path}", "good")
 
         self.app.push_screen(TemplateEditor(template, self.form.checked), kept)
+
+    def ask_for_preview(self) -> None:
+        """Ask for a picture made by A1111 or Forge, and fill in the preview's fields as its text says."""
+        from tinv_tui.app.screens.ask_path import AskPathScreen
+
+        if self.is_furnished:
+            title = "Preview settings from a PNG made by A1111 or Forge"
+            self.app.push_screen(AskPathScreen("", title, reads=True), self._fill_preview)
+
+    def _fill_preview(self, picture: Path | None) -> None:
+        from tinv_tui.app.form_values import text_of
+        from tinv_tui.datasets.infotext import preview_values, read_infotext
+        from tinv_tui.errors import InputError
+
+        if picture is None:
+            return
+        try:
+            values, notes = preview_values(read_infotext(picture))
+        except InputError as error:
+            self.app.control.note(f"{error.message}. {error.hint}", "bad")
+            return
+        for key, value in values.items():
+            self.form.put(f"preview.{key}", text_of(value))
+        self.app.control.note(f"preview settings from {picture.name}", "good")
+        for note in notes:
+            self.app.control.note(f"{picture.name}: {note}", "warning")
 
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:

@@ -1,0 +1,88 @@
+"""Previews of real runs: what they are called, what they carry, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from tests.worker.helpers import recipe
+from tests.worker.test_lifecycle import finish, until
+from tinv_tui.datasets.infotext import preview_values, read_infotext
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.embeddings.pixels import take_out
+from tinv_tui.runs.events import read_all
+from tinv_tui.runs.run import Run
+
+PROMPTS = ["a photo of a [name]", "a red zork on a white background", "a zork"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_several_prompts_make_several_pictures_each_with_its_own_name_and_text() -> None:
+    wanted = recipe(
+        training__steps=6, saving__image_every=3, preview__prompts=PROMPTS, preview__sampler="euler a", preview__steps=2
+    )
+    run = await Run.start(wanted)
+    await finish(run)
+    files = [f"zork-{step}{more}.png" for step in (3, 6) for more in ("", "-2", "-3")]
+    assert names(run.folder.images) == names(run.folder.image_embeddings) == sorted(files)
+    assert names(run.folder.copies) == []  # a card needs no copy beside it
+    for step in (3, 6):
+        drawn = [run.folder.images / f"zork-{step}{more}.png" for more in ("", "-2", "-3")]
+        assert len({np.asarray(Image.open(path)).tobytes() for path in drawn}) == 3
+        assert [read_infotext(path).prompt for path in drawn] == [p.replace("[name]", "zork") for p in PROMPTS]
+    values, notes = preview_values(read_infotext(run.folder.images / "zork-3.png"))
+    assert (values["steps"], values["sampler"], values["seed"], values["width"]) == (2, "euler a", 42, 64)
+    assert notes == []
+
+
+async def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> None:
+    run = await Run.start(recipe(training__steps=4, saving__image_every=4, saving__embedding_every=4))
+    await finish(run)
+    copy = read_embedding(run.folder.copies / "zork-4.safetensors")
+    card = run.folder.image_embeddings / "zork-4.png"
+    carried = read_embedding(card)
+    assert (carried.name, carried.step, carried.base_model) == ("zork-4", 4, "bundled")
+    assert carried.vectors["emb_params"].tobytes() == copy.vectors["emb_params"].tobytes()
+    assert b'"step": 4' in take_out(Image.open(card))
+    assert read_infotext(card) == read_infotext(run.folder.images / "zork-4.png")
+
+
+async def test_cards_are_made_only_where_they_are_wanted() -> None:
+    run = await Run.start(recipe(training__steps=2, saving__image_every=2, saving__image_carries_embedding=False))
+    await finish(run)
+    assert names(run.folder.images) == ["zork-2.png"]
+    assert names(run.folder.image_embeddings) == []
+
+
+async def test_with_both_intervals_zero_a_run_leaves_its_result_alone() -> None:
+    run = await Run.start(recipe(training__steps=3, saving__image_every=0, saving__embedding_every=0))
+    ended = await finish(run)
+    assert (ended["state"], Path(ended["embedding"]).is_file()) == ("finished", True)
+    assert names(run.folder.images) == names(run.folder.copies) == names(run.folder.image_embeddings) == []
+
+
+async def test_a_preview_that_runs_out_of_memory_is_a_warning_and_training_goes_on() -> None:
+    run = await Run.start(
+        recipe(training__steps=100_000, preview__width=4096, preview__height=4096, preview__steps=1, preview__cfg=1.0)
+    )
+    await until(run, 3)
+    assert run.process is not None
+    process = psutil.Process(run.process.pid)
+    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2**28, psutil.RLIM_INFINITY))
+    ack = await run.command("preview")
+    assert not ack["ok"]
+    told = [e for e in read_all(run.folder.events) if e["kind"] == "warning"]
+    assert told[-1]["code"] == "preview-failed"
+    assert "memory" in told[-1]["message"]
+    assert names(run.folder.images) == []
+    _, status = run.state()
+    assert status is not None
+    await until(run, status.step + 3)
+    await run.command("stop")
+    assert (await finish(run))["state"] == "stopped"
