@@ -124,7 +124,10 @@ def in_words(event: Event) -> str:
         case "started":
             text = f"started on {event['device']} at step {event['from_step']} of {event['steps']}"
         case "ended":
-            text = f"{event['state']} at step {event['step']}: {event['reason']}"
+            hint = f". {event['hint']}" if event.get("hint") else ""
+            text = f"{event['state']} at step {event['step']}: {event['reason']}{hint}"
+        case "changed":
+            text = f"{event['key']} {event['old']} → {event['new']} from step {event['step']}"
         case _:
             rest = {k: v for k, v in event.items() if k not in ("v", "t", "kind")}
             text = f"{kind} {rest}"

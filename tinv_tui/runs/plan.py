@@ -81,12 +81,8 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     width = recipe.dataset.width or model.native_size
     height = recipe.dataset.height or model.native_size
     drawn_width, drawn_height = recipe.preview.width or width, recipe.preview.height or height
-    sides = {"dataset.width": width, "dataset.height": height}
-    sides |= {"preview.width": drawn_width, "preview.height": drawn_height}
-    for key, side in sides.items():
-        if side % model.size_grid:
-            grid = model.size_grid
-            raise InputError("size-grid", f"{key} = {side} is not a multiple of {grid}", f"This model wants {grid}.")
+    _check_grid(model, {"dataset.width": width, "dataset.height": height})
+    _check_grid(model, {"preview.width": drawn_width, "preview.height": drawn_height})
     values["dataset"] |= {"width": width, "height": height}
     values["preview"] |= {"width": drawn_width, "height": drawn_height}
     if recipe.training.seed == -1:
@@ -145,6 +141,21 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
         clips=clips,
         warnings=tuple(warnings),
     )
+
+
+def check_changes(recipe: Recipe, beside: Path) -> None:
+    """Look at what may change in a run that has begun. Raises InputError."""
+    _check_grid(
+        identify(recipe.model.path, beside),
+        {"preview.width": recipe.preview.width, "preview.height": recipe.preview.height},
+    )
+
+
+def _check_grid(model: BaseModel, sides: dict[str, int]) -> None:
+    for key, side in sides.items():
+        if side % model.size_grid:
+            grid = model.size_grid
+            raise InputError("size-grid", f"{key} = {side} is not a multiple of {grid}", f"This model wants {grid}.")
 
 
 def settle_name(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinv_tui import atomic
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe, to_toml
-from tinv_tui.runs.events import Event, EventReader
+from tinv_tui.runs.changes import Change, change_recipe
+from tinv_tui.runs.events import Event, EventReader, EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command, take_commands
 from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
 from tinv_tui.runs.liveness import LIVE_STATES, RunState, state_of
-from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
 
 _POLL_SECONDS = 0.2
@@ -41,14 +42,19 @@ class Run:
         folder = await asyncio.to_thread(make_run, plan)
         return cls(folder, launch_worker(folder))
 
-    async def resume(self, *, steps: int | None = None) -> None:
-        """Start a worker on the folder again, from its checkpoint. ``steps`` is a new total. Raises InputError."""
+    async def resume(self, *, steps: int | None = None, overrides: Sequence[str] = ()) -> None:
+        """Start a worker on the folder again, from its checkpoint. Raises InputError, and then nothing has changed.
+
+        ``steps`` is a new total; ``overrides`` are ``section.key=value`` of keys that may change. Both are written into
+        the run's recipe and told as ``changed`` events.
+        """
         state, status = self.state()
         if state in LIVE_STATES:
             raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
         await asyncio.to_thread(await_last_breath, self.folder)
         recipe = load_recipe(self.folder.recipe)
-        total = steps or recipe.training.steps
+        changed, changes = change_recipe(recipe, [*overrides, *([f"training.steps={steps}"] if steps else [])])
+        total = changed.training.steps
         reached = status.step if status else 0
         if total < reached or (total == reached and state == "finished"):
             raise InputError(
@@ -56,12 +62,13 @@ class Run:
                 f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
                 f"Extend it: tinv-tui resume {self.folder.handle} --steps {reached * 2}",
             )
-        if total != recipe.training.steps:
-            extended = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": total})})
-            atomic.write_atomic(self.folder.recipe, to_toml(extended))
+        if changes:
+            await asyncio.to_thread(check_changes, changed, self.folder.path)
+            atomic.write_atomic(self.folder.recipe, to_toml(changed))
         earlier = EventReader(self.folder.events)
         earlier.read_new()
         self._since = earlier.offset
+        _tell_changes(self.folder, changes, reached)
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
         self.process = await asyncio.to_thread(launch_worker, self.folder)
@@ -121,3 +128,12 @@ class Run:
         async for event in self.events():
             last = event
         return last if last is not None and last["kind"] == "ended" else None
+
+
+def _tell_changes(folder: RunFolder, changes: Sequence[Change], step: int) -> None:
+    """Tell what was changed while no worker lived to tell it."""
+    if changes:
+        writer = EventWriter(folder.events)
+        for key, old, new in changes:
+            writer.write("changed", key=key, old=old, new=new, step=step)
+        writer.close()

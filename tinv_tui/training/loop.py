@@ -41,10 +41,10 @@ class StepResult:
 
 
 class NotFinite(Exception):
-    """The loss became NaN or infinite; the last saved state is good."""
+    """Something became NaN or infinite; the last saved state is good."""
 
-    def __init__(self, step: int, learning_rate: float) -> None:
-        super().__init__(f"the loss of step {step} is not finite (learning rate {learning_rate:g})")
+    def __init__(self, step: int, learning_rate: float, what: str = "the loss") -> None:
+        super().__init__(f"{what} of step {step} is not finite (learning rate {learning_rate:g})")
         self.step = step
         self.learning_rate = learning_rate
 
@@ -102,7 +102,7 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
     evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, seed) if every else None
     if evaluation is not None and state.step == 0:
-        _evaluate(evaluation, job.encoder, state, attendant)
+        _evaluate(evaluation, job, state, attendant)
 
     arriving: deque[tuple[int, Tensor, float, str]] = deque()
 
@@ -160,7 +160,7 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
         arriving.append((step, total, rate, first_prompt))
         settle(steps_ahead(model.device))
         if evaluation is not None and (step % every == 0 or step == settings.steps):
-            _evaluate(evaluation, job.encoder, state, attendant)
+            _evaluate(evaluation, job, state, attendant)
         if not attendant.goes_on(state, first_prompt, settle):
             break
     settle()
@@ -177,13 +177,15 @@ def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim
     return optimizer
 
 
-def _evaluate(evaluation: Evaluation, encoder: SplicingEncoder, state: TrainingState, attendant: Attendant) -> None:
-    loss = evaluation.loss(encoder, state.vectors)
-    is_best = np.isfinite(loss) and (state.best_evaluation is None or loss < state.best_evaluation)
+def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant: Attendant) -> None:
+    loss = evaluation.loss(job.encoder, state.vectors)
+    if not np.isfinite(loss):
+        raise NotFinite(state.step, job.rates.rate_at(max(1, state.step)), "the evaluation loss")
+    is_best = state.best_evaluation is None or loss < state.best_evaluation
     if is_best:
         state.best_evaluation, state.best_step = loss, state.step
         state.best_vectors = state.vectors.detach().clone()
-    attendant.evaluated(state, loss, bool(is_best))
+    attendant.evaluated(state, loss, is_best)
 
 
 def _report(arrived: tuple[int, Tensor, float, str], attendant: Attendant) -> None:

@@ -33,10 +33,15 @@ class TrainingState:
     environment: dict[str, Any] = field(default_factory=dict)
     """Threads, device and versions: the same bytes are promised for the same environment."""
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether vectors and moments are; asking waits for the device."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in (self.vectors, self.moment1, self.moment2))
+
     def save(self, path: Path) -> None:
         """Write atomically. Raises OSError, or ValueError when a value is not finite: the last good file then stays."""
-        if not bool(torch.isfinite(self.vectors).all()):
-            raise ValueError("the vectors are not finite")
+        if not self.is_finite:
+            raise ValueError("the vectors or their moments are not finite")
         tensors = {"vectors": self.vectors, "moment1": self.moment1, "moment2": self.moment2}
         if self.best_vectors is not None:
             tensors["best_vectors"] = self.best_vectors

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
+from torch import Tensor
 
 from tinv_tui import paths
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
@@ -16,7 +17,7 @@ from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
-from tinv_tui.training.loop import Job, StepResult
+from tinv_tui.training.loop import Job, NotFinite, StepResult
 from tinv_tui.training.previews import Interrupted, draw_preview
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
@@ -81,8 +82,16 @@ class RunAttendant:
         self._left = self._checkpointed = time.monotonic()
 
     def save_checkpoint(self, state: TrainingState) -> None:
-        """Losses first, then the state: a row the checkpoint counts on is always on the disk."""
+        """Losses first, then the state: a row the checkpoint counts on is always on the disk. Raises NotFinite."""
         self._settle()
+        self._require_finite(state)
+        self._write_checkpoint(state)
+
+    def _require_finite(self, state: TrainingState) -> None:
+        if not state.is_finite:  # a gradient can be beyond all bounds where the loss is not
+            raise NotFinite(state.step, self._job.rates.rate_at(max(1, state.step)), "an update")
+
+    def _write_checkpoint(self, state: TrainingState) -> None:
         self._reporter.losses.flush()
         state.save(self._files.state)
         self._checkpointed = time.monotonic()
@@ -90,10 +99,29 @@ class RunAttendant:
 
     def save_copy(self, state: TrainingState) -> None:
         self._settle()
-        name = f"{self._job.recipe.embedding.name}-{state.step}"
+        self._require_finite(state)
+        self._write_copy(state.vectors, state.step)
+
+    def rescue(self, state: TrainingState) -> list[Path]:
+        """After a :class:`NotFinite`: keep the newest finite vectors and the best ones as copies; the files. Raises OSError.
+
+        On a GPU the state may have gone on beyond the step that broke it: then the checkpoint's is the newest.
+        """
+        if state.is_finite:
+            self._write_checkpoint(state)
+        else:
+            state = TrainingState.load(self._files.state, state.vectors.device)
+        kept = {state.step: state.vectors}
+        if state.best_vectors is not None:
+            kept[state.best_step] = state.best_vectors
+        return [self._write_copy(rows, step) for step, rows in sorted(kept.items()) if step]
+
+    def _write_copy(self, rows: Tensor, step: int) -> Path:
+        name = f"{self._job.recipe.embedding.name}-{step}"
         path = self._folder.copies / f"{name}.safetensors"
-        write_embedding(path, self._embedding(state, name))
-        self._reporter.tell("saved", step=state.step, path=str(path), what="copy")
+        write_embedding(path, self._embedding(rows, step, name))
+        self._reporter.tell("saved", step=step, path=str(path), what="copy")
+        return path
 
     def save_result(self, state: TrainingState) -> Path:
         """The finished embedding, where the library and other tools look. Raises OSError."""
@@ -102,8 +130,7 @@ class RunAttendant:
         library.mkdir(parents=True, exist_ok=True)
         files = [library / f"{name}.{kind}" for kind in self._job.recipe.saving.formats]
         for path in files:
-            result = replace(self._embedding(state, name), step=state.steps_before + state.step)
-            write_embedding(path, result)
+            write_embedding(path, self._embedding(state.vectors, state.steps_before + state.step, name))
             self._reporter.tell("saved", step=state.step, path=str(path), what="result")
         return files[0]
 
@@ -150,11 +177,10 @@ class RunAttendant:
 
     def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
         path = self._folder.image_embeddings / f"{name}.png"
-        write_card(path, image, self._embedding(state, name), parameters)
+        write_card(path, image, self._embedding(state.vectors, state.step, name), parameters)
 
-    def _embedding(self, state: TrainingState, name: str) -> Embedding:
+    def _embedding(self, rows: Tensor, step: int, name: str) -> Embedding:
         recipe, model = self._job.recipe, self._job.model
-        rows = state.vectors.detach().cpu().numpy()
         details = {
             "family": model.base.family.name,
             "init_text": recipe.embedding.init_text,
@@ -166,8 +192,8 @@ class RunAttendant:
         }
         return Embedding(
             name=name,
-            vectors={model.base.family.tensor: rows},
-            step=state.step,
+            vectors={model.base.family.tensor: rows.detach().cpu().numpy()},
+            step=step,
             base_model=model.base.name,
             details=details,
         )

@@ -115,7 +115,7 @@ def write_new(folder: Path, stem: str, image: Image.Image, parameters: str) -> P
         except FileExistsError:
             number += 1
     try:
-        write_png(path, image, {"parameters": parameters})
+        write_png(path, image, {KEYWORD: parameters})
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -42,6 +42,7 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
         rate = reporter.steps_per_second
         reporter.end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
 
+    attendant: RunAttendant | None = None
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
@@ -64,11 +65,12 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
         end("failed", error.message, code=error.code, hint=error.hint)
         return 2
     except NotFinite as error:
-        hint = (
-            f"The rate {error.learning_rate:g} was too high: try training.learning_rate = {error.learning_rate / 10:g}. "
-            "The last good state is kept: a copy can be gone on from with embedding.continue_from."
-        )
-        end("failed", str(error), code="not-finite", hint=hint)
+        assert attendant is not None
+        kept = _rescue(attendant, state)
+        lower = f"tinv-tui resume {folder.handle} --set training.learning_rate={error.learning_rate / 10:g}"
+        hint = f"The rate {error.learning_rate:g} is probably too high; go on with a tenth of it: {lower}"
+        reporter.update(step=state.step)
+        end("failed", f"{error}; {kept}", code="not-finite", hint=hint)
         return 1
     except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
         traceback.print_exc()
@@ -146,6 +148,15 @@ def _save_all(attendant: RunAttendant, state: TrainingState, reporter: Reporter)
     if not attendant.wants_result or state.step == 0:
         return None
     return str(attendant.save_result(state))
+
+
+def _rescue(attendant: RunAttendant, state: TrainingState) -> str:
+    """Keep what is good; what that is, in words."""
+    try:
+        kept = attendant.rescue(state)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        return f"the last good vectors could not be kept: {error}"
+    return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"
 
 
 def _stop_if_told(signals: Signals) -> None:

@@ -1,0 +1,103 @@
+"""How a run ends that cannot go on, and how it goes on with other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from tests.worker.helpers import recipe
+from tests.worker.test_lifecycle import finish, rows_of
+from tinv_tui import paths
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import load_recipe
+from tinv_tui.runs.events import read_all
+from tinv_tui.runs.run import Run
+
+RATE = 200.0
+
+
+def spoil(latents: Path) -> bytes:
+    """Make the last picture's latents infinite, as a damaged file may be; the bytes that were there before."""
+    before = latents.read_bytes()
+    tensors = safetensors.torch.load(before)
+    tensors["0.mean"][-1] = torch.inf
+    latents.write_bytes(safetensors.torch.save(tensors))
+    return before
+
+
+async def test_a_loss_that_is_not_finite_ends_the_run_keeps_the_last_good_vectors_and_says_how_to_go_on() -> None:
+    run = await Run.start(recipe(training__steps=4, training__learning_rate=str(RATE), training__evaluation_samples=2))
+    await finish(run)
+    (paths.embeddings_folder() / "zork.safetensors").unlink()
+    sound = spoil(run.folder.checkpoint / "latents.safetensors")
+
+    await run.resume(steps=200)
+    ended = await finish(run)
+    assert (ended["state"], ended["code"], ended["embedding"]) == ("failed", "not-finite", None)
+    assert run.process is not None
+    assert run.process.wait() == 1
+    last, best = ended["step"], [e for e in read_all(run.folder.events) if e["kind"] == "evaluation" and e["best"]][-1]
+    assert f"step {last + 1} is not finite (learning rate 200)" in ended["reason"]
+    assert f"tinv-tui resume {run.folder.handle} --set training.learning_rate=20" in ended["hint"]
+
+    copies = {read_embedding(path).step: read_embedding(path) for path in run.folder.copies.iterdir()}
+    assert set(copies) == {last, best["step"]} - {0}
+    assert f"zork-{last}" in ended["reason"]
+    assert not (paths.embeddings_folder() / "zork.safetensors").exists()
+    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, last + 1))
+
+    (run.folder.checkpoint / "latents.safetensors").write_bytes(sound)
+    override = ended["hint"].partition("--set ")[2]
+    await run.resume(steps=last + 3, overrides=[override])
+    assert (await finish(run))["state"] == "finished"
+    rates = {int(row["step"]): float(row["learn_rate"]) for row in rows_of(run)}
+    assert (rates[last], rates[last + 1], len(rates)) == (RATE, RATE / 10, last + 3)
+
+
+async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> None:
+    run = await Run.start(recipe(training__steps=3))
+    await finish(run)
+    wanted = ["training.learning_rate=0.001", "saving.image_every=2", 'preview.prompts=["a zork"]', "training.steps=6"]
+    await run.resume(overrides=wanted)
+    await finish(run)
+    told = {e["key"]: (e["old"], e["new"], e["step"]) for e in read_all(run.folder.events) if e["kind"] == "changed"}
+    assert told == {
+        "training.learning_rate": ("0.005", "0.001", 3),
+        "training.steps": (3, 6, 3),
+        "saving.image_every": (0, 2, 3),
+        "preview.prompts": ([], ["a zork"], 3),
+    }
+    kept = load_recipe(run.folder.recipe)
+    assert (kept.training.learning_rate, kept.training.steps, kept.preview.prompts) == ("0.001", 6, ("a zork",))
+    assert sorted(p.name for p in run.folder.images.iterdir()) == ["zork-4.png", "zork-6.png"]
+
+
+@pytest.mark.parametrize(
+    ("override", "code"),
+    [
+        ("embedding.vectors=3", "not-changeable"),
+        ("dataset.repeats=2", "not-changeable"),
+        ("saving.log_directory=/tmp", "not-changeable"),
+        ("training.learning_rate=fast", "rate-malformed"),
+        ("training.step=5", "recipe-unknown-key"),
+        ("preview.steps=0", "recipe-value"),
+        ("preview.width=72", "size-grid"),
+    ],
+)
+async def test_a_wrong_change_leaves_the_run_as_it_was(override: str, code: str, tmp_path: Path) -> None:
+    from tinv_tui.recipe import to_toml
+    from tinv_tui.runs.folder import create_run_folder
+    from tinv_tui.runs.status import Status, write_status
+
+    folder = create_run_folder(tmp_path / "logs", "zork")
+    folder.recipe.write_text(to_toml(recipe()))
+    write_status(folder.status, Status(state="stopped", name="zork", step=5, steps=20))
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+    with pytest.raises(InputError) as caught:
+        await Run(folder).resume(overrides=[override])
+    assert caught.value.code == code
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()} == before
