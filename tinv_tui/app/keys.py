@@ -83,6 +83,7 @@ KEYS: tuple[Key, ...] = (
         "Draw with the finished embedding, beside the same prompt and seed without it",
         ("train",),
     ),
+    Key("run.use", "u", "use", "use…", "Make a copy of this run the result; asks first", ("train",), foot=False),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),

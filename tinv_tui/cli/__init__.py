@@ -24,6 +24,7 @@ _COMMANDS = {
     "create": "embeddings",
     "check": "dataset",
     "generate": "generating",
+    "use": "using",
     "plan": "checking",
     "inspect": "embeddings",
     "embeddings": "embeddings",

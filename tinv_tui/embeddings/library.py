@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.families import BaseModel
 
 _SUFFIX = ".safetensors"
+CHOSEN = "chosen_step"
+"""The detail that marks a result which somebody picked by hand."""
 _LARGEST_BYTES = 100_000_000
 """No embedding is larger; a model that lies there by mistake is not read."""
 
@@ -95,6 +98,30 @@ def free_name(library: Path, name: str, taken: set[str]) -> str:
         number += 1
         candidate = f"{name}-{number}"
     return candidate
+
+
+def keep_aside(path: Path, why: str) -> Path | None:
+    """Copy an embedding to ``name.why.safetensors`` beside it (``name.why-2`` … where that is taken), None without one.
+
+    Loaders take the whole stem for the name, so the kept one answers to no prompt that names the embedding.
+    """
+    if not path.is_file():
+        return None
+    number = 1
+    while True:
+        kept = path.with_name(f"{path.stem}.{why}{'' if number == 1 else f'-{number}'}{path.suffix}")
+        if not kept.exists():
+            write_atomic(kept, path.read_bytes())
+            return kept
+        number += 1
+
+
+def is_chosen(path: Path) -> bool:
+    """Whether the file is a result that was picked by hand."""
+    try:
+        return CHOSEN in read_embedding(path).details
+    except InputError:
+        return False
 
 
 def _is_trained(path: Path | None) -> bool:

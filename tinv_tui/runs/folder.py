@@ -12,6 +12,8 @@ from pathlib import Path
 from tinv_tui.errors import InputError
 from tinv_tui.runs.log_directories import log_directories
 
+STATE_FILE = "state.safetensors"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -61,6 +63,11 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
+
+    @property
+    def state(self) -> Path:
+        """The vectors, the best ones, and all else that a resume goes on from."""
+        return self.checkpoint / STATE_FILE
 
     @property
     def copies(self) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +14,7 @@ from tinv_tui import paths
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.embeddings.library import is_chosen, keep_aside
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, NotFinite, StepResult
@@ -130,9 +130,17 @@ class RunAttendant:
         library.mkdir(parents=True, exist_ok=True)
         files = [library / f"{name}.{kind}" for kind in self._job.recipe.saving.formats]
         for path in files:
+            self._keep_what_was_chosen(path, state.step)
             write_embedding(path, self._embedding(state.vectors, state.steps_before + state.step, name))
             self._reporter.tell("saved", step=state.step, path=str(path), what="result")
         return files[0]
+
+    def _keep_what_was_chosen(self, path: Path, step: int) -> None:
+        """A copy that somebody made the result while the run went on is not lost to the run's own end."""
+        kept = keep_aside(path, f"before-step-{step}") if is_chosen(path) else None
+        if kept is not None:
+            message = f"the step that was chosen as the result is kept in {kept.name}"
+            self._warn("result-kept", message, f"tinv-tui use {self._folder.handle} STEP brings it back.")
 
     def draw_previews(self, state: TrainingState, texts: list[str]) -> str | None:
         """One picture for each prompt; a preview that fails is a warning, never the end of a run. Returns its message."""

@@ -16,7 +16,7 @@ from tinv_tui.datasets.buckets import Size
 from tinv_tui.models.families import BaseModel
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
 from tinv_tui.schedule import Plan
 from tinv_tui.training.latents import LatentStore, encode_pictures
@@ -34,7 +34,7 @@ class CheckpointFiles:
 
     @property
     def state(self) -> Path:
-        return self.folder / "state.safetensors"
+        return self.folder / STATE_FILE
 
     @property
     def latents(self) -> Path:

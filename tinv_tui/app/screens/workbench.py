@@ -235,6 +235,12 @@ class Workbench(ModeScreen):
             self.app.control.note("there is no finished embedding to try yet, or no base model in the form", "warning")
             return
         self.app.push_screen(TryScreen(trial))
+    def action_use(self) -> None:
+        from tinv_tui.app.use_copy import pick_and_use
+
+        if self.app.control.now is not None:
+            asking = pick_and_use(self.app, self.app.control.now.folder)
+            self.app.run_worker(asking, group="use", exclusive=True, exit_on_error=False)
 
     def action_stop(self) -> None:
         now = self.app.control.now

@@ -1,0 +1,89 @@
+"""Making a copy of a run its result, while it goes on and after it has ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.worker.helpers import recipe
+from tests.worker.test_cli import answer
+from tests.worker.test_lifecycle import finish, until
+from tinv_tui import paths
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.errors import InputError
+from tinv_tui.runs.events import read_all
+from tinv_tui.runs.run import Run
+from tinv_tui.runs.use import copies_of, use_copy
+
+
+def shelf() -> list[str]:
+    return sorted(path.name for path in paths.embeddings_folder().iterdir())
+
+
+async def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None:
+    run = await Run.start(
+        recipe(
+            training__steps=6, saving__embedding_every=2, saving__image_every=3, preview__steps=1, dataset__repeats=1
+        )
+    )
+    await finish(run)
+    result = paths.embeddings_folder() / "zork.safetensors"
+    ended = result.read_bytes()
+    copies = {copy.word: copy for copy in copies_of(run.folder)}
+    assert set(copies) == {"best", "last", "6", "4", "3", "2"}  # 3 is a card: no copy was saved there
+
+    said = answer("use", "zork", "2")
+    assert set(said) >= {"path", "name", "vectors", "family"}
+    assert (said["path"], said["name"], said["vectors"], said["family"]) == (str(result), "zork", 1, None)
+    assert (said["step"], Path(said["kept"]).name) == (2, "zork.before-use-2.safetensors")
+    assert Path(said["kept"]).read_bytes() == ended
+    now, copy = read_embedding(result), read_embedding(run.folder.copies / "zork-2.safetensors")
+    assert (now.name, now.step, now.base_model) == ("zork", 2, "bundled")
+    assert now.vectors["emb_params"].tobytes() == copy.vectors["emb_params"].tobytes()
+
+    assert use_copy(run.folder, "3").embedding.step == 3
+    assert use_copy(run.folder, "2").kept == paths.embeddings_folder() / "zork.before-use-2-2.safetensors"
+    assert use_copy(run.folder, "2").kept is None  # it is that already
+    best = use_copy(run.folder, "best").embedding.step
+    evaluations = [e for e in read_all(run.folder.events) if e["kind"] == "evaluation" and e["best"]]
+    assert best == evaluations[-1]["step"]
+    assert use_copy(run.folder, "last").embedding.step == 6
+    assert (
+        read_embedding(result).vectors["emb_params"].tobytes()
+        == read_embedding(Path(said["kept"])).vectors["emb_params"].tobytes()
+    )
+
+    error = answer("use", "zork", "5", code=2)["error"]
+    assert error["code"] == "copy-missing"
+    assert "last (6), 6, 4, 3, 2" in error["hint"]
+
+
+async def test_a_copy_can_be_used_while_the_run_goes_on_and_its_end_does_not_lose_it() -> None:
+    run = await Run.start(recipe(training__steps=100_000, saving__embedding_every=2))
+    await until(run, 5)
+    with pytest.raises(InputError, match="no copy '3'"):
+        use_copy(run.folder, "3")
+    used = use_copy(run.folder, "2")
+    assert (used.is_live, used.kept, shelf()) == (True, None, ["zork.safetensors"])
+    chosen = used.path.read_bytes()
+    await run.command("stop")
+    step = (await finish(run))["step"]
+    assert shelf() == [f"zork.before-step-{step}.safetensors", "zork.safetensors"]
+    assert (paths.embeddings_folder() / shelf()[0]).read_bytes() == chosen
+    assert read_embedding(used.path).step == step
+    assert any(e["kind"] == "warning" and e["code"] == "result-kept" for e in read_all(run.folder.events))
+
+
+async def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
+    run = await Run.start(recipe(training__steps=3))
+    await finish(run)
+    (paths.embeddings_folder() / "zork.safetensors").unlink()
+    used = use_copy(run.folder, "last")
+    assert (used.embedding.step, used.kept, used.embedding.base_model) == (3, None, "bundled")
+    assert json.loads(json.dumps(dict(used.embedding.details)))["init_text"] == "thing"
+    run.folder.state.write_bytes(b"damaged")
+    assert copies_of(run.folder) == []
+    with pytest.raises(InputError, match="no copy 'best'"):
+        use_copy(run.folder, "best")

@@ -1,0 +1,149 @@
+"""Makes any copy of a run its result: the embedding that the library and other tools load."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+
+from tinv_tui import paths
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
+from tinv_tui.embeddings.names import clean_name
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import identify
+from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.liveness import LIVE_STATES, state_of
+
+BEST, LAST = "best", "last"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Something that can be used. ``word`` is how it is asked for: a step, "best" or "last"."""
+
+    word: str
+    step: int
+    said: str
+    path: Path | None
+    """The file it is in; None where it is only in the checkpoint."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What became the result. ``kept`` is the file that the result before it was moved to, None when there was none."""
+
+    path: Path
+    embedding: Embedding
+    kept: Path | None
+    is_live: bool
+
+    def in_words(self) -> str:
+        said = f"{self.path} now holds step {self.embedding.step}"
+        said += f"; what it held is in {self.kept.name}" if self.kept else ""
+        return said + ("; the run goes on, and will keep this one aside when it ends" if self.is_live else "")
+
+
+def copies_of(folder: RunFolder) -> list[Copy]:
+    """What there is to use: the best and the last vectors, then the copies, newest first."""
+    files = _files(folder)
+    facts = _checkpoint_facts(folder)
+    found: list[Copy] = []
+    if facts is not None and facts["best_evaluation"] is not None and facts["best_step"]:
+        step = int(facts["best_step"])
+        found.append(Copy(BEST, step, f"step {step}, evaluation {facts['best_evaluation']:.4f}", files.get(step)))
+    if facts is not None and facts["step"]:
+        step = int(facts["step"])
+        found.append(Copy(LAST, step, f"step {step}, the newest checkpoint", files.get(step)))
+    elif files:
+        found.append(Copy(LAST, max(files), f"step {max(files)}, the newest copy", files[max(files)]))
+    return found + [Copy(str(step), step, files[step].name, files[step]) for step in sorted(files, reverse=True)]
+
+
+def use_copy(folder: RunFolder, word: str) -> Used:
+    """Make a step, "best" or "last" the result; what was the result is kept beside it. Raises InputError, OSError."""
+    copies = copies_of(folder)
+    chosen = next((copy for copy in copies if copy.word == (str(int(word)) if word.isdecimal() else word)), None)
+    if chosen is None:
+        there = ", ".join(f"{c.word} ({c.step})" if c.word in (BEST, LAST) else c.word for c in copies[:12])
+        raise InputError(
+            "copy-missing",
+            f"{folder.name} has no copy {word!r}",
+            f"There are: {there}." if there else "It has none yet.",
+        )
+    recipe = load_recipe(folder.recipe)
+    name = clean_name(recipe.embedding.name)
+    held = read_embedding(chosen.path) if chosen.path is not None else _from_checkpoint(folder, recipe, chosen)
+    embedding = replace(held, name=name, details={**held.details, library.CHOSEN: str(chosen.step)})
+    shelf = paths.embeddings_folder()
+    shelf.mkdir(parents=True, exist_ok=True)
+    path = shelf / f"{name}.safetensors"
+    kept = None if _is_held(path, embedding) else library.keep_aside(path, f"before-use-{chosen.step}")
+    write_embedding(path, embedding)
+    return Used(path, embedding, kept, state_of(folder)[0] in LIVE_STATES)
+
+
+def _files(folder: RunFolder) -> dict[int, Path]:
+    """Copies by step; where none was saved, a picture that carries the embedding."""
+    found: dict[int, Path] = {}
+    for place, suffix in ((folder.image_embeddings, ".png"), (folder.copies, ".safetensors")):
+        name = re.escape(_name(folder))
+        for path in sorted(place.glob(f"*{suffix}")):
+            match = re.fullmatch(rf"{name}-(\d+){re.escape(suffix)}", path.name)
+            if match:
+                found[int(match[1])] = path
+    return found
+
+
+def _name(folder: RunFolder) -> str:
+    return load_recipe(folder.recipe).embedding.name
+
+
+def _checkpoint_facts(folder: RunFolder) -> dict[str, Any] | None:
+    try:
+        with safetensors.safe_open(folder.state, framework="numpy") as file:
+            facts = json.loads(file.metadata()["tinv"])
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None
+    return facts if isinstance(facts, dict) and {"step", "best_step", "best_evaluation"} <= set(facts) else None
+
+
+def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding:
+    """The vectors of the checkpoint; read once, so that they are of one moment. Raises InputError."""
+    key = "best_vectors" if copy.word == BEST else "vectors"
+    try:
+        content = folder.state.read_bytes()
+        rows = safetensors.numpy.load(content)[key]
+        facts = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["tinv"])
+        step = int(facts["best_step" if copy.word == BEST else "step"])
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise InputError("checkpoint-broken", f"{folder.state}: {error}", "Use one of the copies.") from None
+    try:
+        base_model = identify(recipe.model.path, folder.path).name
+    except InputError:
+        base_model = None  # the model has been moved: its name is only told, not needed
+    details = {
+        "init_text": recipe.embedding.init_text,
+        "seed": str(recipe.training.seed),
+        "learning_rate": recipe.training.learning_rate,
+        "samples_per_step": str(recipe.samples_per_step),
+        "tool": "tinv-tui",
+    }
+    return Embedding(recipe.embedding.name, {"emb_params": rows}, step, base_model, details=details)
+
+
+def _is_held(path: Path, embedding: Embedding) -> bool:
+    """Whether the file holds these very vectors."""
+    try:
+        held = read_embedding(path)
+    except InputError:
+        return False
+    return held.step == embedding.step and all(
+        key in held.vectors and held.vectors[key].tobytes() == rows.tobytes() for key, rows in embedding.vectors.items()
+    )
