@@ -25,6 +25,7 @@ _COMMANDS = {
     "check": "dataset",
     "generate": "generating",
     "use": "using",
+    "import-a1111": "importing",
     "plan": "checking",
     "inspect": "embeddings",
     "embeddings": "embeddings",
@@ -42,7 +43,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"tinv_tui.cli.{_COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
