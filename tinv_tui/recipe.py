@@ -137,6 +137,9 @@ class SavingSection(Section):
     """Also write each preview as a picture that carries the embedding, in a PNG chunk and in its pixels, which A1111 and
     others can load. It has the name written on it; a small preview is enlarged for that. With every preview, whatever
     the interval of copies."""
+    tensorboard: bool = False
+    """Also write losses, rate, lengths of the vectors and previews for TensorBoard, in the run's folder. Needs
+    pip install 'tinv-tui[tensorboard]'."""
     formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
     """File formats of the result."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)

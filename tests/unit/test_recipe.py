@@ -65,6 +65,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "embedding_every": 500,
         "image_every": 500,
         "image_carries_embedding": True,
+        "tensorboard": False,
         "formats": ["safetensors"],
         "checkpoint_seconds": 20,
     },

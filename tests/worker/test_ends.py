@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe import all_keys, load_recipe, to_toml
 from tinv_tui.runs.events import read_all
+from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status, write_status
 
 RATE = 200.0
 
@@ -71,6 +74,8 @@ async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> 
         "saving.image_every": (0, 2, 3),
         "preview.prompts": ([], ["a zork"], 3),
     }
+    written = tomllib.loads(run.folder.recipe.read_text())
+    assert [f"{section}.{key}" for section, table in written.items() for key in table] == all_keys()
     kept = load_recipe(run.folder.recipe)
     assert (kept.training.learning_rate, kept.training.steps, kept.preview.prompts) == ("0.001", 6, ("a zork",))
     assert sorted(p.name for p in run.folder.images.iterdir()) == ["zork-4.png", "zork-6.png"]
@@ -89,10 +94,6 @@ async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> 
     ],
 )
 async def test_a_wrong_change_leaves_the_run_as_it_was(override: str, code: str, tmp_path: Path) -> None:
-    from tinv_tui.recipe import to_toml
-    from tinv_tui.runs.folder import create_run_folder
-    from tinv_tui.runs.status import Status, write_status
-
     folder = create_run_folder(tmp_path / "logs", "zork")
     folder.recipe.write_text(to_toml(recipe()))
     write_status(folder.status, Status(state="stopped", name="zork", step=5, steps=20))

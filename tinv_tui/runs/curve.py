@@ -27,21 +27,32 @@ class CurvePoint:
     smooth: float
 
 
+class Smoothing:
+    """The running mean that is shown as the smoothed loss: exponential, without a bias towards zero at the start."""
+
+    def __init__(self) -> None:
+        self._weighted = self._weight = 0.0
+
+    def add(self, loss: float) -> float:
+        """The smoothed loss after one more, which must be finite."""
+        self._weighted = _SMOOTHING * self._weighted + (1 - _SMOOTHING) * loss
+        self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)
+        return self._weighted / self._weight
+
+
 class LossCurve:
     """Any number of losses in at most :data:`MOST_POINTS` stretches of equal length."""
 
     def __init__(self) -> None:
         self._span = 1
         self._stretches: list[list[float]] = []  # [index, last step, count, sum, low, high, smooth]
-        self._weighted = self._weight = 0.0
+        self._smoothing = Smoothing()
 
     def add(self, step: int, loss: float) -> None:
         """Steps come in order; a loss that is not finite leaves a gap."""
         if not math.isfinite(loss):
             return
-        self._weighted = _SMOOTHING * self._weighted + (1 - _SMOOTHING) * loss
-        self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)
-        smooth = self._weighted / self._weight
+        smooth = self._smoothing.add(loss)
         while step // self._span >= MOST_POINTS:
             self._halve()
         index = step // self._span

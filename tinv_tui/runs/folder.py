@@ -81,6 +81,11 @@ class RunFolder:
     def image_embeddings(self) -> Path:
         return self.path / "image_embeddings"
 
+    @property
+    def tensorboard(self) -> Path:
+        """Made only where it is wanted."""
+        return self.path / "tensorboard"
+
 
 def create_run_folder(log_directory: Path, name: str) -> RunFolder:
     """Make ``<log directory>/<date>/<name>``, or ``name-2`` … when it is taken; 0700 with its subfolders.

@@ -5,6 +5,7 @@ Everything that can be known without torch is checked here; what passes can be h
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     name, said = (recipe.embedding.name, []) if name_is_settled else settle_name(recipe)
     warnings += said
     check_library()
+    _check_tensorboard(recipe)
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
     folder = Path(recipe.dataset.path)
@@ -145,10 +147,20 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
 
 def check_changes(recipe: Recipe, beside: Path) -> None:
     """Look at what may change in a run that has begun. Raises InputError."""
+    _check_tensorboard(recipe)
     _check_grid(
         identify(recipe.model.path, beside),
         {"preview.width": recipe.preview.width, "preview.height": recipe.preview.height},
     )
+
+
+def _check_tensorboard(recipe: Recipe) -> None:
+    if recipe.saving.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise InputError(
+            "tensorboard-missing",
+            "saving.tensorboard: the package tensorboard is not installed",
+            "pip install 'tinv-tui[tensorboard]', or set it to false.",
+        )
 
 
 def _check_grid(model: BaseModel, sides: dict[str, int]) -> None:

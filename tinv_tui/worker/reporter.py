@@ -6,8 +6,9 @@ import statistics
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -15,6 +16,9 @@ from tinv_tui.runs.events import EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import LossTable
 from tinv_tui.runs.status import Status, write_status
+
+if TYPE_CHECKING:
+    from tinv_tui.worker.board import Board
 
 _BEAT_SECONDS = 1.0
 _STEP_EVENTS_PER_SECOND = 5.0
@@ -36,6 +40,7 @@ class Reporter:
         self._last_step_event = 0.0
         self._held_back: dict[str, Any] | None = None
         self._process = psutil.Process()
+        self._board: Board | None = None
         self._done = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="status", daemon=True)
@@ -44,6 +49,28 @@ class Reporter:
     def tell(self, kind: str, **fields: Any) -> None:
         """Append an event."""
         self._events.write(kind, **fields)
+        self._on_board(lambda board: board.told(kind, fields))
+
+    def open_board(self, step: int, prompts: Iterable[str]) -> None:
+        """Write for TensorBoard too, from ``step`` on. What goes wrong with that is a warning, never the end of a run."""
+        try:
+            from tinv_tui.worker.board import Board
+
+            self._board = Board(self._folder.tensorboard, self._folder.losses, step, prompts)
+        except Exception as error:  # noqa: BLE001  a broken package, a full disk
+            self._lose_board(error)
+
+    def _on_board(self, write: Callable[[Board], None]) -> None:
+        if self._board is not None:
+            try:
+                write(self._board)
+            except Exception as error:  # noqa: BLE001  its writer hands on whatever its thread met
+                self._lose_board(error)
+
+    def _lose_board(self, error: Exception) -> None:
+        self._board = None
+        message = f"nothing more is written for TensorBoard: {type(error).__name__}: {error}"
+        self._events.write("warning", code="tensorboard-failed", message=message, hint="Training goes on.")
 
     def update(self, **fields: Any) -> None:
         """Change fields of the status; they are written with the next beat, a new state at once."""
@@ -59,6 +86,7 @@ class Reporter:
     def step(self, step: int, loss: float, rate: float, epoch: int, epoch_step: int) -> None:
         """One finished step: a row of the table, and at most five events a second."""
         self.losses.add(step, epoch, epoch_step, loss, rate)
+        self._on_board(lambda board: board.step(step, loss, rate))
         self.update(step=step, loss=loss, learning_rate=rate, epoch=epoch)
         self._held_back = {"step": step, "loss": loss, "learning_rate": rate, "steps_per_second": self.steps_per_second}
         if time.monotonic() - self._last_step_event >= 1 / _STEP_EVENTS_PER_SECOND:
@@ -91,6 +119,7 @@ class Reporter:
         try:
             self.flush_step()
             self.losses.flush()
+            self._on_board(lambda board: board.close())
             self.tell("ended", state=state, step=self._status.step, **fields)
             self._events.close()
         except OSError as error:  # a full disk: the status below may still find room in place of the old one

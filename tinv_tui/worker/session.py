@@ -48,6 +48,8 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
         job, state = _prepare(folder, recipe, reporter, signals)
         attendant = RunAttendant(folder, job, reporter, signals)
+        if recipe.saving.tensorboard:
+            reporter.open_board(state.step, [job.prompts.readable(text) for text in recipe.preview.prompts])
         reporter.update(state="running", phase="training", step=state.step)
         reporter.tell("phase", name="training", done=state.step, total=recipe.training.steps)
         attendant.begin()
