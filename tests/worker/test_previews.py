@@ -36,6 +36,7 @@ async def test_several_prompts_make_several_pictures_each_with_its_own_name_and_
         drawn = [run.folder.images / f"zork-{step}{more}.png" for more in ("", "-2", "-3")]
         assert len({np.asarray(Image.open(path)).tobytes() for path in drawn}) == 3
         assert [read_infotext(path).prompt for path in drawn] == [p.replace("[name]", "zork") for p in PROMPTS]
+    assert {read_embedding(path).name for path in run.folder.image_embeddings.iterdir()} == {"zork-3", "zork-6"}
     values, notes = preview_values(read_infotext(run.folder.images / "zork-3.png"))
     assert (values["steps"], values["sampler"], values["seed"], values["width"]) == (2, "euler a", 42, 64)
     assert notes == []

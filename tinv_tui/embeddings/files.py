@@ -74,7 +74,7 @@ def read_embedding(path: Path) -> Embedding:
     if not path.is_file():
         raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
     if path.suffix.lower() in (".png", ".webp"):
-        from tinv_tui.embeddings.cards import read_card  # which needs this module
+        from tinv_tui.embeddings.cards import read_card  # it needs this module
 
         return read_card(path)
     if path.suffix.lower() != ".safetensors":

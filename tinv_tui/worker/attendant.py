@@ -184,8 +184,10 @@ class RunAttendant:
             self._write_card(state, image, name, parameters)
 
     def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
+        """``name`` is the picture's; the embedding in it is called by its step, as a copy is."""
         path = self._folder.image_embeddings / f"{name}.png"
-        write_card(path, image, self._embedding(state.vectors, state.step, name), parameters)
+        called = f"{self._job.recipe.embedding.name}-{state.step}"
+        write_card(path, image, self._embedding(state.vectors, state.step, called), parameters)
 
     def _embedding(self, rows: Tensor, step: int, name: str) -> Embedding:
         recipe, model = self._job.recipe, self._job.model
