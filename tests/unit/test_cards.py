@@ -93,6 +93,20 @@ def test_the_strips_are_as_wide_as_a1111_makes_them() -> None:
     assert put_in(noise(64, 512), np.random.default_rng(1).bytes(3072), rows()[0]).width == 64 + 2 * 3 + 2
 
 
+def test_the_strips_show_the_embeddings_values_as_grey_dots() -> None:
+    """Dots of 6 pixels every 8, shifted by 4 on even rows; column by column, from the values that go round."""
+    values = np.linspace(-1, 1, 50, dtype=np.float32)
+    card = np.asarray(put_in(noise(64, 64), np.random.default_rng(1).bytes(6000), values))
+    width = (card.shape[1] - 64 - 2) // 2
+    assert width > 20
+    greys = [int(g) for g in (np.abs(values) / np.abs(values).max() * 255).astype(np.uint8)]
+    rows_of_dots = len(range(-6, 64, 8))
+    for strip, cycle in ((card[:, :width], greys), (card[:, -width:], greys[::-1])):
+        for row, (x, y) in ((1, (2 + 3, 2 + 3)), (2, (2 + 4 + 3, 10 + 3)), (3, (2 + 3, 18 + 3))):
+            assert (strip[y, x] >> 4 == cycle[(rows_of_dots + row) % 50] >> 4).all()
+        assert not (strip[2:9, 1] >> 4).any()  # between two columns of dots
+
+
 @pytest.mark.parametrize("size", [(64, 64), (512, 512), (96, 64)])
 def test_a_card_reads_back_from_its_chunk_and_from_its_pixels_alone(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "a.png"

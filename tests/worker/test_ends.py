@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -12,7 +13,7 @@ import torch
 from tests.worker.helpers import recipe
 from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
-from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import all_keys, load_recipe, to_toml
 from tinv_tui.runs.events import read_all
@@ -59,6 +60,17 @@ async def test_a_loss_that_is_not_finite_ends_the_run_keeps_the_last_good_vector
     assert (await finish(run))["state"] == "finished"
     rates = {int(row["step"]): float(row["learn_rate"]) for row in rows_of(run)}
     assert (rates[last], rates[last + 1], len(rates)) == (RATE, RATE / 10, last + 3)
+
+
+async def test_a_run_that_cannot_make_its_first_step_does_not_blame_the_rate(tmp_path: Path) -> None:
+    largest = np.full((1, 64), 3e38, dtype=np.float32)  # finite, but no sum of its squares is
+    write_embedding(tmp_path / "huge.safetensors", Embedding("huge", {"emb_params": largest}, 5))
+    run = await Run.start(recipe(embedding__continue_from=str(tmp_path / "huge.safetensors")))
+    ended = await finish(run)
+    assert (ended["state"], ended["code"], ended["step"]) == ("failed", "not-finite", 0)
+    assert "nothing had been learned yet" in ended["reason"]
+    assert "not the rate" in ended["hint"]
+    assert list(run.folder.copies.iterdir()) == []
 
 
 async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> None:

@@ -69,8 +69,7 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
     except NotFinite as error:
         assert attendant is not None
         kept = _rescue(attendant, state)
-        lower = f"tinv-tui resume {folder.handle} --set training.learning_rate={error.learning_rate / 10:g}"
-        hint = f"The rate {error.learning_rate:g} is probably too high; go on with a tenth of it: {lower}"
+        hint = _after_not_finite(error, folder, state.step)
         reporter.update(step=state.step)
         end("failed", f"{error}; {kept}", code="not-finite", hint=hint)
         return 1
@@ -150,6 +149,15 @@ def _save_all(attendant: RunAttendant, state: TrainingState, reporter: Reporter)
     if not attendant.wants_result or state.step == 0:
         return None
     return str(attendant.save_result(state))
+
+
+def _after_not_finite(error: NotFinite, folder: RunFolder, step: int) -> str:
+    if step == 0:
+        return (
+            "No step has been made, so it is not the rate: look at the starting vectors, pictures, model and precision."
+        )
+    lower = f"tinv-tui resume {folder.handle} --set training.learning_rate={error.learning_rate / 10:g}"
+    return f"The rate {error.learning_rate:g} is probably too high; go on with a tenth of it: {lower}"
 
 
 def _rescue(attendant: RunAttendant, state: TrainingState) -> str:
