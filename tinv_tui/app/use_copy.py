@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 async def pick_and_use(app: TinvApp, folder: RunFolder) -> None:
     """Offer what the run has, ask once more, and say in the log what was done."""
+    from tinv_tui.app.choices import Offer
     from tinv_tui.runs.use import copies_of, use_copy
 
+    def offers() -> list[Offer]:
+        return [Offer(copy.word, copy.said) for copy in copies_of(folder)]
+
     try:
-        copies = await asyncio.to_thread(copies_of, folder)
-        if not copies:
+        first = await asyncio.to_thread(offers)
+        if not first:
             app.control.note(f"{folder.name} has no copy yet", "warning")
             return
         title = f"{folder.name}: which one shall be the result?"
-        word = await app.push_screen_wait(PickScreen(title, [(copy.word, copy.said) for copy in copies]))
+        word = await app.push_screen_wait(PickScreen(title, first, offers))
         if word is None:
             return
-        step = next(copy.step for copy in copies if copy.word == word)
+        step = next((copy.step for copy in await asyncio.to_thread(copies_of, folder) if copy.word == word), word)
         question = f"Make step {step} of {folder.name} the result?"
         explanation = "The library and other tools load it then. What is there now is kept beside it."
         if await app.push_screen_wait(ConfirmScreen(question, explanation, [("use", f"Use step {step}")])) != "use":
