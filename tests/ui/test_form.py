@@ -181,7 +181,7 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111(pictures: P
         pilot.app.screen.query_one(Input).value = str(tmp_path / "a.png")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is workbench)
-        filled, errors = workbench.form.values()
+        filled, errors = workbench.form.recipe()
         assert not errors
         assert filled is not None
         preview = filled.preview
