@@ -149,13 +149,27 @@ def test_a_file_that_is_no_safetensors_is_broken(tmp_path: Path, content: bytes)
     assert refused(path).code == "embedding-broken"
 
 
-@pytest.mark.parametrize("kind", ["F8_E4M3", "BF16"])
-def test_a_number_format_that_numpy_lacks_is_an_error_not_a_crash(tmp_path: Path, kind: str) -> None:
-    size = 768 * (2 if kind == "BF16" else 1)
-    header = json.dumps({"emb_params": {"dtype": kind, "shape": [1, 768], "data_offsets": [0, size]}}).encode()
+def test_a_number_format_that_cannot_be_read_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    header = json.dumps({"emb_params": {"dtype": "F8_E4M3", "shape": [1, 768], "data_offsets": [0, 768]}}).encode()
     path = tmp_path / "a.safetensors"
-    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(768))
     assert refused(path).code == "embedding-broken"
+
+
+@pytest.mark.parametrize("kind", ["F64", "F16", "BF16"])
+def test_every_number_format_in_use_is_read_as_fp32(tmp_path: Path, kind: str) -> None:
+    numbers = np.array([1.0, -0.5, 0.25, 3.0] * 192)  # exact in each of them
+    half = (numbers.astype("<f4").view("<u4") >> 16).astype("<u2")
+    data = {"F64": numbers.astype("<f8"), "F16": numbers.astype("<f2"), "BF16": half}[kind].tobytes()
+    header = json.dumps({"emb_params": {"dtype": kind, "shape": [1, 768], "data_offsets": [0, len(data)]}}).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    assert read_embedding(path).vectors["emb_params"].tolist() == [numbers.tolist()]
+
+
+def test_a_file_larger_than_any_embedding_is_not_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "model.safetensors", {"unet": np.zeros(17_000_000, np.float32)})
+    assert refused(path).code == "not-an-embedding"
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.bin", "a"])

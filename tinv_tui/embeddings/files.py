@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
+from tinv_tui.models.token_table import NUMBER_BYTES, as_fp32
 
 Vectors = dict[str, NDArray[np.float32]]
 """Tensor name to rows, [vectors, width]."""
+
+_MOST_BYTES = 64_000_000
+"""Of an embedding file; 75 vectors for SDXL take less than one."""
 
 FAMILY_OF_WIDTHS = {(768,): "SD1", (1024,): "SD2", (768, 1280): "SDXL"}
 
@@ -86,8 +91,10 @@ def read_embedding(path: Path) -> Embedding:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
-    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError("not-an-embedding", f"{path} is larger than any embedding", "Is it a LoRA or a model?")
+        tensors = {key: _numbers(view, key) for key, view in safetensors.deserialize(path.read_bytes())}
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise InputError("embedding-broken", f"{path} is not a readable safetensors file: {error}", "") from None
     vectors = _as_vectors(tensors, path)
     header = _our_header(metadata)
@@ -102,6 +109,13 @@ def read_embedding(path: Path) -> Embedding:
         family=FAMILY_OF_WIDTHS.get(widths),
         details=header,
     )
+
+
+def _numbers(view: Mapping[str, Any], key: str) -> NDArray[np.float32]:
+    """A tensor as the library hands it over; NumPy itself has no bf16."""
+    if view["dtype"] not in NUMBER_BYTES:
+        raise ValueError(f"{key} holds {view['dtype']} numbers")
+    return as_fp32(bytes(view["data"]), view["dtype"]).reshape(view["shape"])
 
 
 def _with_sorted_header(data: bytes) -> bytes:

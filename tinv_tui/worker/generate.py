@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tinv_tui.datasets.infotext import write_infotext
+from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.models.families import identify

@@ -235,6 +235,7 @@ class Workbench(ModeScreen):
             self.app.control.note("there is no finished embedding to try yet, or no base model in the form", "warning")
             return
         self.app.push_screen(TryScreen(trial))
+
     def action_use(self) -> None:
         from tinv_tui.app.use_copy import pick_and_use
 
