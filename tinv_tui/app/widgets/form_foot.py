@@ -40,7 +40,7 @@ class FormFoot(Vertical):
         if wrong:
             facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
         elif checked.missing:
-            facts = [("~", f"still to fill in: {', '.join(sorted(k.partition('.')[0] for k in checked.missing))}")]
+            facts = [("~", f"still to fill in: {', '.join(sorted(map(_thing, checked.missing)))}")]
         facts = [said, *facts] if said is not None else facts
         shown: list[Line] = []
         for mark, text in facts:
@@ -53,3 +53,9 @@ class FormFoot(Vertical):
                 shown.append(piece)
             shown += [(("  ", ""), (row, "")) for row in more]
         lines.show(shown)
+
+
+def _thing(key: str) -> str:
+    """What a required setting is about: "model" for ``model.path``, "source" for ``preprocess.source``."""
+    section, _, name = key.partition(".")
+    return section if name in ("path", "name") else name
