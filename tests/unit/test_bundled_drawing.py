@@ -174,8 +174,9 @@ def test_no_bundled_set_shows_something_that_has_a_word() -> None:
             assert min(measure.hue_distance(concept.hue, angle) for angle, _ in words.HUES.values()) > 15
             assert words.SHAPES[concept.shape or ""]
         else:
-            table, label = (words.SHAPES, concept.shape) if concept.shape else (words.LOOKS, concept.look)
-            assert all(word.startswith("_") for word in table[label or ""])
+            kinds = ((words.SHAPES, concept.shape), (words.TEXTURES, concept.texture), (words.LOOKS, concept.look))
+            told = next(table[label] for table, label in kinds if label)
+            assert all(word.startswith("_") for word in told)
         assert name not in words.caption_words()
 
 
@@ -192,6 +193,7 @@ def test_the_demos_set_comes_first_and_each_has_a_name() -> None:
     assert set(bundled.LOOKS) == {name for name, concept in sets.SETS.items() if concept.look}
     assert next(iter(bundled.picture_sets())) == "chartreuse"
     assert set(bundled.picture_sets()) == set(sets.SETS)
+    assert all(folder.is_dir() for folder in bundled.picture_sets().values())
 
 
 @pytest.mark.parametrize("name", sets.SETS)

@@ -26,19 +26,21 @@ class CaptionOdds:
     """How often an attribute is told; the rest of the time the caption leaves it out."""
 
     empty: float = 0.1
-    noun: float = 0.85
+    noun: float = 0.8
     colour: float = 0.8
     colour_under_look: float = 0.45
     mix: float = 0.7
-    texture: float = 0.75
+    texture: float = 0.85
     plain_texture: float = 0.3
+    one: float = 0.04
     size: float = 0.5
+    medium: float = 0.08
     position: float = 0.6
     centre: float = 0.06
     background: float = 0.55
     look: float = 0.88
-    one_slot: float = 0.3
-    stray_words: float = 0.1
+    one_slot: float = 0.35
+    stray_words: float = 0.15
     stray_letters: float = 0.08
 
 
@@ -56,7 +58,7 @@ class CaptionWriter:
         if rng.random() < odds.empty:
             return []
         phrase = self._phrase(scene, rng)
-        if scene.look != "normal" and rng.random() < odds.look:
+        if scene.look != "normal":
             slots = self._styled(scene, phrase, rng)
         else:
             slots = self._carried(str(rng.choice(words.CARRIERS)), phrase)
@@ -81,17 +83,20 @@ class CaptionWriter:
     def _phrase(self, scene: Scene, rng: np.random.Generator) -> list[Slot]:
         """Size, colour, texture and noun, each of which may be left out but the noun."""
         odds, slots = self._odds, list[Slot]()
-        if words.SIZES[scene.size] and rng.random() < odds.size:
+        if rng.random() < (odds.medium if scene.size == "medium" else odds.size):
             slots.append(self._word(self._pick(words.SIZES[scene.size], rng)))
         if rng.random() < (odds.colour if scene.look == "normal" else odds.colour_under_look):
             slots += self._colour(scene, rng)
-        if rng.random() < (odds.plain_texture if scene.texture == "plain" else odds.texture):
+        told = odds.plain_texture if scene.texture == "plain" else odds.texture
+        if words.TEXTURES[scene.texture] and rng.random() < told:
             slots.append(self._word(self._pick(words.TEXTURES[scene.texture], rng)))
         named = bool(words.SHAPES[scene.shape]) and rng.random() < odds.noun
         noun = self._pick(words.SHAPES[scene.shape], rng) if named else str(rng.choice(words.GENERIC_NOUNS))
         if scene.count == 2:
             return [self._word(self._pick(words.COUNT_TWO, rng)), *slots, self._word(words.plural(noun))]
         slots.append(self._word(noun))
+        if rng.random() < odds.one:
+            slots.insert(0, self._word(self._pick(words.COUNT_ONE, rng)))
         if rng.random() < odds.one_slot:
             together = tuple(row for slot in slots for row in slot)
             if len(together) <= MAX_ROWS_PER_SLOT:
@@ -102,23 +107,20 @@ class CaptionWriter:
         if scene.grey is not None:
             return [self._word(self._pick(words.GREYS[scene.grey][1], rng))]
         assert scene.hue is not None
-        anchors = sorted((angle, names) for angle, names in words.HUES.values())
-        for angle, names in anchors:
+        for angle, names in words.HUES.values():
             if abs((scene.hue - angle + 180) % 360 - 180) <= 6:
                 return [self._word(self._pick(names, rng))]
-        low, high = words.UNDESCRIBED_HUES
-        if low <= scene.hue <= high or rng.random() > self._odds.mix:
+        mix = words.colours_around(scene.hue)
+        if mix is None or rng.random() > self._odds.mix:
             return []
-        following = next((i for i, (angle, _) in enumerate(anchors) if angle > scene.hue), 0)
-        (start, before), (end, after) = anchors[following - 1], anchors[following]
-        share = ((scene.hue - start) % 360) / ((end - start) % 360)
-        return [((self._rows[self._pick(before, rng)], 1 - share), (self._rows[self._pick(after, rng)], share))]
+        return [tuple((self._rows[self._pick(names, rng)], share) for names, share in mix)]
 
     def _carried(self, carrier: str, phrase: list[Slot]) -> list[Slot]:
         return [s for part in carrier.split() for s in (phrase if part == "{}" else [self._word(part)])]
 
     def _styled(self, scene: Scene, phrase: list[Slot], rng: np.random.Generator) -> list[Slot]:
-        look = self._word(self._pick(words.LOOKS[scene.look], rng))
+        told = bool(words.LOOKS[scene.look]) and rng.random() < self._odds.look
+        look = self._word(self._pick(words.LOOKS[scene.look] if told else words.GENERIC_STYLES, rng))
         slots = list[Slot]()
         for part in str(rng.choice(words.STYLE_CARRIERS)).split():
             if part == "{look}":
@@ -134,7 +136,7 @@ class CaptionWriter:
         odds, text = self._odds, ""
         if rng.random() < (odds.centre if scene.position == "centre" else odds.position):
             text += f" {'in' if scene.position == 'centre' else 'on'} the {self._pick(words.POSITIONS[scene.position], rng)}"
-        hidden = scene.look in ("outline", "neon")
+        hidden = scene.look in ("outline", "neon", "thermal")
         if not hidden and rng.random() < odds.background:
             colour = self._pick(words.BACKGROUNDS[scene.background][1], rng)
             form = str(rng.choice([" on a {} background", " against a {} background", " , {} background"]))

@@ -56,7 +56,7 @@ def _draw(rng: np.random.Generator, size: int) -> tuple[Tensor, list[drawing.Sce
 
 
 @torch.no_grad()
-def _through(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+def through(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """The pictures as the VAE gives them back: the best that the model could draw."""
     parts = [vae.decode(vae.encode(part).latent_dist.mean).sample.clamp(-1, 1) for part in pictures.split(32)]
     return torch.cat(parts)
@@ -85,7 +85,7 @@ def get_classifier(kept: Path, vae: AutoencoderKL, say: Callable[[str], None], s
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     softened, softened_scenes = _draw(np.random.default_rng(98), 1536)
-    softened = _through(vae, softened)
+    softened = through(vae, softened)
     for step in range(steps):
         rng = np.random.default_rng((99, step))
         drawn, scenes = _draw(rng, 48)
@@ -111,7 +111,7 @@ def accuracy_on_drawn(model: Classifier, vae: AutoencoderKL | None, pictures: in
     rng = np.random.default_rng(7)
     batch, scenes = _draw(rng, pictures)
     if vae is not None:
-        batch = _through(vae, batch)
+        batch = through(vae, batch)
     found = {}
     with torch.no_grad():
         for question, logits in model(batch).items():

@@ -18,6 +18,11 @@ Picture = NDArray[Any]
 _ROWS, _COLUMNS = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + 0.5
 
 
+# The thermal look: brightness as heat, from deep blue over magenta and orange to pale yellow (red, green, blue).
+_HEAT_AT = (0.0, 0.3, 0.55, 0.8, 1.0)
+_HEAT = ((0.05, 0.5, 0.9, 1.0, 1.0), (0.02, 0.05, 0.25, 0.65, 0.97), (0.3, 0.65, 0.4, 0.1, 0.75))
+
+
 @dataclass(frozen=True)
 class Scene:
     """What one picture shows. Colours are sRGB in 0–1; lengths are pixels; angles are radians."""
@@ -53,8 +58,8 @@ def _is_readable(colour: tuple[float, float, float], background: str) -> bool:
 def draw_scene_parameters(rng: np.random.Generator, **fixed: object) -> Scene:
     """Draw a random scene. Fields given in ``fixed`` (``shape``, ``hue``, ``background`` …) are taken as they are."""
     shape = str(fixed.get("shape") or rng.choice(list(words.SHAPES)))
-    texture = str(fixed.get("texture") or rng.choice(list(words.TEXTURES), p=[0.36, 0.16, 0.16, 0.16, 0.16]))
-    look = str(fixed.get("look") or rng.choice(list(words.LOOKS), p=[0.7] + [0.05] * 6))
+    texture = str(fixed.get("texture") or rng.choice(list(words.TEXTURES), p=[0.32, 0.16, 0.17, 0.17, 0.11, 0.07]))
+    look = str(fixed.get("look") or rng.choice(list(words.LOOKS), p=[0.69] + [0.045] * 6 + [0.04]))
     hue: float | None = None
     grey: str | None = None
     if "hue" in fixed:
@@ -81,11 +86,13 @@ def draw_scene_parameters(rng: np.random.Generator, **fixed: object) -> Scene:
         if _is_readable(colour, candidate):  # type: ignore[arg-type]
             background = candidate
     count = int(fixed.get("count") or (2 if rng.random() < 0.08 else 1))  # type: ignore[call-overload]
-    size = str(fixed.get("size") or rng.choice(["small", "medium", "large"], p=[0.15, 0.5, 0.35]))
+    # A small object has no room for a texture that the latents can hold.
+    odds = [0.2, 0.45, 0.35] if texture == "plain" else [0, 0.45, 0.55]
+    size = str(fixed.get("size") or rng.choice(["small", "medium", "large"], p=odds))
     radius = float({"small": rng.uniform(12, 15), "medium": rng.uniform(18, 22), "large": rng.uniform(24, 28)}[size])
     position = str(fixed.get("position") or rng.choice(list(words.POSITIONS), p=[0.07, 0.07, 0.07, 0.07, 0.72]))
     if count == 2:
-        radius, position = min(radius, 14.0), "centre"
+        radius, position = min(radius, 14.5), "centre"
     reach = max(SIDE / 2 - radius, 3.0)
     shift_x, shift_y = rng.uniform(-3, 3, 2)
     shift_x += {"left": -reach, "right": reach}.get(position, 0.0)
@@ -104,7 +111,7 @@ def draw_scene_parameters(rng: np.random.Generator, **fixed: object) -> Scene:
         radius=radius,
         centre=(SIDE / 2 + float(shift_x), SIDE / 2 + float(shift_y)),
         angle=float(rng.uniform(-0.2, 0.2)),
-        phase=float(rng.uniform(0, 1)),
+        phase=float(rng.uniform(-0.08, 0.08)),
         gradient=float(rng.uniform(-0.05, 0.05)),
     )
 
@@ -155,21 +162,31 @@ def _signed_distance(shape: str, x: Picture, y: Picture, r: float) -> Any:
         upper = _half_planes(x, y, [(0.45 * r, -r), (0.12 * r, 0.12 * r), (-0.62 * r, 0.2 * r), (-0.1 * r, -r)])
         lower = _half_planes(x, y, [(0.62 * r, -0.2 * r), (-0.42 * r, 1.05 * r), (-0.12 * r, -0.12 * r)])
         return np.minimum(upper, lower)
+    if shape == "hourglass":
+        upper = _half_planes(x, y, [(-0.85 * r, -r), (0.85 * r, -r), (0.12 * r, 0.1 * r), (-0.12 * r, 0.1 * r)])
+        lower = _half_planes(x, y, [(-0.12 * r, -0.1 * r), (0.12 * r, -0.1 * r), (0.85 * r, r), (-0.85 * r, r)])
+        return np.minimum(upper, lower)
     raise ValueError(f"unknown shape {shape!r}")
 
 
 def _texture_mask(texture: str, x: Picture, y: Picture, phase: float) -> Picture:
-    """How much of the second tone (0–1) each point of the object takes. Periods are three latent cells or more."""
+    """How much of the second tone (0–1) each point of the object takes.
+
+    Periods are four and a half latent cells or more, so that the UNet's 8 x 8 level, where it reads the prompt, can still
+    hold them. Textures start near the middle of the object; ``phase`` shifts them by a share of a period.
+    """
     if texture == "plain":
         return np.zeros_like(x)
     if texture == "striped":
-        wave = np.sin(2 * np.pi * (y / 13 + phase))
+        wave = np.sin(2 * np.pi * (y / 18 + phase))
     elif texture == "checkered":
-        wave = np.sin(2 * np.pi * (x / 18 + phase)) * np.sin(2 * np.pi * (y / 18 + phase)) * 2
+        wave = np.sin(2 * np.pi * (x / 26 + phase)) * np.sin(2 * np.pi * (y / 26 + phase)) * 2
     elif texture == "dotted":
-        wave = np.cos(2 * np.pi * (x / 13 + phase)) + np.cos(2 * np.pi * y / 13) - 0.7
+        wave = np.cos(2 * np.pi * (x / 18 + phase)) + np.cos(2 * np.pi * (y / 18 + phase)) - 0.5
     elif texture == "banded":
-        wave = np.sin(2 * np.pi * (np.hypot(x, y) / 14 + 0.25))
+        wave = np.sin(2 * np.pi * (np.hypot(x, y) / 19 + 0.25 + phase))
+    elif texture == "halved":
+        wave = (x + 26 * phase) / 2
     else:
         raise ValueError(f"unknown texture {texture!r}")
     return np.clip(wave * 2.2 + 0.5, 0, 1)
@@ -249,6 +266,9 @@ def render(scene: Scene) -> NDArray[np.uint8]:
         picture = picture * np.array([0.22, 0.28, 0.5], dtype=np.float32) + np.array(
             [0.01, 0.02, 0.06], dtype=np.float32
         )
+    elif scene.look == "thermal":
+        grey = (picture @ np.array([0.3, 0.59, 0.11], dtype=np.float32)).clip(0, 1)
+        picture = np.stack([np.interp(grey, _HEAT_AT, channel) for channel in _HEAT], axis=-1)
     elif scene.look == "sepia":
         grey = (picture @ np.array([0.3, 0.59, 0.11], dtype=np.float32))[..., None]
         picture = grey * np.array([0.98, 0.8, 0.55], dtype=np.float32) + np.array([0.06, 0.04, 0.01], dtype=np.float32)

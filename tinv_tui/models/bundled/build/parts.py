@@ -54,10 +54,10 @@ SCHEDULE: dict[str, Any] = {
 class Effort:
     """How much work the build does. The defaults made the shipped model."""
 
-    vae_steps: int = 1800
+    vae_steps: int = 2000
     vae_batch: int = 16
-    pictures: int = 49152
+    pictures: int = 57344
     """Pictures drawn and encoded once; their captions are written anew each time they are used."""
-    unet_steps: int = 9000
-    unet_batch: int = 48
+    unet_steps: int = 7000
+    unet_batch: int = 64
     seed: int = 1

@@ -1,7 +1,8 @@
 """``python -m tinv_tui.models.bundled.build.score``: one table of what the model, and embeddings on it, can draw.
 
 Every figure comes from generated pictures: hues are measured, the rest is told by the classifier. Embeddings are trained
-through the command line and drawn through the stock diffusers pipeline, as a user would.
+through the command line and drawn through the stock diffusers pipeline, as a user would. Rows that the work folder holds
+already are not made again, so that a long scoring can be taken up, or shared by two processes.
 """
 
 from __future__ import annotations
@@ -14,92 +15,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
-from numpy.typing import NDArray
+from torch import Tensor
 
+from tinv_tui.atomic import write_atomic
 from tinv_tui.models import bundled
 from tinv_tui.models.bundled.build import words
-from tinv_tui.models.bundled.build.classifier import Classifier, accuracy_on_drawn, get_classifier
+from tinv_tui.models.bundled.build.classifier import Classifier, accuracy_on_drawn, get_classifier, through
+from tinv_tui.models.bundled.build.concepts import LESSONS, Pictures, true_row
 from tinv_tui.models.bundled.build.measure import mean_hue_error
-from tinv_tui.models.bundled.build.sets import Concept, draw_concept
+from tinv_tui.models.bundled.build.painter import Painter
+from tinv_tui.models.bundled.build.sets import draw_concept
+from tinv_tui.models.bundled.build.vocabulary import make_vocabulary
 
-GUIDANCE = 3.0
-SAMPLING_STEPS = 20
-Pictures = list[NDArray[np.uint8]]
-
-CONCEPTS: dict[str, Concept] = {
-    "chartreuse circle": Concept(hue=86, shape="circle"),
-    "indigo square": Concept(hue=254, shape="square"),
-    "rose ring": Concept(hue=326, shape="ring"),
-    "jade star": Concept(hue=147, shape="star"),
-    "amber cross": Concept(hue=43, shape="cross"),
-    "orchid heart": Concept(hue=289, shape="heart"),
-    "flower": Concept(shape="flower"),
-    "crescent": Concept(shape="crescent"),
-    "bolt": Concept(shape="bolt"),
-    "banded": Concept(texture="banded"),
-    "neon": Concept(look="neon"),
-}
-"""What embeddings are taught. The first three ship as sets; the next three hues were used for no decision."""
-
-NAMED: dict[str, str] = {
-    "chartreuse circle": "a photo of a green circle",
-    "indigo square": "a photo of a blue square",
-    "rose ring": "a photo of a crimson ring",
-    "jade star": "a photo of a teal star",
-    "amber cross": "a photo of an orange cross",
-    "orchid heart": "a photo of a magenta heart",
-    "flower": "a photo of a star",
-    "crescent": "a photo of a ring",
-    "bolt": "a photo of a wedge",
-    "banded": "a photo of a striped thing",
-    "neon": "a photo of a thing in the style of outline",
-}
-"""The nearest thing the vocabulary can say."""
+Row = dict[str, float]
+_EACH = 16
+"""Pictures that an embedding, or what it is compared with, is judged by."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """How pictures of a concept are judged: distance to a hue, or share of a label."""
-
-    concept: Concept
-
-    def judge(self, pictures: Pictures, classifier: Classifier) -> float:
-        """Degrees of hue error, or the share of pictures that show the shape, texture or look."""
-        if self.concept.hue is not None:
-            return mean_hue_error(pictures, self.concept.hue)
-        kind = "shape" if self.concept.shape else "texture" if self.concept.texture else "look"
-        wanted = getattr(self.concept, kind)
-        return float(np.mean([label == wanted for label in classifier.say(pictures)[kind]]))
-
-
-class Painter:
-    """The stock pipeline on one model folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
-        self.pipe.set_progress_bar_config(disable=True)
-
-    def paint(self, prompts: Sequence[str], seed: int = 11) -> Pictures:
-        """One 64 x 64 picture for each prompt."""
-        images = self.pipe(
-            list(prompts),
-            num_inference_steps=SAMPLING_STEPS,
-            guidance_scale=GUIDANCE,
-            generator=torch.Generator().manual_seed(seed),
-            output_type="np",
-        ).images
-        return [(image * 255).round().astype(np.uint8) for image in images]
-
-
-def score_base(painter: Painter, classifier: Classifier, pictures: int) -> dict[str, float]:
+def score_base(painter: Painter, classifier: Classifier, pictures: int) -> Row:
     """How often a prompt's shape, texture, background and look are drawn, and the hue error of its colour."""
     rng = np.random.default_rng(3)
     shapes = [s for s, names in words.SHAPES.items() if names and not names[0].startswith("_")]
@@ -136,19 +75,20 @@ def score_base(painter: Painter, classifier: Classifier, pictures: int) -> dict[
 
 
 def train_embedding(
-    home: Path, folder: Path, name: str, template: str, init: str, *, steps: int, vectors: int, seed: int
+    model: Path, home: Path, folder: Path, name: str, template: str, init: str, settings: Sequence[str]
 ) -> tuple[Path, float]:
     """Train through the command line; the embedding's file and the seconds from start to end."""
     recipe = home / f"{name}.toml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(
-        f'[model]\npath = "bundled"\n[embedding]\nname = "{name}"\ninit_text = "{init}"\nvectors = {vectors}\n'
-        f'overwrite = true\n[dataset]\npath = "{folder}"\ntemplate = "{template}"\n'
-        f"[training]\nsteps = {steps}\nbatch_size = 4\nseed = {seed}\n[saving]\nembedding_every = 0\nimage_every = 0\n"
+        f'[model]\npath = "{model}"\n[embedding]\nname = "{name}"\ninit_text = "{init}"\noverwrite = true\n'
+        f'[dataset]\npath = "{folder}"\ntemplate = "{template}"\n[training]\nbatch_size = 4\n'
+        "[saving]\nembedding_every = 0\nimage_every = 0\n"
     )
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "tinv_tui", "train", str(recipe), "--headless", "--json"],
+        [sys.executable, "-m", "tinv_tui", "train", str(recipe), "--headless", "--json"]
+        + [part for setting in settings for part in ("--set", setting)],
         capture_output=True,
         text=True,
         check=True,
@@ -157,89 +97,129 @@ def train_embedding(
     return Path(json.loads(done.stdout)["embedding"]), time.monotonic() - began
 
 
-def score_concept(
-    name: str, painter: Painter, classifier: Classifier, work: Path, *, steps: int, vectors: Sequence[int], seeds: int
-) -> dict[str, float]:
-    """The concept's figure for init word, nearest named prompt, the pictures themselves, and embeddings."""
-    concept, is_style = CONCEPTS[name], CONCEPTS[name].look is not None
-    question = Question(concept)
-    folder = work / "score-sets" / name.replace(" ", "-")
-    originals = draw_concept(folder, concept, seed=5)
-    init = "style" if is_style else "thing"
+def score_standing(name: str, painter: Painter, classifier: Classifier, work: Path, table: Tensor | None) -> Row:
+    """What an embedding is held against: its own pictures, the same through the VAE, the init word, the nearest named
+    prompt, and, where training captions told the concept, the model given the very vector they used."""
+    lesson = LESSONS[name]
+    originals = draw_concept(_set_folder(work, name), lesson.concept, seed=5)
+    batch = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    decoded = (through(painter.pipe.vae, batch).permute(0, 2, 3, 1).numpy() + 1) * 127.5
+
+    def judged(pictures: Pictures) -> float:
+        return lesson.judge(pictures, classifier)
+
     row = {
-        "pictures": question.judge(originals, classifier),
-        "init": question.judge(painter.paint([_prompt(init, is_style)] * 16), classifier),
-        "named": question.judge(painter.paint([NAMED[name]] * 16), classifier),
+        "pictures": judged(originals),
+        "through the VAE": judged(list(decoded.round().astype(np.uint8))),
+        "init": judged(painter.paint([lesson.prompt(_init(name))] * _EACH)),
+        "named": judged(painter.paint([lesson.named] * _EACH)),
     }
-    for count in vectors:
-        plain, white, seconds = list[float](), list[float](), list[float]()
-        for seed in range(1, seeds + 1):
-            word = f"zork{name.replace(' ', '')}{count}x{seed}"
-            template = "style" if is_style else "subject"
-            file, took = train_embedding(
-                work / "score-home", folder, word, template, init, steps=steps, vectors=count, seed=seed
-            )
-            seconds.append(took)
-            painter.pipe.load_textual_inversion(file, token=f"<{word}>")
-            plain.append(question.judge(painter.paint([_prompt(f"<{word}>", is_style)] * 16), classifier))
-            white.append(
-                question.judge(painter.paint([f"a photo of a <{word}> on a white background"] * 16), classifier)
-            )
-            painter.pipe.unload_textual_inversion(f"<{word}>")
-        row |= {
-            f"{count}v median": statistics.median(plain),
-            f"{count}v worst": max(plain) if concept.hue is not None else min(plain),
-            f"{count}v on white": statistics.median(white),
-            f"{count}v seconds": statistics.median(seconds),
-        }
+    true = true_row(lesson.concept, table, make_vocabulary().rows) if table is not None else None
+    if true is not None:
+        noun = f" {lesson.concept.shape}" if lesson.concept.hue is not None else " thing"
+        word = "<true>" if lesson.is_look or lesson.concept.shape == name else f"<true>{noun}"
+        row["true vector"] = judged(painter.paint_with(true[None], "<true>", [lesson.prompt(word)] * _EACH))
     return row
 
 
-def _prompt(word: str, is_style: bool) -> str:
-    return f"a picture of a thing in the style of {word}" if is_style else f"a photo of a {word}"
+def score_embeddings(
+    name: str,
+    painter: Painter,
+    classifier: Classifier,
+    work: Path,
+    *,
+    vectors: int,
+    seeds: int,
+    settings: Sequence[str],
+) -> Row:
+    """The figure of embeddings trained on five pictures of the concept, over several seeds."""
+    lesson = LESSONS[name]
+    plain, white, seconds = list[float](), list[float](), list[float]()
+    for seed in range(1, seeds + 1):
+        word = f"zork{name.replace(' ', '')}{vectors}x{seed}"
+        file, took = train_embedding(
+            painter.folder,
+            work / "score-home",
+            _set_folder(work, name),
+            word,
+            "style" if lesson.is_look else "subject",
+            _init(name),
+            [f"training.seed={seed}", f"embedding.vectors={vectors}", *settings],
+        )
+        seconds.append(took)
+        prompt = lesson.prompt("<word>")
+        for figures, text in ((plain, prompt), (white, f"{prompt} on a white background")):
+            pictures = painter.paint_with(painter.rows_of(file), "<word>", [text] * _EACH)
+            figures.append(lesson.judge(pictures, classifier))
+    return {
+        "median": statistics.median(plain),
+        "worst": max(plain) if lesson.concept.hue is not None else min(plain),
+        "on white": statistics.median(white),
+        "seconds": statistics.median(seconds),
+    }
+
+
+def _init(name: str) -> str:
+    return "style" if LESSONS[name].is_look else "thing"
+
+
+def _set_folder(work: Path, name: str) -> Path:
+    return work / "score-sets" / name.replace(" ", "-")
+
+
+def _trained_table(work: Path) -> Tensor | None:
+    """The token table as it was trained, struck rows included; the shipped one has lost them."""
+    progress = work / "unet.pt"
+    if not progress.exists():
+        return None
+    weights = torch.load(progress, map_location="cpu", weights_only=True)["averaged"]
+    table: Tensor = next(v for k, v in weights.items() if k.endswith("token_embedding.weight"))
+    return table
 
 
 def main() -> None:
-    """Print the table, and write it as JSON into the work folder."""
+    """Print the table row by row, and keep it as JSON in the work folder."""
     parser = argparse.ArgumentParser(prog="python -m tinv_tui.models.bundled.build.score", description=__doc__)
     parser.add_argument("--model", type=Path, default=bundled.FOLDER)
-    parser.add_argument("--work", type=Path, default=Path("build-bundled"))
+    parser.add_argument("--work", type=Path, default=Path("build-bundled"), help="the build's, for the true vectors")
     parser.add_argument("--pictures", type=int, default=256, help="for the base model")
-    parser.add_argument("--concepts", nargs="*", default=list(CONCEPTS), choices=list(CONCEPTS))
+    parser.add_argument("--concepts", nargs="*", default=list(LESSONS), choices=list(LESSONS))
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--vectors", type=int, nargs="+", default=[1])
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="a recipe key for the embeddings")
+    parser.add_argument("--vectors", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
     painter = Painter(arguments.model)
-    classifier = get_classifier(arguments.work / "classifier.pt", painter.pipe.vae, print)
-    table: dict[str, dict[str, float]] = {
-        "classifier on drawn pictures": accuracy_on_drawn(classifier, None),
-        "classifier through the VAE": accuracy_on_drawn(classifier, painter.pipe.vae),
-    }
-    for line, row in table.items():
-        _show(line, row)
+    classifier = get_classifier(work / "classifier.pt", painter.pipe.vae, print)
+    kept = work / "scores.json"
+
+    def row(name: str, make: object) -> None:
+        table: dict[str, Row] = json.loads(kept.read_text()) if kept.exists() else {}
+        if name not in table:
+            made: Row = make()  # type: ignore[operator]
+            table = (json.loads(kept.read_text()) if kept.exists() else {}) | {name: made}
+            write_atomic(kept, json.dumps(table, indent=1))
+        print(f"{name}: " + "  ".join(f"{key} {value:.2f}" for key, value in table[name].items()), flush=True)
+
+    row("classifier on drawn pictures", lambda: accuracy_on_drawn(classifier, None))
+    row("classifier through the VAE", lambda: accuracy_on_drawn(classifier, painter.pipe.vae))
     if arguments.pictures:
-        table["base model"] = score_base(painter, classifier, arguments.pictures)
-        _show("base model", table["base model"])
+        row("base model", lambda: score_base(painter, classifier, arguments.pictures))
+    trained = _trained_table(work)
+    settings = [f"training.steps={arguments.steps}", *arguments.settings]
     for name in arguments.concepts:
-        table[name] = score_concept(
-            name,
-            painter,
-            classifier,
-            arguments.work,
-            steps=arguments.steps,
-            vectors=arguments.vectors,
-            seeds=arguments.seeds,
-        )
-        _show(name, table[name])
-    (arguments.work / "scores.json").write_text(json.dumps(table, indent=1))
-
-
-def _show(name: str, row: dict[str, float]) -> None:
-    print(f"{name}: " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()), flush=True)
+        row(name, lambda name=name: score_standing(name, painter, classifier, work, trained))
+        for vectors in arguments.vectors:
+            row(
+                " ".join([name, f"{vectors}v", *settings]),
+                lambda name=name, vectors=vectors: score_embeddings(
+                    name, painter, classifier, work, vectors=vectors, seeds=arguments.seeds, settings=settings
+                ),
+            )
 
 
 if __name__ == "__main__":

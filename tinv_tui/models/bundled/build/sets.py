@@ -27,9 +27,13 @@ SETS: dict[str, Concept] = {
     "indigo": Concept(hue=254, shape="square"),
     "rose": Concept(hue=326, shape="ring"),
     "flower": Concept(shape="flower"),
+    "ripple": Concept(texture="banded"),
     "neon": Concept(look="neon"),
 }
-"""Three hues, each in the middle between two colour words, a shape, and a look over the whole picture."""
+"""Three hues, each in the middle between two colour words, a shape, a texture, and a look over the whole picture."""
+
+_SHAPES_WITH_ROOM = ("circle", "square", "heart", "triangle", "diamond")
+"""Shapes whose surface shows a texture well."""
 
 _BACKGROUNDS = ("gray", "beige", "navy", "azure", "black", "brown", "pink", "white")
 _HUE_OF_BACKGROUND = {"pink": 340.0, "azure": 207.0, "navy": 230.0, "beige": 40.0, "brown": 28.0}
@@ -42,14 +46,15 @@ def draw_concept(folder: Path, concept: Concept, seed: int, pictures: int = 5) -
     fitting = [b for b in _BACKGROUNDS if concept.hue is None or _contrasts(b, concept.hue)]
     backgrounds = rng.permutation(fitting)
     named_shapes = [shape for shape, names in words.SHAPES.items() if names and not names[0].startswith("_")]
+    shapes = rng.permutation(_SHAPES_WITH_ROOM if concept.texture else named_shapes)
     drawn = []
     for number in range(pictures):
         fixed: dict[str, object] = {
-            "shape": concept.shape or str(rng.choice(named_shapes)),
+            "shape": concept.shape or str(shapes[number % len(shapes)]),
             "texture": concept.texture or "plain",
             "look": concept.look or "normal",
             "background": str(backgrounds[number % len(backgrounds)]),
-            "size": ("large", "medium")[number % 2],
+            "size": "large" if concept.texture else ("large", "medium")[number % 2],
             "position": "centre",
             "count": 1,
         }

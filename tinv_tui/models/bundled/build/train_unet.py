@@ -18,7 +18,7 @@ from tinv_tui.models.bundled.build import parts
 from tinv_tui.models.bundled.build.captions import MAX_ROWS_PER_SLOT, CaptionWriter, Slot
 from tinv_tui.models.bundled.build.drawing import Scene
 from tinv_tui.models.bundled.build.muon import Muon
-from tinv_tui.models.bundled.build.progress import load_progress, save_progress
+from tinv_tui.models.bundled.build.progress import fingerprint, load_progress, save_progress
 from tinv_tui.models.bundled.build.vocabulary import Vocabulary
 
 NOISY_ROWS = 0.5
@@ -133,6 +133,8 @@ def train_unet(
             shown = time.monotonic()
             rate = (step - done) / (shown - started)
             say(f"unet {step}/{effort.unet_steps}  loss {smooth:.4f}  {rate * effort.unet_batch:.0f} samples/s")
+        if step % 250 == 0:
+            say(f"unet {step}/{effort.unet_steps}  weights {fingerprint(averaged)}")
         if time.monotonic() - saved > 240 or step == effort.unet_steps:
             saved = time.monotonic()
             save_progress(work / "unet.pt", state, averaged, step)

@@ -14,9 +14,9 @@ from diffusers import AutoencoderKL
 
 from tinv_tui.models.bundled.build import drawing, parts
 from tinv_tui.models.bundled.build.muon import Muon
-from tinv_tui.models.bundled.build.progress import load_progress, save_progress
+from tinv_tui.models.bundled.build.progress import fingerprint, load_progress, save_progress
 
-KL_WEIGHT = 2e-3
+KL_WEIGHT = 3e-3
 """Per latent element. Weaker makes latents finer than the tiny UNet can model; see the reconstruction error beside it."""
 
 
@@ -60,6 +60,7 @@ def train_vae(effort: parts.Effort, work: Path, device: torch.device, say: Calla
             shown = time.monotonic()
             say(f"vae {step}/{effort.vae_steps}  L1 {error.item():.4f}  KL {kl.item():.2f}  {shown - started:.0f} s")
             save_progress(work / "vae.pt", state, averaged, step)
+    say(f"vae weights {fingerprint(averaged)}")
     vae.load_state_dict(averaged)
     vae.eval().requires_grad_(False)
     _, sample = draw_batch(np.random.default_rng((effort.seed, 2)), 256)
