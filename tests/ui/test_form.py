@@ -14,6 +14,7 @@ from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.ask_path import AskPathScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.probe import ProbeScreen
+from tinv_tui.models import bundled
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import all_runs
 
@@ -204,3 +205,17 @@ async def test_a_picture_that_says_nothing_changes_nothing_in_the_form(pictures:
         assert workbench.form.texts == before
         assert isinstance(pilot.app, TinvApp)
         assert "does not say how it was made" in pilot.app.control.notes[-1].text
+
+
+async def test_a_bundled_set_chosen_from_the_list_fills_the_form_in(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("escape", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
+        text = screen_text(pilot.app)
+        assert all(name in text and said in text for name, said in bundled.SETS.items())
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: workbench.form.texts["embedding.name"] == "neon")
+        assert workbench.form.texts["dataset.template"] == "style"
+        assert workbench.form.texts["dataset.path"].endswith("neon")
+        assert not all_runs()

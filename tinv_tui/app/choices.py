@@ -54,7 +54,7 @@ def _presence(tagger: str) -> str:
 
 def _bundled_sets() -> list[Offer]:
     try:
-        return [Offer(str(folder), f"bundled: {name}") for name, folder in bundled.picture_sets().items()]
+        return [Offer(str(folder), f"bundled: {bundled.SETS[name]}") for name, folder in bundled.picture_sets().items()]
     except OSError:
         return []
 

@@ -13,16 +13,14 @@ from tinv_tui.cli.checking import preview_from_option, read_preview
 from tinv_tui.cli.headless import wait_for
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
 from tinv_tui.errors import InputError
-from tinv_tui.models import bundled
-from tinv_tui.recipe import Recipe, load_recipe, make_recipe
+from tinv_tui.recipe import load_recipe
+from tinv_tui.runs.demo import DEMO_STEPS, demo_recipe
 from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.folder import RunFolder, find_run
 from tinv_tui.runs.launch import launch_worker, make_run
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
-
-DEMO_STEPS = 400
 
 
 @click.argument("recipe", type=click.Path(path_type=Path))
@@ -85,30 +83,6 @@ def _resume(
 
 
 resume = command("resume")(_resume)
-
-
-def demo_recipe(steps: int, chosen: str | None) -> Recipe:
-    """The demo's recipe for one of the bundled sets. Raises InputError for a set that is not there."""
-    sets = bundled.picture_sets()
-    name = chosen or next(iter(sets))
-    if name not in sets:
-        raise InputError("set-missing", f"there is no bundled set {name!r}", f"Sets: {', '.join(sets)}.")
-    every = max(5, steps // 20)  # the first steps teach the most: the change should be seen
-    is_look = name in bundled.LOOKS
-    prompts = ["a photo of a [name]", "a photo of a [name] on a white background"]
-    if is_look:
-        prompts = ["a red star in the style of [name]", "a blue ring in the style of [name]"]
-    return make_recipe(
-        {
-            "model": {"path": bundled.NAME},
-            "embedding": {"name": name, "init_text": "style" if is_look else "thing"},
-            "dataset": {"path": str(sets[name]), "template": "style" if is_look else "subject"},
-            "training": {"steps": steps, "batch_size": 4, "seed": 1},
-            "saving": {"embedding_every": 5 * every, "image_every": every},
-            "preview": {"cfg": 3.0, "prompts": prompts},
-        },
-        "demo",
-    )
 
 
 def _refuse_both(headless: bool, detach: bool) -> None:

@@ -209,6 +209,9 @@ class Workbench(ModeScreen):
     async def action_save_recipe(self) -> None:
         await self.form_pane.save_recipe()
 
+    def action_demo(self) -> None:
+        self.form_pane.offer_demos()
+
     def action_pause(self) -> None:
         now = self.app.control.now
         if now is not None and now.is_live:

@@ -202,6 +202,21 @@ class FormPane(Pane):
         for note in notes:
             self.app.control.note(f"{picture.name}: {note}", "warning")
 
+    def offer_demos(self) -> None:
+        """Let one of the bundled sets be chosen, and fill the form in for it."""
+        from tinv_tui.app.choices import Offer
+        from tinv_tui.app.screens.pick import PickScreen
+        from tinv_tui.models import bundled
+        from tinv_tui.runs.demo import DEMO_STEPS, demo_recipe
+
+        def chosen(name: str | None) -> None:
+            if name is not None and self.is_furnished:
+                self.form.fill(demo_recipe(DEMO_STEPS, name))
+                self.app.control.note(f"the form is filled in for the bundled set {name}; ctrl+s starts it", "good")
+
+        offers = [Offer(name, said) for name, said in bundled.SETS.items()]
+        self.app.push_screen(PickScreen("What shall the bundled model learn?", offers, lambda: offers), chosen)
+
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:
         """Ask where the recipe shall be written, and write it."""
