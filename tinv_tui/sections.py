@@ -1,10 +1,15 @@
-"""What every section of the recipe is, and the section of Preprocess images."""
+"""The sections of a recipe: the only declaration of every option, with its default, its limits and its help."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Sampler = Literal[
+    "dpm++ 2m karras", "dpm++ 2m", "dpm++ 2m sde karras", "dpm++ 2m sde", "dpm++ sde karras", "dpm++ sde", "dpm2 karras",
+    "dpm2", "dpm2 a karras", "dpm2 a", "euler a", "euler", "heun", "lms karras", "lms", "plms", "ddim", "unipc",
+]  # fmt: skip
 
 
 class Section(BaseModel):
@@ -13,6 +18,145 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class ModelSection(Section):
+    path: str = ""
+    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. The embedding will
+    work with models of the same family (SD 1.x, SD 2.x) and with no other. Required."""
+    vae: str = ""
+    """A diffusers VAE folder to use in place of the model's own. Empty: the model's own."""
+    clip_skip: int = Field(1, ge=1, le=12)
+    """Which hidden layer of the text encoder is used, counted from the last. 1 is the last; some anime models want 2."""
+    prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
+    """What the UNet predicts. "auto" asks the model's own scheduler configuration."""
+
+
+class EmbeddingSection(Section):
+    name: str = ""
+    """The new word, also the file's name. Required. Choose one that is no ordinary word, and that no other name starts
+    with. Letters and digits of any script, . _ - and spaces stay; other characters are dropped."""
+    vectors: int = Field(1, ge=1, le=75)
+    """Vectors per token. N of them leave 75 - N tokens of a prompt's 75 for other words; more hold more, and want more
+    pictures: about five for each, or they overfit."""
+    init_text: str = "*"
+    """Words the vectors start from, e.g. "ginger cat", or the caption of one picture. Their tokens are spread over all
+    vectors: each fills several, or where there are more of them than vectors, those that count lie evenly in the phrase
+    (A1111 takes its beginning, so that one vector starts from "a"). Empty starts from zeros."""
+    continue_from: str = ""
+    """An embedding to go on from: a name in the library or a file. Its vectors replace the init text, and their number."""
+    step_count: Literal["go on", "restart"] = "go on"
+    """Whether the result's count of steps goes on from that of the embedding it continues, or restarts at 0. A run always
+    counts its own steps from 1, in its rates, copies and previews; only the file in the library says the sum."""
+    overwrite: bool = False
+    """Replace an embedding of this name in the library. Otherwise Create refuses the name, and a run keeps an embedding
+    that is trained and adds "-2" to its own name."""
+
+
+class DatasetSection(Section):
+    path: str = ""
+    """The folder of pictures, the one Preprocess wrote; captions lie beside them as .txt files of the same name. Five
+    pictures or more, sharp and little compressed, best square; the more they differ in light, angle, composition and
+    expression, the better. Required."""
+    template: str = "subject_filewords"
+    """Prompt template: subject_filewords for a character or a thing, style_filewords for a style, another known name, or a
+    text file whose lines hold [name] and, if wanted, [filewords]. For a first training, take one as it is."""
+    width: int = Field(0, ge=0, le=4096)
+    """Training width in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
+    height: int = Field(0, ge=0, le=4096)
+    """Training height in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
+    sizes: Literal["bucket", "resize", "crop"] = "bucket"
+    """Pictures of another shape: "bucket" trains each at a size of about the same area and its own shape, "resize"
+    squeezes it to width x height, "crop" cuts the middle out."""
+    filename_regex: str = ""
+    """Where a picture has no caption file: a regular expression whose matches in the file name, a number in front left out,
+    make its caption, as in [^\\W\\d_]+ for all words. Empty: the name as it stands, if it reads as words ("00003-1-a red
+    fox" says "a red fox"; IMG_1234 says nothing)."""
+    filename_join: str = " "
+    """What is put between the matches of the file name's expression."""
+    repeats: int = Field(1, ge=1, le=10000)
+    """How often each picture counts in an epoch."""
+    flip: bool = False
+    """Train on mirror images too, drawn at random. Not for faces, text, or anything with a left and a right."""
+    shuffle_tags: bool = False
+    """Shuffle the comma-separated parts of a caption each time it is read: some more variety, from captions of tags."""
+    drop_out_tags: float = Field(0.1, ge=0, le=1)
+    """Chance to leave out each comma-separated part of a caption, each time it is read, for variety. 0.1 is a good value;
+    0 keeps captions whole."""
+    latent_sampling: Literal["deterministic", "once", "random"] = "deterministic"
+    """What a picture becomes in latent space: the mean (deterministic, the recommended one), one sample for the whole run
+    (once), or a new sample each step (random)."""
+    alpha_as_weight: bool = False
+    """Weigh the loss by the picture's transparency: what is transparent counts less."""
+
+
+class TrainingSection(Section):
+    steps: int = Field(100000, ge=1, le=100_000_000)
+    """How many optimiser updates. The guide found up to 100,000 necessary, which takes hours; copies and the best so far
+    let you stop earlier."""
+    learning_rate: str = "0.005"
+    """Rate, or rates with step counts: "0.005:500, 0.001:1000, 0.004". Lower is slower but more accurate; stay below
+    0.1, and take 0.005 if unsure."""
+    rate_steps: Literal["duration", "absolute"] = "duration"
+    """What the counts in the rate text mean: that many further steps (duration), or the last step (absolute, A1111)."""
+    batch_size: int = Field(1, ge=1, le=1024)
+    """Pictures per forward pass. A batch larger than the set repeats pictures."""
+    gradient_accumulation: int = Field(1, ge=1, le=1024)
+    """Batches per update: the effect of a larger batch without its memory."""
+    clip: Literal["off", "value", "norm"] = "off"
+    """Gradient clipping, in true gradient units: each element (value) or the whole gradient (norm)."""
+    clip_schedule: str = "0.1"
+    """The clipping threshold, in the same notation as the rate."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32; take
+    it if unsure. "fp32" is full precision (A1111's --no-half --precision full): the most exact, and up to twice the memory,
+    which the plan shows before a start."""
+    seed: int = Field(-1, ge=-1, le=2**63 - 1)
+    """Everything random follows from this. -1 draws one and records it."""
+    deterministic: bool = False
+    """Ask the GPU for the same bytes every time, at some cost in speed. The CPU always gives them."""
+    evaluation_samples: int = Field(4, ge=0, le=64)
+    """Fixed pictures, noises and timesteps for the evaluation loss, which shows progress the training loss hides. 0: off."""
+
+
+class SavingSection(Section):
+    log_directory: str = ""
+    """Where runs are kept, with their losses, copies and previews. Empty, which is best if unsure: TINV_HOME/runs."""
+    embedding_every: int = Field(500, ge=0)
+    """Save a copy of the embedding every so many steps, to go back to if the end is not the best of it. 0: never."""
+    image_every: int = Field(500, ge=0)
+    """Draw a preview every so many steps, to follow what is learned. 0: never."""
+    image_carries_embedding: bool = True
+    """Also write each preview as a picture that carries the embedding, in a PNG chunk and in its pixels, which A1111 and
+    others can load. It has the name written on it; a small preview is enlarged for that. With every preview, whatever
+    the interval of copies."""
+    tensorboard: bool = False
+    """Also write losses, rate, lengths of the vectors and previews for TensorBoard, in the run's folder. Needs
+    pip install 'tinv-tui[tensorboard]'."""
+    formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
+    """File formats of the result."""
+    checkpoint_seconds: int = Field(20, ge=1, le=86400)
+    """The most training time that a crash can cost, in seconds."""
+
+
+class PreviewSection(Section):
+    prompts: tuple[str, ...] = Field((), strict=False)
+    """Prompts to draw, one picture each; write the embedding's name, or [name]. Empty: the step's own training prompt. In
+    the form, ctrl+o takes this and all below from a PNG made by A1111 or Forge."""
+    negative: str = ""
+    """What the preview should not show."""
+    steps: int = Field(20, ge=1, le=1000)
+    """Sampling steps."""
+    sampler: Sampler = "dpm++ 2m karras"
+    """Sampling method."""
+    cfg: float = Field(7.0, ge=1, le=50)
+    """Guidance scale: how strictly the picture follows the prompt."""
+    seed: int = Field(42, ge=-1, le=2**63 - 1)
+    """What the picture starts from; the same for every preview, so that they compare. -1: another one each time."""
+    width: int = Field(0, ge=0, le=4096)
+    """Preview width in pixels, a multiple of 8. 0: the training width."""
+    height: int = Field(0, ge=0, le=4096)
+    """Preview height in pixels, a multiple of 8. 0: the training height."""
 
 
 class PreprocessSection(Section):

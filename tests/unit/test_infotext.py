@@ -18,7 +18,8 @@ from tinv_tui.datasets.infotext import (
     write_infotext,
 )
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import PreviewSection, Sampler, make_recipe
+from tinv_tui.recipe import make_recipe
+from tinv_tui.sections import PreviewSection, Sampler
 
 A1111_110 = """a photo of my-cat, (masterpiece:1.2)
 on a beach, 4k

@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
 from tinv_tui.models import bundled
-from tinv_tui.recipe import PreviewSection
+from tinv_tui.sections import PreviewSection
 from tinv_tui.training import loop
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.loop import Job, NotFinite, train

@@ -71,7 +71,7 @@ async def test_every_vector_of_an_embedding_is_loaded_by_diffusers(tmp_path: Pat
 async def test_previews_are_what_the_stock_pipeline_would_draw(tmp_path: Path) -> None:
     """Our sampling loop against diffusers' own, from the same noise, with the same guidance."""
     from tests.worker.helpers import make_job
-    from tinv_tui.recipe import PreviewSection
+    from tinv_tui.sections import PreviewSection
     from tinv_tui.training.draws import Purpose, normal
     from tinv_tui.training.previews import draw_preview, scheduler_for
 

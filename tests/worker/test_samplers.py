@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.worker.helpers import make_job, recipe
-from tinv_tui.recipe import PreviewSection, Sampler
+from tinv_tui.sections import PreviewSection, Sampler
 from tinv_tui.training import samplers
 from tinv_tui.training.loop import Job
 from tinv_tui.training.previews import draw_preview

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from tinv_tui.app.widgets.recipe_form import RecipeForm
-    from tinv_tui.recipe import EmbeddingSection, Recipe
+    from tinv_tui.recipe import Recipe
     from tinv_tui.runs.folder import RunFolder
+    from tinv_tui.sections import EmbeddingSection
 
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 10.0

@@ -17,7 +17,8 @@ from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.datasets.templates import read_template
 from tinv_tui.models.families import identify
 from tinv_tui.models.tokenizer import tokenizer_for
-from tinv_tui.recipe import DatasetSection, field_of, make_recipe
+from tinv_tui.recipe import field_of, make_recipe
+from tinv_tui.sections import DatasetSection
 
 _MARKS = {"error": "✖", "warning": "!", "information": "·"}
 _SAME_FOR_ALL = {"caption-missing", "size-differs", "format", "turned"}

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import PreviewSection
+from tinv_tui.sections import PreviewSection
 
 KEYWORD = "parameters"
 """The PNG text chunk."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import EmbeddingSection, Recipe, to_toml
+from tinv_tui.recipe import Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.liveness import is_locked
 from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
+from tinv_tui.sections import EmbeddingSection
 
 _LAST_BREATH_SECONDS = 5.0
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.tokenizer import Chunk
-from tinv_tui.recipe import PreviewSection
+from tinv_tui.sections import PreviewSection
 from tinv_tui.training.draws import Purpose, normal
 from tinv_tui.training.samplers import scheduler_for
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts

@@ -22,8 +22,9 @@ from tinv_tui.app.widgets.job_pane import JobPane
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
-from tinv_tui.recipe import ModelSection, Recipe
+from tinv_tui.recipe import Recipe
 from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled
+from tinv_tui.sections import ModelSection
 
 if TYPE_CHECKING:
     from tinv_tui.sections import PreprocessSection

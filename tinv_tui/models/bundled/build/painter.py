@@ -40,8 +40,8 @@ class Painter:
         self.pipe.load_textual_inversion({word: rows if len(rows) > 1 else rows[0]}, token=word)
         try:
             return self.paint(prompts, seed)
-        finally:
-            self.pipe.unload_textual_inversion(word)
+        finally:  # the library names every vector but takes back only those it is told of
+            self.pipe.unload_textual_inversion([word, *(f"{word}_{n}" for n in range(1, len(rows)))])
 
     @staticmethod
     def rows_of(file: Path) -> Tensor:
