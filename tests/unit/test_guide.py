@@ -1,10 +1,8 @@
-"""Every recommendation of the guide this program follows, and what carries it: a default, a help text, a warning.
-
-The guide's preprocessing rows stand in the tests of Preprocess, its dataset checks in those of ``check``.
-"""
+"""Every recommendation of the guide this program follows, and what carries it: a default, a help text, a warning."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from tinv_tui import paths
 from tinv_tui.app.screens.help import PANES
 from tinv_tui.cli import doctor
 from tinv_tui.cli.checking import plan as plan_command
+from tinv_tui.cli.dataset import check as check_command
 from tinv_tui.datasets.checks import FEW_PICTURES
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
@@ -67,6 +66,14 @@ HELPS = rows(
     Row("start from a caption of one of the pictures", "embedding.init_text", ("caption of one picture",)),
     Row("N vectors leave 75 - N tokens", "embedding.vectors", ("75 - N tokens",), 1),
     Row("more vectors want more pictures", "embedding.vectors", ("more pictures",)),
+    Row("preprocess from a folder that stays as it is", "preprocess.source", ("only read",)),
+    Row("into another folder", "preprocess.destination", ("Never the source",)),
+    Row("512 wide", "preprocess.width", ("512",), 512),
+    Row("512 high", "preprocess.height", ("512",), 512),
+    Row("create flipped copies", "preprocess.flip", ("twice the dataset",), True),
+    Row("do not split oversized pictures", "preprocess.split", ("overlapping tiles",), False),
+    Row("caption with BLIP for Stable Diffusion", "preprocess.blip", ("in sentences: for Stable Diffusion",), "auto"),
+    Row("DeepDanbooru for Waifu Diffusion", "preprocess.tagger", ("for Waifu Diffusion", "deepdanbooru"), ""),
     Row("the same size as in Preprocess, 512", "dataset.width", ("same as in Preprocess", "512"), 0),
     Row("the same height as in Preprocess, 512", "dataset.height", ("same as in Preprocess", "512"), 0),
     Row("a low rate is slower but more accurate", "training.learning_rate", ("slower but more accurate",)),
@@ -135,6 +142,47 @@ def test_fewer_than_five_pictures_are_warned_of(plan: Any) -> None:
     assert FEW_PICTURES == 5
     assert codes(plan(4)) == ["too-few"]
     assert codes(plan(5)) == []
+
+
+def many(folder: Path, make: Callable[[int], Image.Image], ending: str = "png", **options: Any) -> Path:
+    folder.mkdir()
+    for number in range(6):
+        make(number).save(folder / f"{number}.{ending}", **options)
+    return folder
+
+
+def noise(number: int, size: tuple[int, int] = (512, 512)) -> Image.Image:
+    """A picture with detail at every scale, another one for each number."""
+    rng, picture = np.random.default_rng(number), np.zeros((*size[::-1], 3))
+    for side in (4, 16, 64, 256):
+        coarse = Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize(size)
+        picture += np.asarray(coarse) / 4
+    return Image.fromarray(picture.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("code", "folder"),
+    [
+        ("not-square", lambda f: many(f, lambda n: noise(n, (700, 512)))),
+        ("compressed", lambda f: many(f, noise, "jpg", quality=15)),
+        ("too-small", lambda f: many(f, lambda n: noise(n, (200, 200)))),
+        ("format", lambda f: many(f, noise, "webp")),
+        ("low-variety", lambda f: many(f, lambda n: noise(0).crop((n, n, 500 + n, 500 + n)))),
+        (None, lambda f: many(f, noise)),
+    ],
+)
+def test_a_dataset_the_guide_warns_of_is_told(code: str | None, folder: Callable[[Path], Path], tmp_path: Path) -> None:
+    done = CliRunner().invoke(check_command, [str(folder(tmp_path / "set")), "--json", "--template", "subject"])
+    told = {problem["code"] for problem in json.loads(done.stdout)["problems"]}
+    assert code in told if code else told <= {"scaled-down"}, told
+
+
+def test_low_variety_names_what_to_vary(tmp_path: Path) -> None:
+    same = many(tmp_path / "set", lambda n: noise(0).crop((n, n, 500 + n, 500 + n)))
+    done = CliRunner().invoke(check_command, [str(same), "--json", "--template", "subject"])
+    said = next(p for p in json.loads(done.stdout)["problems"] if p["code"] == "low-variety")
+    for word in ("light", "angle", "composition", "expression"):
+        assert word in said["message"] + said["hint"]
 
 
 @pytest.mark.parametrize(("rate", "warned"), [("0.1", True), ("0.5:10, 0.005", True), ("0.099", False)])
