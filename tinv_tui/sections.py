@@ -42,7 +42,8 @@ class EmbeddingSection(Section):
     init_text: str = "*"
     """Words the vectors start from, e.g. "ginger cat", or the caption of one picture. Their tokens are spread over all
     vectors: each fills several, or where there are more of them than vectors, those that count lie evenly in the phrase
-    (A1111 takes its beginning, so that one vector starts from "a"). Empty starts from zeros."""
+    (A1111 takes its beginning, so that one vector starts from "a"). Name what it looks most like: a start far off can keep
+    what no rate and no number of steps brings back. Empty starts from zeros."""
     continue_from: str = ""
     """An embedding to go on from: a name in the library or a file. Its vectors replace the init text, and their number."""
     step_count: Literal["go on", "restart"] = "go on"

@@ -20,7 +20,7 @@ STEP = 320
 async def take() -> None:
     """Start the demo in the app, wait until it has learned, export the screen, let the run end."""
     from tinv_tui.app.app import TinvApp
-    from tinv_tui.cli.training import demo_recipe
+    from tinv_tui.runs.demo import demo_recipe
 
     demo = demo_recipe(400, None)
     shutil.copytree(demo.dataset.path, "chartreuse")  # so that the picture shows no path of this machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -18,7 +19,8 @@ def faulty(tmp_path: Path) -> Path:
     """A sharp picture, its blurred copy, a small one and a text, of 256 pixels."""
     folder = tmp_path / "faulty"
     folder.mkdir()
-    sharp = Image.effect_noise((256, 256), 80).convert("RGB")
+    noise = np.random.default_rng(1).normal(128, 80, (256, 256)).clip(0, 255).astype(np.uint8)
+    sharp = Image.fromarray(noise).convert("RGB")
     ImageDraw.Draw(sharp).ellipse((60, 60, 190, 160), fill="orange")
     sharp.save(folder / "1.png")
     sharp.filter(ImageFilter.GaussianBlur(4)).save(folder / "2.png")

@@ -106,7 +106,8 @@ async def test_a_learned_colour_is_in_the_pictures_with_the_embedding_and_not_in
     assert {"done": 0, "total": 8 * STEPS, "phase": "drawing"} in told
     with Image.open(images[0]["path"]) as image:
         text = image.text["parameters"]  # type: ignore[attr-defined]
-    assert text.startswith("a photo of a zork\nSteps: 12, Sampler: dpm++ 2m karras, CFG scale: 3, Seed: 7, Size: 64x64")
+    made = "Steps: 12, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 3, Seed: 7, Size: 64x64, Model: bundled"
+    assert text.startswith(f"a photo of a zork\n{made}, TI hashes: ")
     assert f'TI hashes: "zork: {short_hash(paths.embeddings_folder() / "zork.safetensors")}"' in text
 
 

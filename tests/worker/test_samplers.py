@@ -48,7 +48,7 @@ def test_the_recipe_and_the_table_name_the_same_samplers() -> None:
 @pytest.fixture(scope="module")
 def drawn(made: tuple[Job, TrainingState]) -> dict[str, np.ndarray[Any, Any]]:
     """A red circle on white by each sampler. PLMS begins to work late, and added noise takes some steps to go."""
-    slow = ("plms", "dpm++ sde", "dpm++ 2m sde")
+    slow = ("plms", "dpm++ sde", "dpm++ 2m sde", "dpm++ 2m sde karras", "dpm2 a", "dpm2 a karras")
     return {sampler: draw(made, sampler, 10 if sampler in slow else 5) for sampler in ALL}
 
 

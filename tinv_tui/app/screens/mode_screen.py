@@ -55,7 +55,8 @@ class ModeScreen(Screen[None]):
         return None
 
     def show_machine(self, machine: MachineNow) -> None:
-        self.query_one(TopBar).tell(meter(machine))
+        for bar in self.query(TopBar):  # none where the app is being left, and its screens taken down
+            bar.tell(meter(machine))
 
     def show_keys(self) -> None:
         """Say which keys mean something now."""

@@ -31,6 +31,7 @@ from tinv_tui.models.bundled.build.concepts import LESSONS, Pictures, true_row
 from tinv_tui.models.bundled.build.measure import mean_hue_error
 from tinv_tui.models.bundled.build.painter import Painter
 from tinv_tui.models.bundled.build.sets import draw_concept
+from tinv_tui.models.bundled.build.table import markdown
 from tinv_tui.models.bundled.build.vocabulary import make_vocabulary
 
 Row = dict[str, float]
@@ -178,7 +179,7 @@ def _trained_table(work: Path) -> Tensor | None:
 
 
 def main() -> None:
-    """Print the table row by row, and keep it as JSON in the work folder."""
+    """Print the rows as they are made, keep them as JSON in the work folder, and write the tables there as Markdown."""
     parser = argparse.ArgumentParser(prog="python -m tinv_tui.models.bundled.build.score", description=__doc__)
     parser.add_argument("--model", type=Path, default=bundled.FOLDER)
     parser.add_argument("--work", type=Path, default=Path("build-bundled"), help="the build's, for the true vectors")
@@ -220,6 +221,7 @@ def main() -> None:
                     name, painter, classifier, work, vectors=vectors, seeds=arguments.seeds, settings=settings
                 ),
             )
+    write_atomic(work / "scores.md", markdown(json.loads(kept.read_text()), " ".join(settings)))
 
 
 if __name__ == "__main__":
