@@ -174,3 +174,14 @@ async def test_the_picture_of_the_screen_can_be_exported(pictures: Path) -> None
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         await ready(pilot)
         assert "Learn&#160;a" in pilot.app.export_screenshot()
+
+
+async def test_the_form_is_there_also_for_those_who_look_at_another_screen_first(pictures: Path) -> None:
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("f5")
+        await until(pilot, lambda: app.train_form is not None)
+        assert app.screen is not app.get_screen_stack("train")[0]
+        await pilot.press("f2")
+        workbench = await ready(pilot)
+        assert workbench.form.texts["embedding.name"] == "zork"

@@ -76,14 +76,16 @@ class TinvApp(App[None]):
         """All that need not be in the first frame."""
         self.run_worker(self._look_at_machine(), group="machine", exclusive=True, exit_on_error=False)
         recipe, run = await asyncio.to_thread(_opening, self._recipe, self._run, start=self._start)
-        if not isinstance(self.screen, Workbench):
+        workbench = next(iter(self.get_screen_stack("train")), None)  # a quick key may have brought another in sight
+        if not isinstance(workbench, Workbench):
             return
-        workbench = self.screen
         await workbench.form_pane.furnish(recipe)
         if run is not None:
             self.control.attach(run)
         if self._start:
             workbench.form_pane.start_now()
+        elif not workbench.is_current:
+            return
         elif run is not None:
             workbench.focus_run()
         else:
