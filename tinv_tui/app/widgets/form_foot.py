@@ -20,6 +20,7 @@ class FormFoot(Vertical):
         """``buttons`` are (id, label), the last one is what the form is for."""
         super().__init__(id=id, classes="form-foot")
         self._buttons = buttons
+        self._shown: tuple[Checked, tuple[Mark, str] | None] | None = None
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="checks-box", can_focus=False):
@@ -30,9 +31,15 @@ class FormFoot(Vertical):
             identity, label = self._buttons[-1]
             yield Button(label, id=identity, compact=True, variant="primary")
 
+    def on_resize(self) -> None:
+        """Words are wrapped anew: what was shown before the foot had its room was wrapped for none."""
+        if self._shown is not None:
+            self.call_after_refresh(self.show, *self._shown)
+
     def show(self, checked: Checked, said: tuple[Mark, str] | None = None) -> None:
         """Facts side by side where they are short, most telling first; above all of them what was ``said`` last."""
         lines = self.query_one(".checks", Lines)
+        self._shown = (checked, said)
         width = max(20, lines.size.width)
         facts: list[tuple[Mark, str]] = [(mark, text) for mark, text in checked.facts if mark != "!"]
         facts += [(mark, text) for mark, text in checked.facts if mark == "!"]
