@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from tinv_tui.embeddings.start import spread, starting_tokens, vectors_warning
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
 
@@ -84,7 +85,7 @@ def test_rows_are_those_of_the_models_token_table(model: BaseModel) -> None:
 
 
 def test_half_precision_tables_are_read_too(model: BaseModel) -> None:
-    weights = model.folder / "text_encoder" / "model.safetensors"
+    weights = model.path / "text_encoder" / "model.safetensors"
     save_file({TABLE: table().astype(np.float16)}, weights)
     rows = read_token_rows(model, [7, 9])
     assert rows is not None
@@ -99,7 +100,7 @@ def test_bf16_which_numpy_does_not_know_is_read_too(model: BaseModel) -> None:
             TABLE: {"dtype": "BF16", "shape": list(upper.shape), "data_offsets": [0, upper.nbytes]},
         }
     ).encode()
-    weights = model.folder / "text_encoder" / "model.safetensors"
+    weights = model.path / "text_encoder" / "model.safetensors"
     weights.write_bytes(len(header).to_bytes(8, "little") + header + upper.tobytes())
     rows = read_token_rows(model, [7, 9])
     assert rows is not None
@@ -107,20 +108,20 @@ def test_bf16_which_numpy_does_not_know_is_read_too(model: BaseModel) -> None:
 
 
 def test_fp32_is_taken_where_fp16_lies_beside_it(model: BaseModel) -> None:
-    save_file({TABLE: table().astype(np.float16)}, model.folder / "text_encoder" / "model.fp16.safetensors")
+    save_file({TABLE: table().astype(np.float16)}, model.path / "text_encoder" / "model.fp16.safetensors")
     rows = read_token_rows(model, [7])
     assert rows is not None
     assert np.array_equal(rows, table()[[7]])
 
 
 def test_a_folder_of_bin_files_has_nothing_to_read_here(model: BaseModel) -> None:
-    (model.folder / "text_encoder" / "model.safetensors").rename(model.folder / "text_encoder" / "pytorch_model.bin")
+    (model.path / "text_encoder" / "model.safetensors").rename(model.path / "text_encoder" / "pytorch_model.bin")
     assert read_token_rows(model, [1]) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, WEIGHTS.read_bytes()[:1000]])
 def test_a_broken_file_is_an_error_that_names_it(model: BaseModel, content: bytes) -> None:
-    weights = model.folder / "text_encoder" / "model.safetensors"
+    weights = model.path / "text_encoder" / "model.safetensors"
     weights.write_bytes(content)
     with pytest.raises(InputError, match=r"model\.path: .*model\.safetensors"):
         read_token_rows(model, [1])

@@ -10,7 +10,7 @@ import pytest
 
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 
 SD15: dict[str, dict[str, Any]] = {
     "model_index.json": {"_class_name": "StableDiffusionPipeline"},
@@ -45,7 +45,7 @@ def refused(folder: Path, path: str = "model") -> InputError:
 
 def test_the_bundled_model_is_sd1_whatever_its_width(tmp_path: Path) -> None:
     model = identify("bundled", tmp_path)
-    assert (model.name, model.folder, model.family.name) == ("bundled", bundled.FOLDER, "SD1")
+    assert (model.name, model.path, model.family.name) == ("bundled", bundled.FOLDER, "SD1")
     assert (model.width, model.native_size, model.size_grid) == (64, 64, model.latent_factor * 4)
     assert (model.tokenizer_folder / "vocab.json").is_file()
 
@@ -54,7 +54,7 @@ def test_sd15_is_told_by_its_components(tmp_path: Path) -> None:
     model = identify("sd 1.5", make_model(tmp_path / "sd 1.5", SD15).parent)
     assert (model.name, model.family.name, model.width, model.native_size) == ("sd 1.5", "SD1", 768, 512)
     assert (model.latent_factor, model.latent_channels, model.size_grid, model.encoder_layers) == (8, 4, 64, 12)
-    assert (model.prediction_type, model.weight_bytes, model.folder.is_absolute()) == ("epsilon", 300, True)
+    assert (model.prediction_type, model.weight_bytes, model.path.is_absolute()) == ("epsilon", 300, True)
 
 
 def test_sd21_is_told_by_its_components(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_family_does_not_follow_from_the_width(tmp_path: Path, files: dict[s
 
 
 @pytest.mark.parametrize(
-    "kind", ["StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "StableDiffusionInpaintPipeline"]
+    "kind", ["StableDiffusion3Pipeline", "StableDiffusion3Pipeline", "StableDiffusionInpaintPipeline"]
 )
 def test_a_model_of_another_family_is_refused_by_its_kind(tmp_path: Path, kind: str) -> None:
     make_model(tmp_path / "model", SD15 | {"model_index.json": {"_class_name": kind}})

@@ -11,7 +11,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 
 
 @pytest.fixture

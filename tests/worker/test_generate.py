@@ -39,13 +39,13 @@ def settings(**preview: Any) -> Recipe:
 
 def token_rows(word: str) -> np.ndarray:
     """The bundled model's own row for a word of its vocabulary."""
-    from tinv_tui.models.families import identify
+    from tinv_tui.models.identify import identify
     from tinv_tui.models.tokenizer import tokenizer_for
 
     base = identify("bundled", Path.cwd())
     import safetensors.torch
 
-    table = safetensors.torch.load_file(base.folder / "text_encoder" / "model.safetensors")
+    table = safetensors.torch.load_file(base.path / "text_encoder" / "model.safetensors")
     key = next(name for name in table if name.endswith("token_embedding.weight"))
     return table[key][tokenizer_for(base.tokenizer_folder).encode(word)].float().numpy()
 

@@ -12,7 +12,7 @@ from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
 

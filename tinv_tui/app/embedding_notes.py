@@ -10,7 +10,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.start import spread
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
 
 

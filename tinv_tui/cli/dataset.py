@@ -15,7 +15,7 @@ from tinv_tui.datasets.checks import CheckSettings, check_dataset
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
 from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.datasets.templates import read_template
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.sections import DatasetSection

@@ -10,7 +10,7 @@ from pathlib import Path
 from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel
+from tinv_tui.models.base_model import BaseModel
 
 _SUFFIX = ".safetensors"
 CHOSEN = "chosen_step"
@@ -69,12 +69,12 @@ def _read_entry(path: Path) -> Entry:
 
 def misfit(embedding: Embedding, model: BaseModel) -> str:
     """Why a model cannot take an embedding, in words; "" when it can."""
-    widths = [rows.shape[1] for rows in embedding.vectors.values()]
+    widths = {tensor: rows.shape[1] for tensor, rows in embedding.vectors.items()}
     family = embedding.family or embedding.details.get("family")
-    if widths == [model.width] and family in (None, model.family.name):
+    if widths == dict(zip(model.family.tensors, model.widths, strict=True)) and family in (None, model.family.name):
         return ""
-    held = " + ".join(map(str, widths))
-    return f"it is {held} wide ({family or 'no known family'}), the model takes {model.width} ({model.family.label})"
+    held, taken = " + ".join(map(str, widths.values())), " + ".join(map(str, model.widths))
+    return f"it is {held} wide ({family or 'no known family'}), the model takes {taken} ({model.family.label})"
 
 
 def find(library: Path, name: str) -> Path | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load_model(
     kind = base.prediction_type if prediction_type == "auto" else prediction_type
     if kind not in ("epsilon", "v_prediction"):
         raise InputError("model-unsupported", f"model.path: the model predicts {kind!r}", "Set model.prediction_type.")
-    folder = str(base.folder)
+    folder = str(base.path)
     try:
         text_encoder = CLIPTextModel.from_pretrained(
             folder, subfolder="text_encoder", dtype=torch.float32, variant=base.variant
@@ -97,11 +97,11 @@ def load_model(
     except (OSError, ValueError, RuntimeError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            "model-broken", f"model.path: {base.folder}: {first_line}", "Is the download complete?"
+            "model-broken", f"model.path: {base.path}: {first_line}", "Is the download complete?"
         ) from None
     for part in (text_encoder, unet, vae):
         part.eval().requires_grad_(False).to(device)
-    config = json.loads(Path(base.folder, "scheduler", "scheduler_config.json").read_text())
+    config = json.loads(Path(base.path, "scheduler", "scheduler_config.json").read_text())
     schedule = DDPMScheduler.from_config(config)
     return LoadedModel(
         base=base,

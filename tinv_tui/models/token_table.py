@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel
+from tinv_tui.models.base_model import BaseModel
 
 _TENSOR = "embeddings.token_embedding.weight"
 _LONGEST_HEADER = 100_000_000
@@ -24,7 +24,7 @@ def read_token_rows(model: BaseModel, ids: Sequence[int]) -> NDArray[np.float32]
 
     Raises InputError for a file that is broken, or whose table is not the tokenizer's.
     """
-    files = sorted((model.folder / "text_encoder").glob("*.safetensors"))
+    files = sorted((model.path / "text_encoder").glob("*.safetensors"))
     plain = [path for path in files if ".fp16." not in path.name]
     for path in plain or files:
         try:

@@ -13,9 +13,11 @@ from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.names import Warnings, clean_name, name_warnings
+from tinv_tui.embeddings.packing import unpack
 from tinv_tui.embeddings.start import starting_tokens, vectors_warning
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import Recipe, resolve_paths
@@ -90,7 +92,7 @@ async def create_embedding(creation: Creation) -> Path:
     creation.path.parent.mkdir(parents=True, exist_ok=True)
     embedding = Embedding(
         name=creation.name,
-        vectors={creation.model.family.tensor: rows},
+        vectors=unpack(rows, creation.model),
         step=0,
         base_model=creation.model.name,
         details={"family": creation.model.family.name, "init_text": creation.init_text, "tool": "tinv-tui"},
@@ -105,6 +107,6 @@ async def _rows(creation: Creation) -> NDArray[np.float32]:
         return np.zeros((creation.vectors, model.width), np.float32)
     rows = read_token_rows(model, tokens)
     if rows is None:
-        answer = await run_job("token_rows", folder=str(model.folder / "text_encoder"), ids=list(tokens))
+        answer = await run_job("token_rows", folder=str(model.path / "text_encoder"), ids=list(tokens))
         rows = np.asarray(answer["rows"], np.float32)
     return rows

@@ -13,7 +13,8 @@ from tinv_tui import paths
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel, check_vae, identify
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.identify import check_vae, identify
 from tinv_tui.models.tokenizer import PLACEHOLDER, names_in
 from tinv_tui.recipe import Recipe, resolve_paths
 from tinv_tui.runs.plan import check_clip_skip, check_fit

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinv_tui.models.families import BaseModel
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.telemetry.room import Room, room_for_training
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
 
 def _stored_number_bytes(model: BaseModel) -> int:
     """Bytes of a number in the weight files: of the first tensor in the UNet's header."""
-    first = next(iter(sorted((model.folder / "unet").glob("*.safetensors"))), None)
+    first = next(iter(sorted((model.path / "unet").glob("*.safetensors"))), None)
     if first is None or model.variant == "fp16":
         return 2 if model.variant == "fp16" else 4
     try:

@@ -22,7 +22,8 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import BaseModel, check_vae, identify
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.identify import check_vae, identify
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
 from tinv_tui.runs.folder import all_runs

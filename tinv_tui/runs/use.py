@@ -16,7 +16,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.liveness import LIVE_STATES, state_of

@@ -15,6 +15,7 @@ from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.library import is_chosen, keep_aside
+from tinv_tui.embeddings.packing import unpack
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, NotFinite, StepResult
@@ -202,7 +203,7 @@ class RunAttendant:
         }
         return Embedding(
             name=name,
-            vectors={model.base.family.tensor: rows.detach().cpu().numpy()},
+            vectors=unpack(rows.detach().cpu().numpy(), model.base),
             step=step,
             base_model=model.base.name,
             details=details,

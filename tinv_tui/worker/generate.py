@@ -16,7 +16,9 @@ from torch import Tensor
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.files import read_embedding
-from tinv_tui.models.families import identify
+from tinv_tui.embeddings.packing import pack
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import Chunk, Placeholder, PromptTokenizer
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.drawing import short_hash
@@ -51,7 +53,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     base = identify(recipe.model.path, folder)
     model = load(recipe, base, choose_device())
     desk.check()
-    rows, placeholders = stack_vectors(files, model.device, base.width)
+    rows, placeholders = stack_vectors(files, model.device, base)
     encoder = SplicingEncoder(model.text_encoder, recipe.model.clip_skip)
     size = recipe.preview.width, recipe.preview.height
     hashes = {name: short_hash(path) for name, path in files.items()}
@@ -83,16 +85,16 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
 
 
 def stack_vectors(
-    files: Mapping[str, Path], device: torch.device, width: int
+    files: Mapping[str, Path], device: torch.device, base: BaseModel
 ) -> tuple[Tensor, tuple[Placeholder, ...]]:
-    """The vectors of several embeddings one below the other, fp32 [n, width], and which word stands for which rows."""
+    """The vectors of several embeddings one below the other, fp32 [n, base.width], and which word stands for which rows."""
     stack, placeholders, first = list[Tensor](), list[Placeholder](), 0
     for name, path in files.items():
-        rows = torch.from_numpy(next(iter(read_embedding(path).vectors.values())).copy())
+        rows = torch.from_numpy(pack(read_embedding(path).vectors, base))
         placeholders.append(Placeholder(name, rows.shape[0], first))
         stack.append(rows)
         first += rows.shape[0]
-    rows = torch.cat(stack) if stack else torch.zeros(1, width)
+    rows = torch.cat(stack) if stack else torch.zeros(1, base.width)
     return rows.to(device), tuple(placeholders)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import safetensors
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import cut_table

@@ -13,7 +13,8 @@ import torch
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.datasets.buckets import Size
-from tinv_tui.models.families import BaseModel
+from tinv_tui.embeddings.packing import pack
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
@@ -145,7 +146,7 @@ def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, fo
         return state
     start = starting_embedding(recipe, folder.path)
     if start is not None:
-        rows = torch.from_numpy(next(iter(start.vectors.values())).copy()).to(model.device)
+        rows = torch.from_numpy(pack(start.vectors, model.base)).to(model.device)
     else:
         rows = initial_vectors(
             recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoder

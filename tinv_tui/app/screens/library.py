@@ -25,7 +25,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, format_of
 from tinv_tui.embeddings.library import Entry
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import identify
+from tinv_tui.models.identify import identify
 
 
 @dataclass(frozen=True)

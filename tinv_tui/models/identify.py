@@ -1,0 +1,122 @@
+"""Tells what a base model is from its small files and headers, without torch and without reading weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tinv_tui.errors import InputError
+from tinv_tui.models import bundled
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.families import FAMILIES, SD1, SD2, Family
+
+
+def identify(path: str, beside: Path) -> BaseModel:
+    """The base model a recipe names: "bundled" or a diffusers folder. Raises InputError saying what it is instead."""
+    folder = bundled.FOLDER if path == bundled.NAME else (beside / os.path.expanduser(path))
+    if folder.is_file():
+        raise InputError(
+            "model-format",
+            f"model.path: {path} is a single file; only diffusers folders can be trained on so far",
+            "Convert it with diffusers' convert_original_stable_diffusion_to_diffusers script.",
+        )
+    if not folder.is_dir():
+        raise InputError(
+            "model-missing",
+            f"model.path: there is no folder {folder}",
+            'Give a diffusers folder (it holds model_index.json), or "bundled".',
+        )
+    if not (folder / "model_index.json").is_file():
+        raise InputError("model-format", f"model.path: {folder} has no model_index.json", "Give a diffusers folder.")
+    return _folder_model(folder.resolve(), bundled.NAME if path == bundled.NAME else folder.resolve().name)
+
+
+def _folder_model(folder: Path, name: str) -> BaseModel:
+    index = _read(folder / "model_index.json")
+    pipeline = str(index.get("_class_name", ""))
+    if pipeline not in {family.pipeline for family in FAMILIES}:
+        raise InputError(
+            "model-unsupported",
+            f"model.path: {folder} is a {pipeline or 'nameless'} model, which cannot be trained on",
+            f"Use a model of {', '.join(family.label for family in FAMILIES)}.",
+        )
+    vae, unet = _read(folder / "vae" / "config.json"), _read(folder / "unet" / "config.json")
+    scheduler = _read(folder / "scheduler" / "scheduler_config.json")
+    family = _family(pipeline, _read(folder / "text_encoder" / "config.json"))
+    texts = {encoder.folder: _read(folder / encoder.folder / "config.json") for encoder in family.encoders}
+    if unet.get("in_channels") != vae.get("latent_channels"):
+        raise InputError(
+            "model-unsupported",
+            f"model.path: the UNet of {folder} takes {unet.get('in_channels')} channels: an inpainting model?",
+            "Use the family's plain model; the embedding works in its inpainting sister too.",
+        )
+    weights = _weights(folder, family)
+    try:
+        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        return BaseModel(
+            name=name,
+            path=folder,
+            family=family,
+            widths=tuple(int(text["hidden_size"]) for text in texts.values()),
+            native_size=int(unet["sample_size"]) * factor,
+            latent_factor=factor,
+            latent_channels=int(vae["latent_channels"]),
+            prediction_type=str(scheduler.get("prediction_type", "epsilon")),
+            encoder_layers=min(int(text["num_hidden_layers"]) for text in texts.values()),
+            tokenizer_folders=tuple(folder / encoder.tokenizer for encoder in family.encoders),
+            weight_bytes=sum(p.stat().st_size for p in weights),
+            variant="fp16" if all(".fp16." in p.name for p in weights) else None,
+            components={"unet": unet, "vae": vae, "scheduler": scheduler, **texts},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "model-broken", f"model.path: {folder}: its configuration lacks {error}", "The model folder is incomplete."
+        ) from None
+
+
+def _family(pipeline: str, text: dict[str, Any]) -> Family:
+    """SD 1.x carries OpenAI's text encoder (quick_gelu), SD 2.x OpenCLIP's (gelu); widths tell no family."""
+    alike = [family for family in FAMILIES if family.pipeline == pipeline]
+    if len(alike) == 1:
+        return alike[0]
+    return SD1 if text.get("hidden_act", "quick_gelu") == "quick_gelu" else SD2
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
+
+
+def check_vae(folder: Path, model: BaseModel) -> None:
+    """Raise InputError unless the folder holds a VAE whose latents the model's UNet understands."""
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            "vae-missing", f"model.vae: {folder} is not a diffusers VAE folder", "It must hold config.json."
+        )
+    config = _read(folder / "config.json")
+    factor = 2 ** (len(config.get("block_out_channels", ())) - 1)
+    if (config.get("latent_channels"), factor) != (model.latent_channels, model.latent_factor):
+        raise InputError(
+            "vae-misfit",
+            f"model.vae: {folder} makes latents of {config.get('latent_channels')} channels at 1/{factor} of the size, "
+            f"the model takes {model.latent_channels} at 1/{model.latent_factor}",
+            "Use a VAE of the model's own family.",
+        )
+
+
+def _weights(folder: Path, family: Family) -> list[Path]:
+    """One weight file set per trained part; safetensors preferred where both kinds lie there."""
+    found = list[Path]()
+    for part in (*(encoder.folder for encoder in family.encoders), "unet", "vae"):
+        files = [p for p in (folder / part).glob("*.safetensors") if ".fp16." not in p.name]
+        files = files or list((folder / part).glob("*.safetensors")) or list((folder / part).glob("*.bin"))
+        if not files:
+            raise InputError(
+                "model-broken", f"model.path: {folder / part} holds no weights", "The model folder is incomplete."
+            )
+        found += files
+    return found
