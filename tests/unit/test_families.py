@@ -69,9 +69,7 @@ def test_the_family_does_not_follow_from_the_width(tmp_path: Path, files: dict[s
     assert identify("model", make_model(tmp_path / "model", odd).parent).family.name == family
 
 
-@pytest.mark.parametrize(
-    "kind", ["StableDiffusion3Pipeline", "StableDiffusion3Pipeline", "StableDiffusionInpaintPipeline"]
-)
+@pytest.mark.parametrize("kind", ["StableDiffusion3Pipeline", "StableDiffusionInpaintPipeline"])
 def test_a_model_of_another_family_is_refused_by_its_kind(tmp_path: Path, kind: str) -> None:
     make_model(tmp_path / "model", SD15 | {"model_index.json": {"_class_name": kind}})
     error = refused(tmp_path)
