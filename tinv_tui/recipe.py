@@ -187,16 +187,21 @@ def is_of_words(key: str) -> bool:
 def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
     """The recipe with relative paths made absolute against the folder ``beside``, and ``~`` expanded.
 
-    A model or template that is a known name, or a hub id, stays as it is.
+    A model or template that is a known name, or a hub id, stays as it is. A model may be a link, whose own name and
+    neighbours tell more than its target's; it is not followed.
     """
 
     def absolute(text: str) -> str:
         return str((beside / os.path.expanduser(text)).resolve()) if text.strip() else text
 
+    def unfollowed(text: str) -> str:
+        return os.path.abspath(beside / os.path.expanduser(text)) if text.strip() else text
+
     values = recipe.model_dump()
     values["dataset"]["path"] = absolute(recipe.dataset.path)
     values["saving"]["log_directory"] = absolute(recipe.saving.log_directory)
-    values["model"]["vae"] = absolute(recipe.model.vae)
+    values["model"]["vae"] = unfollowed(recipe.model.vae)
+    values["preview"]["tiny_vae"] = unfollowed(recipe.preview.tiny_vae)
     for key in ("source", "destination", "face_model"):
         values["preprocess"][key] = absolute(values["preprocess"][key])
     known = {("model", "path"): {"bundled"}, ("dataset", "template"): paths.template_files().keys()}
@@ -207,7 +212,7 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
             continue
         there = (beside / text).exists() if (section, key) in folders else (beside / text).is_file()
         if text.startswith(("~", ".", "/")) or (text and there):
-            values[section][key] = absolute(text)
+            values[section][key] = unfollowed(text) if section == "model" else absolute(text)
     return Recipe.model_validate(values)
 
 

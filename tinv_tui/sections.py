@@ -22,14 +22,16 @@ class Section(BaseModel):
 
 class ModelSection(Section):
     path: str = ""
-    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. The embedding will
-    work with models of the same family (SD 1.x, SD 2.x) and with no other. Required."""
+    """The base model: "bundled" for the tiny one that ships with the program, a .safetensors or .ckpt file, or a diffusers
+    folder. The embedding will work with models of the same family (SD 1.x, SD 2.x, SDXL) and with no other. Required."""
     vae: str = ""
-    """A diffusers VAE folder to use in place of the model's own. Empty: the model's own."""
+    """A VAE to use in place of the model's own: a .safetensors, .ckpt or .pt file, or a diffusers folder. Empty: the model's
+    own; a file that comes without one needs this."""
     clip_skip: int = Field(1, ge=1, le=12)
     """Which hidden layer of the text encoder is used, counted from the last. 1 is the last; some anime models want 2."""
     prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
-    """What the UNet predicts. "auto" asks the model's own scheduler configuration."""
+    """What the UNet predicts: noise (epsilon) or velocity (v_prediction). "auto" asks the model's folder, or what a file says
+    of itself. A file of SD 2.x often does not say: epsilon for a 512 model, v_prediction for a 768 one."""
 
 
 class EmbeddingSection(Section):
@@ -63,9 +65,11 @@ class DatasetSection(Section):
     """Prompt template: subject_filewords for a character or a thing, style_filewords for a style, another known name, or a
     text file whose lines hold [name] and, if wanted, [filewords]. For a first training, take one as it is."""
     width: int = Field(0, ge=0, le=4096)
-    """Training width in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
+    """Training width in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size: 512 for
+    SD 1.x, 768 or 512 for SD 2.x, 1024 for SDXL."""
     height: int = Field(0, ge=0, le=4096)
-    """Training height in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size (512 for SD 1.x)."""
+    """Training height in pixels, a multiple of 8, the same as in Preprocess. 0 is the model's native size: 512 for
+    SD 1.x, 768 or 512 for SD 2.x, 1024 for SDXL."""
     sizes: Literal["bucket", "resize", "crop"] = "bucket"
     """Pictures of another shape: "bucket" trains each at a size of about the same area and its own shape, "resize"
     squeezes it to width x height, "crop" cuts the middle out."""
@@ -158,6 +162,9 @@ class PreviewSection(Section):
     """Preview width in pixels, a multiple of 8. 0: the training width."""
     height: int = Field(0, ge=0, le=4096)
     """Preview height in pixels, a multiple of 8. 0: the training height."""
+    tiny_vae: str = ""
+    """A tiny VAE that draws previews in little time and memory, and a little less sharply: an AutoencoderTiny folder, or a
+    taesd .safetensors file (taesdxl for SDXL). Empty: the model's own VAE."""
 
 
 class PreprocessSection(Section):

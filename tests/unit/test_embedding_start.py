@@ -79,7 +79,6 @@ def test_many_vectors_for_few_pictures_are_warned_about(vectors: int, pictures: 
 
 def test_rows_are_those_of_the_models_token_table(model: BaseModel) -> None:
     rows = read_token_rows(model, [5, 0, 5, 300])
-    assert rows is not None
     assert rows.dtype == np.float32
     assert np.array_equal(rows, table()[[5, 0, 5, 300]])
 
@@ -88,12 +87,11 @@ def test_half_precision_tables_are_read_too(model: BaseModel) -> None:
     weights = model.path / "text_encoder" / "model.safetensors"
     save_file({TABLE: table().astype(np.float16)}, weights)
     rows = read_token_rows(model, [7, 9])
-    assert rows is not None
     assert np.array_equal(rows, table()[[7, 9]].astype(np.float16).astype(np.float32))
 
 
 def test_bf16_which_numpy_does_not_know_is_read_too(model: BaseModel) -> None:
-    upper = (table().view(np.uint32) >> 16).astype("<u2")
+    upper = (table().astype(np.float32).view(np.uint32) >> 16).astype("<u2")
     header = json.dumps(
         {
             "__metadata__": {"format": "pt"},
@@ -103,20 +101,13 @@ def test_bf16_which_numpy_does_not_know_is_read_too(model: BaseModel) -> None:
     weights = model.path / "text_encoder" / "model.safetensors"
     weights.write_bytes(len(header).to_bytes(8, "little") + header + upper.tobytes())
     rows = read_token_rows(model, [7, 9])
-    assert rows is not None
     assert np.array_equal(rows, (upper[[7, 9]].astype(np.uint32) << 16).view(np.float32))
 
 
 def test_fp32_is_taken_where_fp16_lies_beside_it(model: BaseModel) -> None:
     save_file({TABLE: table().astype(np.float16)}, model.path / "text_encoder" / "model.fp16.safetensors")
     rows = read_token_rows(model, [7])
-    assert rows is not None
     assert np.array_equal(rows, table()[[7]])
-
-
-def test_a_folder_of_bin_files_has_nothing_to_read_here(model: BaseModel) -> None:
-    (model.path / "text_encoder" / "model.safetensors").rename(model.path / "text_encoder" / "pytorch_model.bin")
-    assert read_token_rows(model, [1]) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, WEIGHTS.read_bytes()[:1000]])

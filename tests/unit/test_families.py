@@ -87,11 +87,6 @@ def test_a_folder_that_is_not_there_or_no_model_is_refused(tmp_path: Path, path:
     assert refused(tmp_path, path).code in ("model-missing", "model-format")
 
 
-def test_a_single_file_is_refused_as_such(tmp_path: Path) -> None:
-    (tmp_path / "sd.safetensors").touch()
-    assert "single file" in refused(tmp_path, "sd.safetensors").message
-
-
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null"])
 @pytest.mark.parametrize("name", sorted(SD15))
 def test_a_configuration_that_is_no_json_object_is_named(tmp_path: Path, name: str, content: str) -> None:

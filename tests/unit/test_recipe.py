@@ -78,6 +78,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "seed": 42,
         "width": 0,
         "height": 0,
+        "tiny_vae": "",
     },
     "preprocess": {
         "source": "",

@@ -15,7 +15,6 @@ from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, format_of, read_embedding
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
-from tinv_tui.runs.jobs import JobBroken
 
 
 def _help(key: str) -> str:
@@ -44,8 +43,8 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
     creation = plan_creation(recipe, Path.cwd())
     try:
         path = asyncio.run(create_embedding(creation))
-    except (JobBroken, OSError) as error:
-        raise JobFailed("create-failed", str(error), getattr(error, "hint", ""), EXIT_FAILED) from None
+    except OSError as error:
+        raise JobFailed("create-failed", str(error), "", EXIT_FAILED) from None
     if as_json:
         print_json(
             {

@@ -25,23 +25,29 @@ OPTIONS = {
     "cfg": "preview.cfg",
     "sampler": "preview.sampler",
     "vae": "model.vae",
+    "tiny_vae": "preview.tiny_vae",
+    "prediction_type": "model.prediction_type",
     "clip_skip": "model.clip_skip",
     "precision": "training.precision",
 }
 """Options that are settings of a recipe: help, default and limits are declared there."""
 
 
+def _help(key: str) -> str:
+    """The help of a setting, from its declaration."""
+    return " ".join((field_of(key).description or "").split())
+
+
 def _recipe_options(function: _F) -> _F:
     for name, key in reversed(OPTIONS.items()):
         info = field_of(key)
-        text = " ".join((info.description or "").split())
         default = f" [default: {info.default}]" if info.default != "" else ""
-        function = click.option(f"--{name.replace('_', '-')}", name, help=f"{text}{default}")(function)
+        function = click.option(f"--{name.replace('_', '-')}", name, help=f"{_help(key)}{default}")(function)
     return function
 
 
 @click.argument("prompt")
-@click.option("--model", required=True, help='The base model: "bundled", or a diffusers folder.')
+@click.option("--model", required=True, help=_help("model.path"))
 @click.option(
     "--embedding",
     "embeddings",

@@ -31,12 +31,14 @@ class BaseModel:
     tokenizer_folders: tuple[Path, ...]
     """One for each text encoder."""
     weight_bytes: int
-    """Size of the weight files on disk."""
+    """Size on disk of the weights that are used."""
+    number_kind: str = ""
+    """How a single file holds its UNet: "F32", "F16", "BF16"; "" for a folder."""
     variant: str | None = None
     """"fp16" for a folder that holds no other weights."""
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
     """The configuration of each part, by the name of its folder in a diffusers model: unet, vae, scheduler, text_encoder
-    and, where there is one, text_encoder_2."""
+    and, where there is one, text_encoder_2. A single file may come without vae."""
 
     @property
     def width(self) -> int:
@@ -46,6 +48,10 @@ class BaseModel:
     @property
     def is_single_file(self) -> bool:
         return not self.path.is_dir()
+
+    @property
+    def has_vae(self) -> bool:
+        return "vae" in self.components
 
     @property
     def is_small(self) -> bool:

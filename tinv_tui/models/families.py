@@ -38,6 +38,14 @@ class Family:
     """The class that a diffusers folder names."""
     encoders: tuple[TextEncoder, ...]
     """In the order in which their outputs are joined for the UNet."""
+    native_size: int
+    """Pixels a side that the published models were trained on; SD 2.x has smaller ones too."""
+    parameters: float
+    """Of the published model's UNet, text encoders and VAE."""
+    unet_share: float
+    """How much of that is the UNet."""
+    kept_bytes: float
+    """What the published UNet keeps of one picture for the way back, at two bytes a number, for each 512 x 512 pixels."""
     size_conditioning: bool = False
     """Whether the UNet is told of the picture's own size, its crop and its size in training."""
     zero_for_empty: bool = False
@@ -56,6 +64,10 @@ SD1 = Family(
     "SD 1.x",
     "StableDiffusionPipeline",
     (TextEncoder("emb_params", 768, "text_encoder", "tokenizer", "final"),),
+    native_size=512,
+    parameters=1.066e9,
+    unet_share=0.806,
+    kept_bytes=0.71 * 2**30,
     tiny_vae="madebyollin/taesd",
 )
 SD2 = Family(
@@ -64,6 +76,10 @@ SD2 = Family(
     "StableDiffusionPipeline",
     # Published folders hold OpenCLIP's encoder without its last layer, so that the final norm stands behind layer 23.
     (TextEncoder("emb_params", 1024, "text_encoder", "tokenizer", "final"),),
+    native_size=768,
+    parameters=1.290e9,
+    unet_share=0.671,
+    kept_bytes=0.71 * 2**30,
     tiny_vae="madebyollin/taesd",
 )
 SDXL = Family(
@@ -74,6 +90,10 @@ SDXL = Family(
         TextEncoder("clip_l", 768, "text_encoder", "tokenizer", "penultimate"),
         TextEncoder("clip_g", 1280, "text_encoder_2", "tokenizer_2", "penultimate", pooled=True),
     ),
+    native_size=1024,
+    parameters=3.469e9,
+    unet_share=0.740,
+    kept_bytes=1.21 * 2**30,
     size_conditioning=True,
     zero_for_empty=True,
     tiny_vae="madebyollin/taesdxl",

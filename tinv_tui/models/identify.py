@@ -11,25 +11,29 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import FAMILIES, SD1, SD2, Family
+from tinv_tui.models.single_file import identify_file
 
 
 def identify(path: str, beside: Path) -> BaseModel:
-    """The base model a recipe names: "bundled" or a diffusers folder. Raises InputError saying what it is instead."""
+    """The base model a recipe names: "bundled", a diffusers folder, or a single file.
+
+    Raises InputError saying what it is instead.
+    """
     folder = bundled.FOLDER if path == bundled.NAME else (beside / os.path.expanduser(path))
     if folder.is_file():
-        raise InputError(
-            "model-format",
-            f"model.path: {path} is a single file; only diffusers folders can be trained on so far",
-            "Convert it with diffusers' convert_original_stable_diffusion_to_diffusers script.",
-        )
+        return identify_file(folder)
     if not folder.is_dir():
         raise InputError(
             "model-missing",
-            f"model.path: there is no folder {folder}",
-            'Give a diffusers folder (it holds model_index.json), or "bundled".',
+            f"model.path: there is no folder and no file {folder}",
+            'Give a .safetensors or .ckpt file, a diffusers folder (it holds model_index.json), or "bundled".',
         )
     if not (folder / "model_index.json").is_file():
-        raise InputError("model-format", f"model.path: {folder} has no model_index.json", "Give a diffusers folder.")
+        raise InputError(
+            "model-format",
+            f"model.path: {folder} has no model_index.json",
+            "Give a diffusers folder, or a single file.",
+        )
     return _folder_model(folder.resolve(), bundled.NAME if path == bundled.NAME else folder.resolve().name)
 
 
@@ -89,23 +93,6 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
-
-
-def check_vae(folder: Path, model: BaseModel) -> None:
-    """Raise InputError unless the folder holds a VAE whose latents the model's UNet understands."""
-    if not (folder / "config.json").is_file():
-        raise InputError(
-            "vae-missing", f"model.vae: {folder} is not a diffusers VAE folder", "It must hold config.json."
-        )
-    config = _read(folder / "config.json")
-    factor = 2 ** (len(config.get("block_out_channels", ())) - 1)
-    if (config.get("latent_channels"), factor) != (model.latent_channels, model.latent_factor):
-        raise InputError(
-            "vae-misfit",
-            f"model.vae: {folder} makes latents of {config.get('latent_channels')} channels at 1/{factor} of the size, "
-            f"the model takes {model.latent_channels} at 1/{model.latent_factor}",
-            "Use a VAE of the model's own family.",
-        )
 
 
 def _weights(folder: Path, family: Family) -> list[Path]:

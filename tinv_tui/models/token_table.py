@@ -1,59 +1,65 @@
-"""Rows of a text encoder's token table, read from its file without torch and without reading the rest."""
+"""Rows of the text encoders' token tables, read from their files without torch and without reading the rest."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import BinaryIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.number_formats import FLOAT_BYTES, as_fp32
+from tinv_tui.models.families import TextEncoder
+from tinv_tui.models.layout import TOKEN_TABLES, find_parts
+from tinv_tui.models.torch_file import StoredTensor
+from tinv_tui.models.weight_file import WeightFile, read_rows, read_weight_file
 
 _TENSOR = "embeddings.token_embedding.weight"
-_LONGEST_HEADER = 100_000_000
-"""Of a safetensors file, by its specification."""
 
 
-def read_token_rows(model: BaseModel, ids: Sequence[int]) -> NDArray[np.float32] | None:
-    """The rows of these tokens, [tokens, width]; None where the weights are in no safetensors file.
+def read_token_rows(model: BaseModel, ids: Sequence[int]) -> NDArray[np.float32]:
+    """The rows of these tokens, [tokens, model.width]: those of several text encoders side by side.
 
     Raises InputError for a file that is broken, or whose table is not the tokenizer's.
     """
-    files = sorted((model.path / "text_encoder").glob("*.safetensors"))
-    plain = [path for path in files if ".fp16." not in path.name]
-    for path in plain or files:
+    if model.is_single_file:
+        file = read_weight_file(model.path)
+        tables = [(file, _in_single_file(file, encoder)) for encoder in model.family.encoders]
+    else:
+        tables = [_in_folder(model.path / encoder.folder) for encoder in model.family.encoders]
+    found = []
+    for (file, table), width in zip(tables, model.widths, strict=True):
         try:
-            with path.open("rb") as file:
-                rows = _rows_of(file, ids)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            rows = read_rows(file.path, table, ids)
+            if rows.shape[1] != width:
+                raise ValueError(f"its token table is {rows.shape[1]} wide, its configuration says {width}")
+        except (OSError, ValueError) as error:
             raise InputError(
-                "model-broken", f"model.path: {path}: {error}", "The model's text encoder is broken."
+                "model-broken", f"model.path: {file.path}: {error}", "The model's text encoder is broken."
             ) from None
-        if rows is not None:
-            return rows
-    return None
+        found.append(rows)
+    return np.concatenate(found, axis=1)
 
 
-def _rows_of(file: BinaryIO, ids: Sequence[int]) -> NDArray[np.float32] | None:
-    length = int.from_bytes(file.read(8), "little")
-    if length > _LONGEST_HEADER:
-        raise ValueError("it is no safetensors file")
-    header = json.loads(file.read(length))
-    name = next((key for key in header if key.endswith(_TENSOR)), None)
-    if name is None:
-        return None
-    kind, (count, width) = header[name]["dtype"], header[name]["shape"]
-    if kind not in FLOAT_BYTES:
-        raise ValueError(f"its token table holds {kind} numbers")
-    if any(not 0 <= i < count for i in ids):
-        raise ValueError(f"its token table has {count} rows, its tokenizer more")
-    table, row_bytes = 8 + length + header[name]["data_offsets"][0], width * FLOAT_BYTES[kind]
-    rows = np.empty((len(ids), width), np.float32)
-    for position, token in enumerate(ids):
-        file.seek(table + token * row_bytes)
-        rows[position] = as_fp32(file.read(row_bytes), kind)
-    return rows
+def _in_single_file(file: WeightFile, encoder: TextEncoder) -> StoredTensor:
+    names = find_parts(file.tensors).names.get(encoder.folder, {})
+    stored = next((names[name] for name in TOKEN_TABLES if name in names), None)
+    if stored is None:
+        raise _missing(file.path)
+    return file.tensors[stored]
+
+
+def _in_folder(folder: Path) -> tuple[WeightFile, StoredTensor]:
+    """The table of a text encoder's own folder; safetensors preferred, and full precision where both lie there."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    for path in [path for path in files if ".fp16." not in path.name] or files:
+        file = read_weight_file(path)
+        for name, tensor in file.tensors.items():
+            if name.endswith(_TENSOR) and len(tensor.shape) == 2:
+                return file, tensor
+    raise _missing(folder)
+
+
+def _missing(path: Path) -> InputError:
+    return InputError("model-broken", f"model.path: {path} holds no token table", "Is the model complete?")

@@ -48,7 +48,10 @@ class Placeholder:
 
 
 class PromptTokenizer:
-    """A CLIP tokenizer read from ``vocab.json`` and ``merges.txt`` (or ``tokenizer.json``) of a model folder."""
+    """A CLIP tokenizer read from ``vocab.json`` and ``merges.txt`` (or ``tokenizer.json``) of a model folder.
+
+    Those that ship with the program share a vocabulary: it lies in the folder above theirs.
+    """
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -140,6 +143,8 @@ def tokenizer_for(folder: Path) -> PromptTokenizer:
 
 
 def _clip_tokenizer(folder: Path) -> Tokenizer:
+    if (folder.parent / "vocab.json").is_file():
+        folder = folder.parent
     if not (folder / "vocab.json").is_file():
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     bpe = models.BPE.from_file(

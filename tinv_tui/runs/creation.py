@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import Recipe, resolve_paths
-from tinv_tui.runs.jobs import run_job
 from tinv_tui.runs.plan import check_library, names_being_trained
 
 
@@ -48,7 +48,9 @@ def plan_creation(recipe: Recipe, beside: Path) -> Creation:
     asked = recipe.embedding
     name = clean_name(asked.name)
     if not recipe.model.path.strip():
-        raise InputError("recipe-missing", "model.path is required", 'Give a diffusers folder, or "bundled".')
+        raise InputError(
+            "recipe-missing", "model.path is required", 'Give a model file, a diffusers folder, or "bundled".'
+        )
     recipe = resolve_paths(recipe, beside)
     model = identify(recipe.model.path, beside)
     folder = paths.embeddings_folder()
@@ -87,8 +89,8 @@ def _dataset_warnings(recipe: Recipe) -> Warnings:
 
 
 async def create_embedding(creation: Creation) -> Path:
-    """Write the embedding into the library, which is made where it is absent. Raises InputError, JobBroken or OSError."""
-    rows = await _rows(creation)
+    """Write the embedding into the library, which is made where it is absent. Raises InputError or OSError."""
+    rows = await asyncio.to_thread(_rows, creation)
     creation.path.parent.mkdir(parents=True, exist_ok=True)
     embedding = Embedding(
         name=creation.name,
@@ -101,12 +103,8 @@ async def create_embedding(creation: Creation) -> Path:
     return creation.path
 
 
-async def _rows(creation: Creation) -> NDArray[np.float32]:
+def _rows(creation: Creation) -> NDArray[np.float32]:
     model, tokens = creation.model, creation.tokens
     if not tokens:
         return np.zeros((creation.vectors, model.width), np.float32)
-    rows = read_token_rows(model, tokens)
-    if rows is None:
-        answer = await run_job("token_rows", folder=str(model.path / "text_encoder"), ids=list(tokens))
-        rows = np.asarray(answer["rows"], np.float32)
-    return rows
+    return read_token_rows(model, tokens)

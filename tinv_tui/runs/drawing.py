@@ -14,8 +14,10 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.identify import check_vae, identify
+from tinv_tui.models.identify import identify
+from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.tokenizer import PLACEHOLDER, names_in
+from tinv_tui.models.vae_file import check_vaes
 from tinv_tui.recipe import Recipe, resolve_paths
 from tinv_tui.runs.plan import check_clip_skip, check_fit
 
@@ -77,9 +79,8 @@ def plan_drawing(
     if not recipe.model.path.strip():
         raise InputError("model-missing", "there is no base model to draw with", "Give --model.")
     recipe = resolve_paths(recipe, beside)
-    model = identify(recipe.model.path, beside)
-    if recipe.model.vae:
-        check_vae(Path(recipe.model.vae), model)
+    model = settle_prediction(identify(recipe.model.path, beside), recipe.model.prediction_type)
+    check_vaes(model, recipe.model.vae, recipe.preview.tiny_vae)
     check_clip_skip(recipe, model)
     negative = recipe.preview.negative
     both = f"{prompt}\n{negative}"  # there are embeddings that are made for the negative prompt
@@ -90,6 +91,8 @@ def plan_drawing(
         prompt, negative = (text.replace(PLACEHOLDER, next(iter(chosen))) for text in (prompt, negative))
     values = recipe.model_dump()
     values["preview"]["negative"] = negative
+    if model.is_single_file:
+        values["model"]["prediction_type"] = model.prediction_type
     for key in ("width", "height"):
         side = getattr(recipe.preview, key) or model.native_size
         if side % model.size_grid:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.number_formats import FLOAT_BYTES
+from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.telemetry.room import Room, room_for_training
 
 if TYPE_CHECKING:
@@ -14,13 +16,6 @@ if TYPE_CHECKING:
 
 _LIBRARY_BYTES = 450_000_000
 """Of a worker that has done nothing yet: on the host its libraries, on a GPU the driver's context."""
-_UNET_SHARE = 0.8
-"""Of a model's parameters; text encoder and VAE stay fp32 whatever the UNet is in."""
-_KEPT_BYTES = 0.71 * 2**30
-"""What SD 1.5's UNet keeps of one 512 x 512 picture for the way back, at two bytes a number (reference performance)."""
-_SD15_PARAMETERS = 1.066e9
-_LONGEST_HEADER_BYTES = 100_000_000
-"""As safetensors has it; what a broken file gives as its length is anything."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +68,29 @@ def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:
 
 
 def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
-    """A rough figure: libraries, weights, and what a forward pass keeps for backward."""
-    model = plan.model
+    """A rough figure: libraries, weights, and what a forward pass keeps for backward.
+
+    Text encoders and VAE stay fp32 whatever the UNet is in. What is kept is the family's figure, less for smaller models.
+    """
+    model, family = plan.model, plan.model.family
     parameters = model.weight_bytes / _stored_number_bytes(model)
     number = 4 if precision == "fp32" or (precision == "auto" and (model.is_small or not on_gpu)) else 2
-    weights = parameters * (_UNET_SHARE * number + (1 - _UNET_SHARE) * 4)
+    weights = parameters * (family.unet_share * number + (1 - family.unet_share) * 4)
     largest = max(w * h for w, h in plan.groups) / 512**2
-    kept = _KEPT_BYTES * number / 2 * largest * plan.recipe.training.batch_size * (parameters / _SD15_PARAMETERS) ** 0.5
+    size = (parameters / family.parameters) ** 0.5
+    kept = family.kept_bytes * number / 2 * largest * plan.recipe.training.batch_size * size
     return int(_LIBRARY_BYTES + weights + kept)
 
 
 def _stored_number_bytes(model: BaseModel) -> int:
-    """Bytes of a number in the weight files: of the first tensor in the UNet's header."""
+    """Bytes of a number in the weight files: as the UNet has them."""
+    if model.is_single_file:
+        return FLOAT_BYTES[model.number_kind]
     first = next(iter(sorted((model.path / "unet").glob("*.safetensors"))), None)
     if first is None or model.variant == "fp16":
         return 2 if model.variant == "fp16" else 4
     try:
-        with first.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, _LONGEST_HEADER_BYTES)))
-        kinds = {entry["dtype"] for key, entry in header.items() if key != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        kinds = {tensor.kind for tensor in read_weight_file(first).tensors.values()}
+    except InputError:
         return 4
     return 2 if kinds and kinds <= {"F16", "BF16"} else 4

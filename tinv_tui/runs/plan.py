@@ -23,8 +23,10 @@ from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.identify import check_vae, identify
+from tinv_tui.models.identify import identify
+from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.tokenizer import tokenizer_for
+from tinv_tui.models.vae_file import check_vaes
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
@@ -68,7 +70,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     """
     require_complete(recipe, source)
     recipe = resolve_paths(recipe, beside)
-    model = identify(recipe.model.path, beside)
+    model = settle_prediction(identify(recipe.model.path, beside), recipe.model.prediction_type)
     warnings = list[tuple[str, str]]()
     name, said = (recipe.embedding.name, []) if name_is_settled else settle_name(recipe)
     warnings += said
@@ -91,11 +93,10 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     if recipe.training.seed == -1:
         values["training"]["seed"] = secrets.randbelow(2**31)
     values["embedding"]["vectors"] = _vectors(recipe, model, beside)
-    if model.prediction_type not in ("epsilon", "v_prediction") and recipe.model.prediction_type == "auto":
-        raise InputError("model-unsupported", f"model.path: the model predicts {model.prediction_type!r}", "")
+    if model.is_single_file:  # found out or asked once: the run keeps it
+        values["model"]["prediction_type"] = model.prediction_type
     check_clip_skip(recipe, model)
-    if recipe.model.vae:
-        check_vae(Path(recipe.model.vae), model)
+    check_vaes(model, recipe.model.vae, recipe.preview.tiny_vae)
     settings = CheckSettings(
         width,
         height,

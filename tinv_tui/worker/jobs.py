@@ -19,7 +19,6 @@ from tinv_tui.errors import InputError
 KINDS: dict[str, str] = {
     "caption": "caption_job",
     "preprocess": "preprocess_job",
-    "token_rows": "token_rows",
     "generate": "generate",
     "probe": "probe",
 }

@@ -16,6 +16,7 @@ from tinv_tui.datasets.buckets import Size
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
+from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
@@ -89,6 +90,7 @@ def choose_device() -> torch.device:
 
 def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
     """The base model of a recipe on the device. Raises InputError."""
+    base = settle_prediction(base, recipe.model.prediction_type)
     if base.is_small:  # one thread is as fast as several, and immune to other work on the machine
         torch.set_num_threads(1)
     if recipe.training.deterministic and device.type == "cuda":

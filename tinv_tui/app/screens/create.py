@@ -152,7 +152,7 @@ class CreateScreen(ModeScreen):
             key = key_of(error) or ""
             self.form.show_errors({key: short(error, key)})
             self._say("✖", f"not created. {error.message}")
-        except (OSError, JobBroken) as error:
+        except OSError as error:
             self._say("✖", f"not created. {error}")
         else:
             self._made(creation, path)
