@@ -54,7 +54,7 @@ async def test_every_file_is_listed_with_what_it_holds_or_a_reason(size: tuple[i
         await pilot.press("end")
         await until(pilot, lambda: "it is 768 wide" in screen.facts.plain)
         said = " ".join(screen.facts.plain.split())
-        assert "cannot be trained: it is 768 wide (SD1), the model takes 64" in said
+        assert "cannot be trained: it is 768 wide; this SD 1.x model takes 64" in said
 
 
 @pytest.mark.parametrize(("key", "name", "before"), [("down", "fresh", ""), ("down down", "trained", "trained")])

@@ -32,7 +32,7 @@ def test_what_does_not_fit_the_base_model_is_offered_with_the_reason() -> None:
     found = offered("embedding.name")
     assert list(found) == ["broken.safetensors", "cat", "dog.SAFETENSORS", "sd1"]
     assert found["cat"] == Offer("cat", "2 vectors, step 5")
-    assert found["sd1"].reason == "it is 768 wide (SD1), the model takes 64 (SD 1.x)"
+    assert found["sd1"].reason == "it is 768 wide; this SD 1.x model takes 64"
     assert found["broken.safetensors"].reason.startswith("is not a readable")
 
 

@@ -184,7 +184,7 @@ class TestBeforeAModelIsLoaded:
     def test_a_width_that_does_not_fit_is_one_clear_error(self, tmp_path: Path) -> None:
         put("wide", np.ones((1, 768), dtype=np.float32))
         with pytest.raises(
-            InputError, match=r"'wide' does not fit: it is 768 wide \(SD1\), the model takes 64"
+            InputError, match=r"'wide' does not fit: it is 768 wide; this SD 1\.x model takes 64"
         ) as caught:
             self.plan(tmp_path, "a wide", "wide")
         assert caught.value.code == "embedding-misfit"

@@ -11,6 +11,7 @@ from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.families import FAMILIES
 
 _SUFFIX = ".safetensors"
 CHOSEN = "chosen_step"
@@ -74,7 +75,10 @@ def misfit(embedding: Embedding, model: BaseModel) -> str:
     if widths == dict(zip(model.family.tensors, model.widths, strict=True)) and family in (None, model.family.name):
         return ""
     held, taken = " + ".join(map(str, widths.values())), " + ".join(map(str, model.widths))
-    return f"it is {held} wide ({family or 'no known family'}), the model takes {taken} ({model.family.label})"
+    label = next((known.label for known in FAMILIES if known.name == family), family)
+    if label and family != model.family.name:
+        return f"it is {held} wide: {label}; this model is {model.family.label}"
+    return f"it is {held} wide{'' if label else ', of no known family'}; this {model.family.label} model takes {taken}"
 
 
 def find(library: Path, name: str) -> Path | None:

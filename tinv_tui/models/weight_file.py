@@ -82,7 +82,7 @@ def _safetensors(path: Path, file: BinaryIO, length: int, size: int) -> WeightFi
     file.seek(8)
     header: Any = json.loads(file.read(length))
     metadata = header.pop("__metadata__", None) or {}
-    tensors, end = dict[str, StoredTensor](), 0
+    tensors, end = dict[str, StoredTensor](), 8 + length
     try:
         for name, entry in header.items():
             kind, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
