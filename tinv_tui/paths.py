@@ -24,6 +24,11 @@ def embeddings_folder() -> Path:
     return home() / "embeddings"
 
 
+def models_folder() -> Path:
+    """Models that the user keeps with the program. May not exist yet."""
+    return home() / "models"
+
+
 def shipped(kind: str) -> Path:
     """The folder of shipped ``styles`` or ``templates``: inside an installed wheel, or at the top of a checkout."""
     installed = _PACKAGE / f"_{kind}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tinv_tui import paths
 from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.models import bundled
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +47,16 @@ def test_a_file_that_no_name_finds_can_be_gone_on_from_by_its_path(shelf: Path) 
     assert offered("embedding.name")["dog.SAFETENSORS"].reason
     assert offered("embedding.continue_from")[str(shelf / "dog.SAFETENSORS")].reason == ""
     assert offered("embedding.continue_from")["cat"].reason == ""
+
+
+def test_base_models_of_the_own_folder_are_offered_and_what_is_none_with_the_reason() -> None:
+    folder = paths.models_folder()
+    shutil.copytree(bundled.FOLDER, folder / "small")
+    write_embedding(folder / "stray.safetensors", Embedding("stray", {"emb_params": np.ones((2, 768), np.float32)}, 0))
+    (folder / "pointer.ckpt").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (folder / "tagger.onnx").write_text("of no interest here")
+    found = offered("model.path")
+    assert list(found) == ["bundled", *(str(folder / name) for name in ("pointer.ckpt", "small", "stray.safetensors"))]
+    assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x")
+    assert found[str(folder / "stray.safetensors")].reason == "is an embedding"
+    assert found[str(folder / "pointer.ckpt")].reason == "is a pointer of git-lfs, not the model"

@@ -17,6 +17,7 @@ from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30
+_WEIGHTS = (".safetensors", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,11 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
     match key:
         case "model.path":
             return _distinct(
-                [Offer(bundled.NAME, "the tiny model that ships with the program"), *_of_earlier_runs(key)]
+                [
+                    Offer(bundled.NAME, "the tiny model that ships with the program"),
+                    *_of_earlier_runs(key),
+                    *_base_models(),
+                ]
             )
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
@@ -57,6 +62,19 @@ def _bundled_sets() -> list[Offer]:
         return [Offer(str(folder), f"bundled: {bundled.SETS[name]}") for name, folder in bundled.picture_sets().items()]
     except OSError:
         return []
+
+
+def _base_models() -> list[Offer]:
+    """What lies in TINV_HOME/models: files of weights and diffusers folders, with the reason beside what is no base model."""
+    found = []
+    for path in sorted(paths.models_folder().glob("*")):
+        if path.suffix.lower() not in _WEIGHTS and not (path / "model_index.json").is_file():
+            continue
+        try:
+            found.append(Offer(str(path), identify(str(path), path.parent).family.label))
+        except InputError as error:
+            found.append(Offer(str(path), reason=error.message.removeprefix(f"model.path: {path}").lstrip(": ")))
+    return found
 
 
 def _of_earlier_runs(key: str) -> list[Offer]:

@@ -143,7 +143,7 @@ def _candidates(model: str) -> list[Path]:
     found = [given] if given.is_dir() else []
     if _is_hub_id(model):
         owner, _, name = model.partition("/")
-        found += [paths.home() / "models" / owner / name, paths.home() / "models" / name]
+        found += [paths.models_folder() / owner / name, paths.models_folder() / name]
         found += _cached(model)
     return found
 

@@ -142,7 +142,7 @@ def find_faces(picture: Image.Image, model: str) -> Finding:
 
 
 def _own_face_model() -> Path | None:
-    return next(iter(sorted((paths.home() / "models").glob("face_detection_yunet*.onnx"), reverse=True)), None)
+    return next(iter(sorted(paths.models_folder().glob("face_detection_yunet*.onnx"), reverse=True)), None)
 
 
 def _faces_by_yunet(picture: Image.Image, model: Path) -> Finding:
