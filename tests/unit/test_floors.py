@@ -48,7 +48,7 @@ def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
     package_data = {".safetensors", ".json", ".txt", ".png"}
     expected |= {
         file.relative_to(ROOT).as_posix()
-        for file in (ROOT / "tinv_tui" / "models" / "bundled").rglob("*")
+        for file in (ROOT / "tinv_tui" / "models").rglob("*")
         if file.suffix in package_data
     }
     assert expected - shipped == set()

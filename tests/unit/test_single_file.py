@@ -335,6 +335,7 @@ def test_other_families_predict_noise_unless_a_mark_says_otherwise(tmp_path: Pat
     model = model_of(tmp_path, marked, "noob-vpred.safetensors")
     assert (model.prediction_type, model.native_size) == ("v_prediction", family.native_size)
     assert model.components["scheduler"]["prediction_type"] == "v_prediction"
+    assert model.components["scheduler"]["rescale_betas_zero_snr"] is True
 
 
 def test_what_the_user_says_counts_and_the_size_follows(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ _SPECIAL = {
 }
 """Names that tell a model apart which looks like one of ours otherwise."""
 
+_ZERO_SNR = "ztsnr"
+"""A tensor by which some trainers mark a model whose last timestep is noise alone."""
+
 
 def identify_file(path: Path) -> BaseModel:
     """The base model in a file; the file's header is read once while it does not change.
@@ -125,6 +128,8 @@ def _components(file: WeightFile, parts: Parts, family: Family) -> dict[str, Con
     for encoder in family.encoders:
         found[encoder.folder] = _text_config(family, encoder, shapes[encoder.folder], published[encoder.folder])
     found["scheduler"] = dict(published["scheduler"])
+    if _ZERO_SNR in file.tensors:
+        found["scheduler"]["rescale_betas_zero_snr"] = True
     if family == SDXL:
         _tell_sizes(found)
     return found
