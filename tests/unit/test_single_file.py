@@ -340,7 +340,7 @@ def test_other_families_predict_noise_unless_a_mark_says_otherwise(tmp_path: Pat
 
 def test_what_the_user_says_counts_and_the_size_follows(tmp_path: Path) -> None:
     unknown = model_of(tmp_path, state_of(SD2))
-    with pytest.raises(InputError, match=r"^model\.prediction_type: epsilon \(512 models\) or v_prediction \(768\)\?"):
+    with pytest.raises(InputError, match=r"^model\.prediction_type: choose epsilon \(512\) or v_prediction \(768\)"):
         settle_prediction(unknown, "auto")
     base, large = (settle_prediction(unknown, kind) for kind in ("epsilon", "v_prediction"))
     assert (base.native_size, base.prediction_type, base.components["unet"]["sample_size"]) == (512, "epsilon", 64)

@@ -78,8 +78,8 @@ def settle_prediction(model: BaseModel, asked: str) -> BaseModel:
             )
         raise InputError(
             "prediction-unknown",
-            "model.prediction_type: epsilon (512 models) or v_prediction (768)? The file does not tell",
-            f"Set it for {model.path.name}: --set model.prediction_type=v_prediction, or put its .yaml beside it.",
+            "model.prediction_type: choose epsilon (512) or v_prediction (768)",
+            f"{model.path.name} does not tell: --set model.prediction_type=v_prediction, or put its .yaml beside it.",
         )
     if kind == model.prediction_type or not model.is_single_file:
         return model
