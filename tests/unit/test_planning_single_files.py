@@ -90,6 +90,13 @@ def test_what_was_found_beside_the_file_is_kept_when_it_has_gone(asked: Asked, t
     assert planned(recipe).recipe.model.prediction_type == "v_prediction"
 
 
+def test_a_run_names_a_linked_file_by_the_link(asked: Asked, tmp_path: Path) -> None:
+    recipe = asked(SD2, "3f2a9c", model__path=str(tmp_path / "v2-1_768-ema-pruned.safetensors"))
+    (tmp_path / "v2-1_768-ema-pruned.safetensors").symlink_to(tmp_path / "3f2a9c.safetensors")
+    plan = planned(recipe)
+    assert (plan.model.name, plan.recipe.dataset.width) == ("v2-1_768-ema-pruned", 768)
+
+
 def test_drawing_asks_and_keeps_it_too(asked: Asked) -> None:
     with pytest.raises(InputError, match=r"model\.prediction_type"):
         plan_drawing("a cat", asked(SD2), Path("/"))

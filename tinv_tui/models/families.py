@@ -1,6 +1,7 @@
 """The families of base models, and all in which they differ, as one table.
 
-A further family is one entry here, and for a text encoder of a new kind its loading.
+A further family is one entry here, its published configurations in ``configs/``, for its single files the prefixes in
+``layout``, and for a text encoder of a new kind its loading.
 """
 
 from __future__ import annotations
