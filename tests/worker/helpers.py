@@ -68,7 +68,7 @@ class Onlooker:
 def weights_hash(job: Job) -> str:
     """One hash over every weight of the frozen model."""
     digest = hashlib.sha256()
-    for part in (job.model.text_encoder, job.model.unet, job.model.vae):
+    for part in (*job.model.text_encoders, job.model.unet, job.model.vae):
         for name, tensor in part.state_dict().items():
             digest.update(name.encode() + tensor.numpy().tobytes())
     return digest.hexdigest()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,21 +14,25 @@ from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A base model in memory; every weight is frozen and every part is in evaluation mode.
 
-    The UNet is in ``dtype``; text encoder and VAE are fp32, where the sums that matter are.
+    The UNet is in ``dtype``; text encoders and VAE are fp32, where the sums that matter are.
     """
 
     base: BaseModel
-    text_encoder: CLIPTextModel
+    text_encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
+    """In the order of the family's encoders."""
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     tokenizer: PromptTokenizer
+    """The first encoder's: all encoders of a family read the same token ids, but for those that fill up."""
+    pads: tuple[int, ...]
+    """For each text encoder, the token id that fills up a prompt."""
     scheduler_config: dict[str, Any]
     alphas_cumprod: torch.Tensor
     """[timesteps], fp32, on the device."""
@@ -74,7 +76,7 @@ def load_model(
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
     from diffusers.utils import logging as diffusers_logging
-    from transformers.models.clip.modeling_clip import CLIPTextModel
+    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
     from transformers.utils import logging as transformers_logging
 
     diffusers_logging.disable_progress_bar()
@@ -84,8 +86,11 @@ def load_model(
         raise InputError("model-unsupported", f"model.path: the model predicts {kind!r}", "Set model.prediction_type.")
     folder = str(base.path)
     try:
-        text_encoder = CLIPTextModel.from_pretrained(
-            folder, subfolder="text_encoder", dtype=torch.float32, variant=base.variant
+        text_encoders = tuple(
+            (CLIPTextModelWithProjection if encoder.pooled else CLIPTextModel).from_pretrained(
+                folder, subfolder=encoder.folder, dtype=torch.float32, variant=base.variant
+            )
+            for encoder in base.family.encoders
         )
         unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, variant=base.variant)
         if vae_folder:
@@ -99,16 +104,17 @@ def load_model(
         raise InputError(
             "model-broken", f"model.path: {base.path}: {first_line}", "Is the download complete?"
         ) from None
-    for part in (text_encoder, unet, vae):
+    for part in (*text_encoders, unet, vae):
         part.eval().requires_grad_(False).to(device)
-    config = json.loads(Path(base.path, "scheduler", "scheduler_config.json").read_text())
+    config = dict(base.components["scheduler"])
     schedule = DDPMScheduler.from_config(config)
     return LoadedModel(
         base=base,
-        text_encoder=text_encoder,
+        text_encoders=text_encoders,
         unet=unet,
         vae=vae,
         tokenizer=tokenizer_for(base.tokenizer_folder),
+        pads=tuple(tokenizer_for(folder).pad for folder in base.tokenizer_folders),
         scheduler_config=config | {"prediction_type": kind},
         alphas_cumprod=schedule.alphas_cumprod.to(device),
         prediction_type=kind,

@@ -54,7 +54,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     model = load(recipe, base, choose_device())
     desk.check()
     rows, placeholders = stack_vectors(files, model.device, base)
-    encoder = SplicingEncoder(model.text_encoder, recipe.model.clip_skip)
+    encoder = SplicingEncoder(model.text_encoders[0], recipe.model.clip_skip)
     size = recipe.preview.width, recipe.preview.height
     hashes = {name: short_hash(path) for name, path in files.items()}
     done, images = 0, list[dict[str, Any]]()

@@ -136,7 +136,7 @@ def prepare_job(
         shuffle_tags=recipe.dataset.shuffle_tags,
         drop_out_tags=recipe.dataset.drop_out_tags,
     )
-    encoder = SplicingEncoder(model.text_encoder, recipe.model.clip_skip)
+    encoder = SplicingEncoder(model.text_encoders[0], recipe.model.clip_skip)
     return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
 
 
@@ -151,7 +151,7 @@ def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, fo
         rows = torch.from_numpy(pack(start.vectors, model.base)).to(model.device)
     else:
         rows = initial_vectors(
-            recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoder
+            recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoders[0]
         )
     state = TrainingState.fresh(rows)
     if start is not None and recipe.embedding.step_count == "go on":
