@@ -13,6 +13,7 @@ import click
 
 from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
 from tinv_tui.runs.events import Event
+from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import FINAL_STATES
 
@@ -34,7 +35,7 @@ class Progress:
                 self.loss = event["loss"]
                 self._step(event)
             case "phase" if event["name"] in ("loading", "encoding"):
-                self._line(f"{event['name']} {event['done']}/{event['total']}", passing=True)
+                self._line(counted(event["name"], event["done"], event["total"]), passing=True)
             case "started":
                 self._steps = event["steps"]
                 origin = f" from step {event['from_step']}" if event["from_step"] else ""

@@ -12,6 +12,7 @@ import click
 
 from tinv_tui.cli.output import JobFailed, duration
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
+from tinv_tui.runs.phases import counted
 
 _LINE_SECONDS = 5.0
 
@@ -31,7 +32,7 @@ class JobLine:
             self._phase, self._began = phase, (now, done)
         since, at = self._began
         left = (now - since) / (done - at) * (total - done) if done > at else None
-        text = phase if total <= 1 else f"{phase} {done}/{total}"
+        text = counted(phase, done, total)
         text += f"  {duration(left)} left" if left is not None else ""
         if self._live:
             click.echo(f"\r\x1b[K{text}", err=True, nl=False)

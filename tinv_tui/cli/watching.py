@@ -11,6 +11,7 @@ from tinv_tui.cli.output import command, duration, print_json, require_terminal
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
 from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
 
 
@@ -116,7 +117,7 @@ def in_words(event: Event) -> str:
         case "preview":
             text = f"preview of step {event['step']}: {event['path']}  ({event['prompt']})"
         case "phase":
-            text = f"{event['name']} {event['done']}/{event['total']}"
+            text = counted(event["name"], event["done"], event["total"])
         case "warning":
             text = f"warning: {event['message']}"
         case "ack":

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.filling import Part, fill, find_part
+from tinv_tui.models.layout import find_parts
+from tinv_tui.models.modules import build_text_encoders, build_unet, build_vae
+from tinv_tui.models.original_names import Sources, folder_sources, text_sources, unet_sources, vae_sources
 from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
+from tinv_tui.models.vae_file import VaeFile
+from tinv_tui.models.weights import Weights, part_files
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+_TITLES = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_encoder_2": "second text encoder"}
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,6 @@ class LoadedModel:
         return float(self.vae.config.scaling_factor)
 
 
-def quiet_libraries() -> None:
-    """Keep progress bars and notices out of the log. Call before diffusers or transformers is imported."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
-
 def choose_dtype(precision: str, device: torch.device, base: BaseModel) -> torch.dtype:
     """The UNet's number format: "auto" is bf16 on a GPU that has it, fp32 elsewhere and always for the bundled model."""
     named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -67,57 +70,100 @@ def choose_dtype(precision: str, device: torch.device, base: BaseModel) -> torch
 
 
 def load_model(
-    base: BaseModel, device: torch.device, dtype: torch.dtype, *, vae_folder: str = "", prediction_type: str = "auto"
+    base: BaseModel,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    vae: VaeFile | None = None,
+    prediction_type: str = "auto",
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LoadedModel:
-    """Load a diffusers folder. Raises InputError when a part cannot be read or the prediction type is unknown."""
-    quiet_libraries()
-    # The parts are imported from their own modules: the packages' roots take twice as long (pipelines, vision).
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
-    from transformers.utils import logging as transformers_logging
+    """Load a diffusers folder or a single file, with another VAE if one is given.
 
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
+    ``progress`` gets bytes read and in all, and ends the loading by raising. Raises InputError when a part cannot be read or
+    the prediction type is unknown; nothing has been read then but headers.
+    """
     kind = base.prediction_type if prediction_type == "auto" else prediction_type
     if kind not in ("epsilon", "v_prediction"):
         raise InputError("model-unsupported", f"model.path: the model predicts {kind!r}", "Set model.prediction_type.")
-    folder = str(base.path)
-    try:
-        text_encoders = tuple(
-            (CLIPTextModelWithProjection if encoder.pooled else CLIPTextModel).from_pretrained(
-                folder, subfolder=encoder.folder, dtype=torch.float32, variant=base.variant
-            )
-            for encoder in base.family.encoders
-        )
-        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, variant=base.variant)
-        if vae_folder:
-            vae = AutoencoderKL.from_pretrained(vae_folder, torch_dtype=torch.float32)
-        else:
-            vae = AutoencoderKL.from_pretrained(
-                folder, subfolder="vae", torch_dtype=torch.float32, variant=base.variant
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            "model-broken", f"model.path: {base.path}: {first_line}", "Is the download complete?"
-        ) from None
-    for part in (*text_encoders, unet, vae):
-        part.eval().requires_grad_(False).to(device)
+    with ExitStack() as stack:
+        parts = _find_parts(base, dtype, vae, stack)
+        total, done = sum(part.stored_bytes for part in parts.values()), 0
+
+        def took(count: int) -> None:
+            nonlocal done
+            done += count
+            progress(done, total)
+
+        progress(done, total)
+        for part in parts.values():
+            fill(part, device, took)
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
     config = dict(base.components["scheduler"])
-    schedule = DDPMScheduler.from_config(config)
     return LoadedModel(
         base=base,
-        text_encoders=text_encoders,
-        unet=unet,
-        vae=vae,
+        text_encoders=tuple(cast("CLIPTextModel", parts[encoder.folder].module) for encoder in base.family.encoders),
+        unet=cast("UNet2DConditionModel", parts["unet"].module),
+        vae=cast("AutoencoderKL", parts["vae"].module),
         tokenizer=tokenizer_for(base.tokenizer_folder),
         pads=tuple(tokenizer_for(folder).pad for folder in base.tokenizer_folders),
         scheduler_config=config | {"prediction_type": kind},
-        alphas_cumprod=schedule.alphas_cumprod.to(device),
+        alphas_cumprod=DDPMScheduler.from_config(config).alphas_cumprod.to(device),
         prediction_type=kind,
         device=device,
         dtype=dtype,
     )
+
+
+def _find_parts(base: BaseModel, dtype: torch.dtype, vae: VaeFile | None, stack: ExitStack) -> dict[str, Part]:
+    """Where everything lies, by the part's folder; the files stay open as long as ``stack``. Raises InputError."""
+    modules: dict[str, nn.Module] = build_text_encoders(base) | {"unet": build_unet(base)}
+    if vae is None and "vae" not in base.components:
+        raise InputError(
+            "vae-missing", f"model.path: {base.path} holds no VAE", "Set model.vae to a VAE of its family."
+        )
+    if vae is None:
+        modules["vae"] = build_vae(f"model.path: {base.path}: its VAE", base.components["vae"])
+    if base.is_single_file:
+        weights = stack.enter_context(Weights([base.path]))
+        names = find_parts(weights.tensors).names
+        parts = {part: _in_file(base, part, m, weights, names.get(part, {}), dtype) for part, m in modules.items()}
+    else:
+        parts = {
+            part: _in_folder(part, m, stack.enter_context(Weights(part_files(base.path / part))), _dtype(part, dtype))
+            for part, m in modules.items()
+        }
+    return parts if vae is None else parts | {"vae": _own_vae(vae, stack)}
+
+
+def _in_folder(part: str, module: nn.Module, weights: Weights, dtype: torch.dtype) -> Part:
+    return find_part(_TITLES[part], module, weights, folder_sources, dtype)
+
+
+def _in_file(
+    base: BaseModel, part: str, module: nn.Module, weights: Weights, names: Mapping[str, str], dtype: torch.dtype
+) -> Part:
+    sources: Sources = text_sources
+    spare = ""
+    if part == "unet":
+        sources = unet_sources(module.state_dict())
+    elif part == "vae":
+        sources = vae_sources(module.state_dict())
+    else:  # SD 2.x has one layer more in its file than anybody uses
+        spare = f"transformer.resblocks.{base.components[part]['num_hidden_layers']}."
+    return find_part(_TITLES[part], module, weights, sources, _dtype(part, dtype), names=names, spare=spare)
+
+
+def _own_vae(vae: VaeFile, stack: ExitStack) -> Part:
+    key = "model.vae"
+    module = build_vae(f"{key}: {vae.path}", vae.config)
+    if vae.path.is_dir():
+        return _in_folder("vae", module, stack.enter_context(Weights(part_files(vae.path, key), key)), torch.float32)
+    weights = stack.enter_context(Weights([vae.path], key))
+    names = {name.removeprefix(vae.prefix): name for name in weights.tensors if name.startswith(vae.prefix)}
+    return find_part("VAE", module, weights, vae_sources(module.state_dict()), torch.float32, names=names)
+
+
+def _dtype(part: str, unet: torch.dtype) -> torch.dtype:
+    return unet if part == "unet" else torch.float32

@@ -51,8 +51,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     desk.progress(0, 1, phase="loading")
     folder.mkdir(parents=True, exist_ok=True)
     base = identify(recipe.model.path, folder)
-    model = load(recipe, base, choose_device())
-    desk.check()
+    model = load(recipe, base, choose_device(), lambda done, n: desk.progress(done, n, phase="loading"))
     rows, placeholders = stack_vectors(files, model.device, base)
     encoder = SplicingEncoder(model.text_encoders[0], recipe.model.clip_skip)
     size = recipe.preview.width, recipe.preview.height

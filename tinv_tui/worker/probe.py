@@ -69,9 +69,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     plan = plan_run(_short(recipe), Path.cwd(), name_is_settled=True)  # its paths are absolute
     device = choose_device()
     began = time.monotonic()
-    model = load(plan.recipe, plan.model, device)
+    model = load(plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"))
     load_seconds = time.monotonic() - began
-    desk.check()
     with tempfile.TemporaryDirectory(prefix="tinv-probe-") as folder:
         scratch = RunFolder(Path(folder))
         scratch.checkpoint.mkdir()

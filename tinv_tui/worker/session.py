@@ -93,8 +93,12 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         plan = plan_run(recipe, folder.path, name_is_settled=True)
         dataset, warnings, model_facts = FrozenDataset.of(plan), plan.warnings, plan.model
         dataset.save(files.dataset)
-    model = load(recipe, model_facts, device)
-    _stop_if_told(signals)
+
+    def loaded(done: int, total: int) -> None:
+        _stop_if_told(signals)
+        reporter.tell("phase", name="loading", done=done, total=total)
+
+    model = load(recipe, model_facts, device, loaded)
     state_file_exists = files.state.exists()
     try:
         state = prepare_state(recipe, model, files, folder)

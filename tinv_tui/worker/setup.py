@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.models.prediction import settle_prediction
+from tinv_tui.models.vae_file import identify_vae
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
@@ -26,6 +28,8 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
+
+_TOLD_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,16 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
-    """The base model of a recipe on the device. Raises InputError."""
+def load(
+    recipe: Recipe,
+    base: BaseModel,
+    device: torch.device,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> LoadedModel:
+    """The base model of a recipe on the device. Raises InputError.
+
+    ``progress`` gets MiB read and in all, at most five times a second and at the end; what it raises ends the loading.
+    """
     base = settle_prediction(base, recipe.model.prediction_type)
     if base.is_small:  # one thread is as fast as several, and immune to other work on the machine
         torch.set_num_threads(1)
@@ -97,7 +109,16 @@ def load(recipe: Recipe, base: BaseModel, device: torch.device) -> LoadedModel:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
     dtype = choose_dtype(recipe.training.precision, device, base)
-    return load_model(base, device, dtype, vae_folder=recipe.model.vae, prediction_type=recipe.model.prediction_type)
+    vae = identify_vae(Path(recipe.model.vae), base) if recipe.model.vae else None
+    told = 0.0
+
+    def took(done: int, total: int) -> None:
+        nonlocal told
+        if done == total or time.monotonic() - told >= _TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            progress(done // 2**20, total // 2**20)
+
+    return load_model(base, device, dtype, vae=vae, prediction_type=recipe.model.prediction_type, progress=took)
 
 
 def prepare_job(

@@ -12,6 +12,7 @@ from tinv_tui.app import chart, wording
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
+from tinv_tui.runs.phases import counted
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
@@ -101,8 +102,7 @@ def _progress(share: float, width: int) -> Line:
 
 
 def _phase(view: RunView) -> str:
-    counted = f" {view.phase_done}/{view.phase_total}" if view.phase_total > 1 else ""
-    return f"{view.phase}{counted}"
+    return counted(view.phase, view.phase_done, view.phase_total)
 
 
 def _waiting(now: RunNow) -> list[Line]:

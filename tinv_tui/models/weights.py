@@ -1,0 +1,135 @@
+"""Reads the numbers of weight files, tensor by tensor, as torch tensors.
+
+They are read from their place in the file into fresh memory, not mapped: a run then holds its weights once, needs no memory
+beside them, and lives on when the file is replaced or its disk goes away.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tinv_tui.errors import InputError
+from tinv_tui.models.pickles import StoredTensor
+from tinv_tui.models.weight_file import read_weight_file
+from tinv_tui.models.zip_members import list_members, read_member
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+"""The number formats that weights are read from, as safetensors calls them."""
+_MOST_UNPACKED = 2**30
+
+
+class Weights:
+    """The tensors of one or several files by name. A context manager: files stay open while it is entered."""
+
+    def __init__(self, files: Iterable[Path], key: str = "model.path") -> None:
+        """Read the headers. Raises InputError, which names the recipe's ``key``, for a file that is broken or refused."""
+        found = [read_weight_file(path, key) for path in files]
+        self._key = key
+        self.where = f"{key}: {', '.join(str(file.path) for file in found)}"
+        """The recipe's key and the files, for errors."""
+        self.tensors: Mapping[str, StoredTensor] = ChainMap(*(dict(file.tensors) for file in found))
+        self._paths = {name: file.path for file in reversed(found) for name in file.tensors}
+        self._stack, self._open = ExitStack(), dict[Path, FileIO]()
+
+    def __enter__(self) -> Weights:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        self._open.clear()
+
+    def read(self, name: str, rows: slice | None = None) -> Tensor:
+        """A tensor, or a run of its rows, in the file's own number format. Raises InputError where it is cut off."""
+        path, stored = self._paths[name], self.tensors[name]
+        dtype = DTYPES[stored.kind]
+        shape, offset, count = stored.shape, stored.offset, stored.byte_count
+        if rows is not None and stored.source is None and _is_in_rows(stored):
+            row_bytes = math.prod(shape[1:]) * dtype.itemsize
+            shape = (rows.stop - rows.start, *shape[1:])
+            offset, count, rows = offset + rows.start * row_bytes, shape[0] * row_bytes, None
+        flat = torch.empty(count // dtype.itemsize, dtype=dtype)
+        try:
+            self._copy(path, stored, offset, flat.view(torch.uint8).numpy().data)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "model-broken", f"{self._key}: {path}: {name}: {error}", "Is the download complete?"
+            ) from None
+        tensor = flat.view(shape) if _is_in_rows(stored) else flat.as_strided(shape, stored.stride)
+        return tensor if rows is None else tensor[rows]
+
+    def _copy(self, path: Path, stored: StoredTensor, offset: int, target: memoryview) -> None:
+        """Raises OSError or ValueError."""
+        if isinstance(stored.source, bytes):
+            target[:] = stored.source[offset : offset + len(target)]
+            return
+        if path not in self._open:
+            self._open[path] = self._stack.enter_context(FileIO(path))
+        file, done = self._open[path], 0
+        if stored.source is not None:  # a zip file that was packed again, with compression
+            unpacked = read_member(file, list_members(file)[stored.source], _MOST_UNPACKED)
+            target[:] = unpacked[offset : offset + len(target)]
+            return
+        file.seek(offset)
+        while done < len(target):
+            count = file.readinto(target[done:])
+            if not count:
+                raise ValueError("the file ends before it")
+            done += count
+
+
+def part_files(folder: Path, key: str = "model.path") -> list[Path]:
+    """The weight files of one part of a diffusers folder: safetensors rather than ``.bin``, full names rather than "fp16".
+
+    Several where they come in shards. Raises InputError when there are none.
+    """
+    for kind in ("safetensors", "bin"):
+        for variant in ("", ".fp16"):
+            for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
+                single = folder / f"{stem}{variant}.{kind}"
+                if single.is_file():
+                    return [single]
+                for index in (f"{stem}.{kind}.index{variant}.json", f"{stem}{variant}.{kind}.index.json"):
+                    if (folder / index).is_file():
+                        return _shards(folder / index, key)
+    raise InputError("model-broken", f"{key}: {folder} holds no weights", "The folder is incomplete.")
+
+
+def _shards(index: Path, key: str) -> list[Path]:
+    try:
+        told: Any = json.loads(index.read_text(encoding="utf-8"))
+        names = sorted({str(name) for name in told["weight_map"].values()})
+        for name in names:
+            if Path(name).name != name:
+                raise ValueError(f"it names {name}, which is not beside it")
+            if not (index.parent / name).is_file():
+                raise ValueError(f"{name} is missing")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("model-broken", f"{key}: {index}: {error}", "The folder is incomplete.") from None
+    return [index.parent / name for name in names]
+
+
+def _is_in_rows(stored: StoredTensor) -> bool:
+    """Whether row lies behind row without gaps; a tensor that was turned before it was saved does not."""
+    expected = 1
+    for length, step in zip(reversed(stored.shape), reversed(stored.stride), strict=True):
+        if length > 1 and step != expected:
+            return False
+        expected *= length
+    return True
