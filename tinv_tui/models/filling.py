@@ -88,8 +88,9 @@ def fill(part: Part, device: torch.device, took: Callable[[int], None]) -> None:
     """Read the weights into the module, frozen and in evaluation mode. ``took`` gets the bytes of each as it was read."""
     state, tensors = dict[str, Tensor](), part.weights.tensors
     for name, wanted in part.module.state_dict().items():
-        source = part.sources[name]
-        tensor = part.weights.read(source.name, _rows(source, tensors[source.name].shape))
+        source, stored = part.sources[name], tensors[part.sources[name].name]
+        as_it_is = device.type == "cpu" and DTYPES[stored.kind] == part.dtype
+        tensor = part.weights.read(source.name, _rows(source, stored.shape), keep=as_it_is)
         took(tensor.nbytes)
         tensor = (tensor.T if source.turned else tensor).reshape(wanted.shape)
         # First to the device: a GPU converts faster, and the host needs no second copy.

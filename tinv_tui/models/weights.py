@@ -47,6 +47,7 @@ class Weights:
         self.tensors: Mapping[str, StoredTensor] = ChainMap(*(dict(file.tensors) for file in found))
         self._paths = {name: file.path for file in reversed(found) for name in file.tensors}
         self._stack, self._open = ExitStack(), dict[Path, FileIO]()
+        self._scratch = torch.empty(0, dtype=torch.uint8)
 
     def __enter__(self) -> Weights:
         return self
@@ -54,9 +55,13 @@ class Weights:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         self._open.clear()
+        self._scratch = torch.empty(0, dtype=torch.uint8)
 
-    def read(self, name: str, rows: slice | None = None) -> Tensor:
-        """A tensor, or a run of its rows, in the file's own number format. Raises InputError where it is cut off."""
+    def read(self, name: str, rows: slice | None = None, *, keep: bool = True) -> Tensor:
+        """A tensor, or a run of its rows, in the file's own number format. Raises InputError where it is cut off.
+
+        Without ``keep`` it is good until the next reading, into the same memory: fresh memory costs more than the reading.
+        """
         path, stored = self._paths[name], self.tensors[name]
         dtype = DTYPES[stored.kind]
         shape, offset, count = stored.shape, stored.offset, stored.byte_count
@@ -64,7 +69,7 @@ class Weights:
             row_bytes = math.prod(shape[1:]) * dtype.itemsize
             shape = (rows.stop - rows.start, *shape[1:])
             offset, count, rows = offset + rows.start * row_bytes, shape[0] * row_bytes, None
-        flat = torch.empty(count // dtype.itemsize, dtype=dtype)
+        flat = (torch.empty(count, dtype=torch.uint8) if keep else self._room(count)).view(dtype)
         try:
             self._copy(path, stored, offset, flat.view(torch.uint8).numpy().data)
         except (OSError, ValueError) as error:
@@ -73,6 +78,12 @@ class Weights:
             ) from None
         tensor = flat.view(shape) if _is_in_rows(stored) else flat.as_strided(shape, stored.stride)
         return tensor if rows is None else tensor[rows]
+
+    def _room(self, count: int) -> Tensor:
+        """Memory for so many bytes that is used again and again."""
+        if self._scratch.numel() < count:
+            self._scratch = torch.empty(count, dtype=torch.uint8)
+        return self._scratch[:count]
 
     def _copy(self, path: Path, stored: StoredTensor, offset: int, target: memoryview) -> None:
         """Raises OSError or ValueError."""
