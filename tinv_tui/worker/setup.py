@@ -29,7 +29,7 @@ from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
 
-_TOLD_EVERY_SECONDS = 0.2
+_TOLD_EVERY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def load(
 ) -> LoadedModel:
     """The base model of a recipe on the device. Raises InputError.
 
-    ``progress`` gets MiB read and in all, at most five times a second and at the end; what it raises ends the loading.
+    ``progress`` gets MiB read and in all, at most twice a second and at the end; what it raises ends the loading.
     """
     base = settle_prediction(base, recipe.model.prediction_type)
     if base.is_small:  # one thread is as fast as several, and immune to other work on the machine
