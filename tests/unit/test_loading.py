@@ -18,12 +18,15 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from tests.checkpoints import ldm_state, ldm_vae, make_parts, with_ema, write_single_file
+from tests.checkpoints import ldm_state, ldm_vae, make_parts, meta_parts, with_ema, write_header_only, write_single_file
+from tests.unit.test_single_file import CUT_DOWN
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.families import SD1, SD2, SDXL, Family
+from tinv_tui.models.families import FAMILIES, SD1, SD2, SDXL, Family
+from tinv_tui.models.identify import identify
 from tinv_tui.models.loading import LoadedModel, load_model
+from tinv_tui.models.published import published_configs
 from tinv_tui.models.tiny_vae import load_tiny_vae
 from tinv_tui.models.vae_file import VaeFile
 
@@ -80,7 +83,7 @@ CONFIGURATIONS: dict[Family, dict[str, dict[str, Any]]] = {
         "text_encoder_2": TEXT | {"hidden_size": 48, "hidden_act": "gelu", "projection_dim": 24},
     },
 }
-FAMILIES = pytest.mark.parametrize("family", CONFIGURATIONS, ids=lambda family: family.name)
+EACH_FAMILY = pytest.mark.parametrize("family", CONFIGURATIONS, ids=lambda family: family.name)
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +162,12 @@ def differing(ours: Mapping[str, torch.nn.Module], theirs: Mapping[str, torch.nn
     return found
 
 
-@FAMILIES
+@EACH_FAMILY
 def test_a_folder_is_loaded_as_the_libraries_load_it(folders: dict[Family, Path], family: Family) -> None:
     assert differing(parts_of(load(folders[family], family)), stock_parts(folders[family], family)) == []
 
 
-@FAMILIES
+@EACH_FAMILY
 @pytest.mark.parametrize("ending", ["safetensors", "ckpt"])
 def test_a_single_file_holds_the_folder_it_was_made_from(
     folders: dict[Family, Path], tmp_path: Path, family: Family, ending: str
@@ -173,7 +176,7 @@ def test_a_single_file_holds_the_folder_it_was_made_from(
     assert differing(parts_of(load(path, family)), stock_parts(folders[family], family)) == []
 
 
-@FAMILIES
+@EACH_FAMILY
 def test_what_a_single_file_computes_is_what_the_folder_computes(
     folders: dict[Family, Path], tmp_path: Path, family: Family
 ) -> None:
@@ -197,7 +200,7 @@ def computed(parts: Mapping[str, torch.nn.Module]) -> list[torch.Tensor]:
     return [context, noise, latent, parts["vae"].decode(latent).sample] + ([texts[-1].text_embeds] if added else [])
 
 
-@FAMILIES
+@EACH_FAMILY
 def test_our_names_are_those_of_diffusers_own_converter(
     folders: dict[Family, Path], tmp_path: Path, family: Family
 ) -> None:
@@ -270,6 +273,35 @@ def test_a_file_may_be_replaced_once_it_is_loaded(folders: dict[Family, Path], t
     path.write_bytes(b"\0" * path.stat().st_size)
     path.unlink()
     assert differing(parts_of(model), stock_parts(folders[SD1], SD1)) == []
+
+
+@pytest.mark.parametrize("name", CUT_DOWN)
+def test_cut_down_models_are_loaded_as_their_header_tells(tmp_path: Path, name: str) -> None:
+    family, configurations = CUT_DOWN[name]
+    torch.manual_seed(5)
+    parts = make_parts(configurations)
+    path = write_single_file(
+        tmp_path / "model.safetensors", ldm_state(family, {k: m.state_dict() for k, m in parts.items()})
+    )
+    model = load_model(identify(str(path), tmp_path), CPU, torch.float32, prediction_type="epsilon")
+    assert differing(parts_of(model), parts) == []
+
+
+class Enough(Exception):
+    """Everything has been found."""
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_every_weight_of_a_published_model_has_its_place(tmp_path: Path, family: Family) -> None:
+    parts = meta_parts(published_configs(family))
+    path = write_header_only(tmp_path / "model.safetensors", ldm_state(family, parts), dtype=torch.float16)
+
+    def all_found(done: int, total: int) -> None:
+        assert (done, total) == (0, 2 * sum(weight.numel() for state in parts.values() for weight in state.values()))
+        raise Enough
+
+    with pytest.raises(Enough):
+        load_model(identify(str(path), tmp_path), CPU, torch.float16, prediction_type="epsilon", progress=all_found)
 
 
 # ---- diffusers folders, with all their history

@@ -1,0 +1,73 @@
+"""Training on a single file is training on the diffusers folder of the same weights, to the last byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.checkpoints import ldm_state, make_parts, write_single_file
+from tests.unit.test_single_file import NARROW
+from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.models.families import SD1, SD2, Family
+from tinv_tui.models.published import FOLDER, tokenizer_folders
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.run import Run
+from tinv_tui.training.loop import train
+
+EACH_FAMILY = pytest.mark.parametrize("family", [SD1, SD2], ids=lambda family: family.name)
+
+
+def both_layouts(folder: Path, family: Family, ending: str = "safetensors") -> tuple[Path, Path]:
+    """A small random model as a diffusers folder and as a single file."""
+    configurations = NARROW[family] | {
+        "text_encoder": NARROW[family]["text_encoder"] | {"vocab_size": 49408},
+        "vae": NARROW[family]["vae"] | {"block_out_channels": [32, 64]},
+    }
+    torch.manual_seed(4)
+    parts = make_parts(configurations)
+    for part, module in parts.items():
+        module.save_pretrained(folder / "model" / part)
+    config = configurations["scheduler"] | {"prediction_type": "epsilon"}
+    (folder / "model" / "scheduler").mkdir()
+    (folder / "model" / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    (folder / "model" / "model_index.json").write_text(json.dumps({"_class_name": family.pipeline}))
+    shutil.copytree(tokenizer_folders(family)[0], folder / "model" / "tokenizer")
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copy(FOLDER / "tokenizer" / name, folder / "model" / "tokenizer")
+    state = ldm_state(family, {part: module.state_dict() for part, module in parts.items()})
+    return folder / "model", write_single_file(folder / f"model.{ending}", state)
+
+
+def short(model: Path, **changes: object) -> Recipe:
+    size = {"dataset__width": 64, "dataset__height": 64}
+    kind = {"model__prediction_type": "epsilon"}
+    return recipe(model__path=str(model), training__steps=4, **size, **kind, **changes)
+
+
+@EACH_FAMILY
+def test_vectors_come_out_the_same_and_no_weight_changes(tmp_path: Path, family: Family) -> None:
+    rows, hashes = [], []
+    for path in both_layouts(tmp_path, family):
+        job, state = make_job(tmp_path, short(path))
+        before = weights_hash(job)
+        train(job, state, Onlooker())
+        assert weights_hash(job) == before
+        rows.append(state.vectors)
+        hashes.append(before)
+    assert torch.equal(*rows)
+    assert hashes[0] == hashes[1]
+
+
+async def test_a_worker_trains_on_a_checkpoint_and_tells_how_far_loading_is(tmp_path: Path) -> None:
+    _, file = both_layouts(tmp_path, SD1, "ckpt")
+    run = await Run.start(short(file))
+    events = [event async for event in run.events()]
+    assert events[-1]["state"] == "finished", events[-1]
+    assert read_embedding(Path(events[-1]["embedding"])).base_model == "model"
+    loading = [(e["done"], e["total"]) for e in events if e["kind"] == "phase" and e["name"] == "loading"]
+    assert loading[-1][0] == loading[-1][1] > 1
