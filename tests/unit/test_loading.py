@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import types
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tests.checkpoints import ldm_state, ldm_vae, make_parts, meta_parts, with_ema, write_header_only, write_single_file
-from tests.unit.test_single_file import CUT_DOWN
+from tests.unit.test_single_file import CUT_DOWN, NARROW
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
@@ -262,6 +264,19 @@ def test_a_tensor_that_was_turned_before_it_was_saved_is_read_as_it_was_meant(
     assert differing(parts_of(load(tmp_path / "model.ckpt", SD1)), stock_parts(folders[SD1], SD1)) == []
 
 
+def test_a_checkpoint_that_was_packed_again_with_compression_is_read(
+    folders: dict[Family, Path], tmp_path: Path
+) -> None:
+    path = write_single_file(tmp_path / "plain.ckpt", state_of(folders[SD1], SD1))
+    with (
+        zipfile.ZipFile(path) as plain,
+        zipfile.ZipFile(tmp_path / "m.ckpt", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert differing(parts_of(load(tmp_path / "m.ckpt", SD1)), stock_parts(folders[SD1], SD1)) == []
+
+
 def test_torchs_format_before_1_6_is_read(folders: dict[Family, Path], tmp_path: Path) -> None:
     torch.save(state_of(folders[SD1], SD1), tmp_path / "model.ckpt", _use_new_zipfile_serialization=False)
     assert differing(parts_of(load(tmp_path / "model.ckpt", SD1)), stock_parts(folders[SD1], SD1)) == []
@@ -493,6 +508,37 @@ def test_a_tiny_vae_draws_what_diffusers_draws(tmp_path: Path, kind: str) -> Non
 
 
 # ---- memory and progress
+
+
+_PEAK = """
+import re, sys
+from pathlib import Path
+import torch
+from tinv_tui.models.identify import identify
+from tinv_tui.models.loading import load_model
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+small, large = (identify(path, Path.cwd()) for path in sys.argv[1:])
+load_model(small, torch.device("cpu"), torch.float32)  # what the libraries need is not what is asked
+Path("/proc/self/clear_refs").write_text("5")  # from here on
+before = peak()
+load_model(large, torch.device("cpu"), torch.float32)
+print(peak() - before)
+"""
+
+
+def test_the_host_holds_a_weight_once(tmp_path: Path) -> None:
+    paths = []
+    for name, width in (("small", 64), ("large", 512)):
+        text = NARROW[SD1]["text_encoder"] | {"hidden_size": width, "vocab_size": 49408}
+        unet = NARROW[SD1]["unet"] | {"cross_attention_dim": width}
+        parts = make_parts(NARROW[SD1] | {"text_encoder": text, "unet": unet})
+        state = ldm_state(SD1, {part: module.state_dict() for part, module in parts.items()})
+        paths.append(write_single_file(tmp_path / f"{name}.safetensors", state))
+    told = subprocess.run([sys.executable, "-c", _PEAK, *paths], capture_output=True, text=True, check=True)
+    assert 0.5 * paths[1].stat().st_size < int(told.stdout) < 1.2 * paths[1].stat().st_size
 
 
 def test_progress_counts_bytes_up_to_all_of_them(folders: dict[Family, Path], tmp_path: Path) -> None:
