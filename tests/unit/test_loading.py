@@ -478,7 +478,7 @@ def test_another_vae_comes_from_a_file(
     path = write_single_file(tmp_path / f"vae.{ending}", state | {"loss.logvar": torch.zeros(1)})
     model = load(folders[SD1], SD1, vae=VaeFile("kl", path, dict(other_vae.config), prefix))
     assert differing({"vae": model.vae}, {"vae": other_vae}) == []
-    assert model.latent_scale == 0.5
+    assert model.vae.config.scaling_factor == 0.5
 
 
 def test_another_vae_comes_from_a_folder(folders: dict[Family, Path], tmp_path: Path, other_vae: AutoencoderKL) -> None:
@@ -505,6 +505,17 @@ def test_a_tiny_vae_draws_what_diffusers_draws(tmp_path: Path, kind: str) -> Non
     with torch.no_grad():
         assert torch.equal(ours.decode(latents).sample, stock.decode(latents).sample)
     assert not any(weight.requires_grad for weight in ours.parameters())
+
+
+def test_pictures_are_decoded_by_the_tiny_vae_where_there_is_one(folders: dict[Family, Path], tmp_path: Path) -> None:
+    stock = AutoencoderTiny(encoder_block_out_channels=[8] * 4, decoder_block_out_channels=[8] * 4)
+    stock.save_pretrained(tmp_path / "taesd")
+    latents = torch.randn(1, 4, 8, 8)
+    with torch.no_grad():
+        own = load(folders[SDXL], SDXL)
+        assert torch.equal(own.decode(latents), own.vae.decode(latents / 0.13025).sample.clamp(-1, 1))
+        quick = load(folders[SDXL], SDXL, tiny_vae=VaeFile("tiny", tmp_path / "taesd", dict(stock.config)))
+        assert torch.equal(quick.decode(latents), stock.decode(latents).sample.clamp(-1, 1))
 
 
 # ---- memory and progress

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 from tests.checkpoints import ldm_state, make_parts, write_single_file
 from tests.unit.test_single_file import NARROW
@@ -17,17 +18,18 @@ from tinv_tui.models.families import SD1, SD2, Family
 from tinv_tui.models.published import FOLDER, tokenizer_folders
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.run import Run
+from tinv_tui.sections import PreviewSection
 from tinv_tui.training.loop import train
+from tinv_tui.training.previews import draw_preview
 
 EACH_FAMILY = pytest.mark.parametrize("family", [SD1, SD2], ids=lambda family: family.name)
 
 
 def both_layouts(folder: Path, family: Family, ending: str = "safetensors") -> tuple[Path, Path]:
     """A small random model as a diffusers folder and as a single file."""
-    configurations = NARROW[family] | {
-        "text_encoder": NARROW[family]["text_encoder"] | {"vocab_size": 49408},
-        "vae": NARROW[family]["vae"] | {"block_out_channels": [32, 64]},
-    }
+    configurations = dict(NARROW[family])
+    for encoder in family.encoders:
+        configurations[encoder.folder] = configurations[encoder.folder] | {"vocab_size": 49408}
     torch.manual_seed(4)
     parts = make_parts(configurations)
     for part, module in parts.items():
@@ -36,9 +38,10 @@ def both_layouts(folder: Path, family: Family, ending: str = "safetensors") -> t
     (folder / "model" / "scheduler").mkdir()
     (folder / "model" / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
     (folder / "model" / "model_index.json").write_text(json.dumps({"_class_name": family.pipeline}))
-    shutil.copytree(tokenizer_folders(family)[0], folder / "model" / "tokenizer")
-    for name in ("vocab.json", "merges.txt"):
-        shutil.copy(FOLDER / "tokenizer" / name, folder / "model" / "tokenizer")
+    for encoder, pads in zip(family.encoders, tokenizer_folders(family), strict=True):
+        shutil.copytree(pads, folder / "model" / encoder.tokenizer)
+        for name in ("vocab.json", "merges.txt"):
+            shutil.copy(FOLDER / "tokenizer" / name, folder / "model" / encoder.tokenizer)
     state = ldm_state(family, {part: module.state_dict() for part, module in parts.items()})
     return folder / "model", write_single_file(folder / f"model.{ending}", state)
 
@@ -61,6 +64,22 @@ def test_vectors_come_out_the_same_and_no_weight_changes(tmp_path: Path, family:
         hashes.append(before)
     assert torch.equal(*rows)
     assert hashes[0] == hashes[1]
+
+
+def test_a_preview_is_drawn_by_the_tiny_vae_that_the_recipe_names(tmp_path: Path) -> None:
+    _, file = both_layouts(tmp_path, SD1)
+    levels = {"num_encoder_blocks": [1, 1], "num_decoder_blocks": [1, 1]}
+    widths = {"encoder_block_out_channels": [8, 8], "decoder_block_out_channels": [8, 8]}
+    AutoencoderTiny(**levels, **widths).save_pretrained(tmp_path / "taesd")
+    pictures = []
+    for tiny in ("", str(tmp_path / "taesd")):
+        job, state = make_job(tmp_path, short(file, preview__tiny_vae=tiny))
+        settings = PreviewSection(steps=2)
+        pictures.append(
+            draw_preview(job.model, job.encoder, job.prompts, state.vectors, "a [name]", settings, (64, 64), 1)
+        )
+    assert pictures[0].size == pictures[1].size == (64, 64)
+    assert pictures[0].tobytes() != pictures[1].tobytes()
 
 
 async def test_a_worker_trains_on_a_checkpoint_and_tells_how_far_loading_is(tmp_path: Path) -> None:

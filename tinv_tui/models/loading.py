@@ -16,12 +16,13 @@ from tinv_tui.models.filling import Part, fill, find_part
 from tinv_tui.models.layout import find_parts
 from tinv_tui.models.modules import build_text_encoders, build_unet, build_vae
 from tinv_tui.models.original_names import Sources, folder_sources, text_sources, unet_sources, vae_sources
+from tinv_tui.models.tiny_vae import load_tiny_vae
 from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
 from tinv_tui.models.vae_file import VaeFile
 from tinv_tui.models.weights import Weights, part_files
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 _TITLES = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_encoder_2": "second text encoder"}
@@ -49,14 +50,18 @@ class LoadedModel:
     prediction_type: str
     device: torch.device
     dtype: torch.dtype
+    tiny_vae: AutoencoderTiny | None = None
+    """What pictures are decoded with, if it is not the VAE."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures [b, 3, h, w] from -1 to 1, fp32, of latents as the UNet has them."""
+        vae = self.vae if self.tiny_vae is None else self.tiny_vae
+        pixels: torch.Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
+        return pixels.float().clamp(-1, 1)
 
     @property
     def timesteps(self) -> int:
         return int(self.alphas_cumprod.shape[0])
-
-    @property
-    def latent_scale(self) -> float:
-        return float(self.vae.config.scaling_factor)
 
 
 def choose_dtype(precision: str, device: torch.device, base: BaseModel) -> torch.dtype:
@@ -75,10 +80,11 @@ def load_model(
     dtype: torch.dtype,
     *,
     vae: VaeFile | None = None,
+    tiny_vae: VaeFile | None = None,
     prediction_type: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LoadedModel:
-    """Load a diffusers folder or a single file, with another VAE if one is given.
+    """Load a diffusers folder or a single file, with another VAE if one is given, and a tiny one to draw with.
 
     ``progress`` gets bytes read and in all, and ends the loading by raising. Raises InputError when a part cannot be read or
     the prediction type is unknown; nothing has been read then but headers.
@@ -113,6 +119,7 @@ def load_model(
         prediction_type=kind,
         device=device,
         dtype=dtype,
+        tiny_vae=load_tiny_vae(tiny_vae, device, torch.float32) if tiny_vae else None,
     )
 
 

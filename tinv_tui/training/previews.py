@@ -62,6 +62,5 @@ def draw_preview(
         without, with_prompt = model.unet(doubled, timestep, context, return_dict=False)[0].float().chunk(2)
         guided = without + settings.cfg * (with_prompt - without)
         latents = scheduler.step(guided, timestep, latents, return_dict=False, **options)[0]
-    pixels = model.vae.decode((latents / model.latent_scale).to(model.vae.dtype), return_dict=False)[0][0]
-    array = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    array = ((model.decode(latents)[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(np.ascontiguousarray(array))

@@ -118,7 +118,16 @@ def load(
             told = time.monotonic()
             progress(done // 2**20, total // 2**20)
 
-    return load_model(base, device, dtype, vae=vae, prediction_type=recipe.model.prediction_type, progress=took)
+    tiny = recipe.preview.tiny_vae
+    return load_model(
+        base,
+        device,
+        dtype,
+        vae=vae,
+        tiny_vae=identify_vae(Path(tiny), base, "preview.tiny_vae") if tiny else None,
+        prediction_type=recipe.model.prediction_type,
+        progress=took,
+    )
 
 
 def prepare_job(
