@@ -10,6 +10,7 @@ import pytest
 
 from tinv_tui.runs.curve import MOST_POINTS, LossCurve, LossTail
 from tinv_tui.runs.history import RunHistory
+from tinv_tui.runs.phases import counted
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -146,3 +147,11 @@ def test_the_vectors_lengths_are_those_of_the_newest_evaluation() -> None:
     history = RunHistory()
     history.add_events([{"kind": "evaluation", "step": s, "loss": 0.1, "norms": [0.5, 0.4 + s]} for s in (0, 1)])
     assert history.view().norms == (0.5, 1.4)
+
+
+def test_loading_is_told_once_in_the_log_and_counted_beside_it() -> None:
+    view = history(*[event("phase", name="loading", done=done, total=4067) for done in (0, 400, 812)]).view()
+    assert [line.text for line in view.log] == ["loading the model"]
+    assert counted(view.phase, view.phase_done, view.phase_total) == "loading 812/4067 MiB"
+    assert counted("loading", 0, 1) == "loading"
+    assert counted("encoding", 3, 8) == "encoding 3/8"

@@ -78,7 +78,7 @@ def find_part(
     if odd:
         raise InputError(
             "model-unsupported",
-            f"{weights.where}: {len(odd)} weights of its {title} have no place in one of its family: {_some(odd)}",
+            f"{weights.where}: its {title} holds what has no place in one of its family: {_some(odd)}",
             "Use the family's plain model, without parts that were added to it.",
         )
     return Part(module, weights, found, dtype)
