@@ -240,7 +240,8 @@ def test_a_name_that_is_no_text_is_listed_like_any_other(folder: Path) -> None:
 
 def loaded(image: Image.Image, folder: Path, size: tuple[int, int], *, crop: bool) -> tuple[NDArray, NDArray]:
     image.save(folder / "a.png")
-    return load_for_training(folder / "a.png", size, crop=crop)
+    picture = load_for_training(folder / "a.png", size, crop=crop)
+    return picture.pixels, picture.opacity
 
 
 def test_pixels_are_channels_first_in_minus_one_to_one(folder: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tinv_tui.datasets.captions import NameCaptions, read_caption
+from tinv_tui.datasets.geometry import middle_box
 from tinv_tui.errors import InputError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
@@ -164,16 +165,31 @@ def _open_upright(path: Path, reduction: int, at_least: int | None) -> Image.Ima
         return turned.convert("RGB")
 
 
-def load_for_training(
-    path: Path, size: tuple[int, int], *, crop: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A picture at training size: pixels [3, h, w] in [-1, 1] on white, and its opacity [h, w] in [0, 1].
+@dataclass(frozen=True)
+class TrainingPicture:
+    """A picture as it is trained on."""
 
-    ``size`` is (width, height). With ``crop`` the middle is cut out at the target's shape before scaling; otherwise the
-    picture is scaled to fit exactly. Raises OSError.
+    pixels: NDArray[np.float32]
+    """[3, h, w] in [-1, 1], on white."""
+    opacity: NDArray[np.float32]
+    """[h, w] in [0, 1]."""
+    own_size: tuple[int, int]
+    """(width, height) of the whole picture before scaling, in pixels."""
+    corner: tuple[int, int]
+    """(left, top) of what is kept, in pixels of the whole picture after scaling."""
+
+
+def load_for_training(path: Path, size: tuple[int, int], *, crop: bool) -> TrainingPicture:
+    """A picture at training size, ``size`` being (width, height).
+
+    With ``crop`` the middle is cut out at the target's shape before scaling; otherwise the picture is scaled to fit
+    exactly. Raises OSError.
     """
     image = open_upright(path)
+    own_size, corner = image.size, (0, 0)
     if crop:
+        left, top, right, bottom = middle_box(own_size, size)
+        corner = round(left * size[0] / (right - left)), round(top * size[1] / (bottom - top))
         image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
     elif image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS)
@@ -182,4 +198,4 @@ def load_for_training(
         opacity = np.asarray(image.getchannel("A"), dtype=np.float32) / np.float32(255)
         image = Image.alpha_composite(Image.new("RGBA", size, "white"), image).convert("RGB")
     pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
-    return np.ascontiguousarray(pixels), opacity
+    return TrainingPicture(np.ascontiguousarray(pixels), opacity, own_size, corner)

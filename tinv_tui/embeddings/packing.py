@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,5 +18,14 @@ def pack(vectors: Vectors, model: BaseModel) -> NDArray[np.float32]:
 
 def unpack(rows: NDArray[np.float32], model: BaseModel) -> Vectors:
     """The tensors of an embedding file, from rows [vectors, model.width]."""
-    ends = np.cumsum(model.widths)[:-1]
-    return dict(zip(model.family.tensors, np.split(rows, ends, axis=1), strict=True))
+    return split(rows, model.tensors)
+
+
+def split(rows: NDArray[np.float32], widths: Mapping[str, int]) -> Vectors:
+    """The tensors of an embedding file, from rows that hold them side by side; ``widths`` by name, in that order.
+
+    Raises ValueError when they are not together as wide as the rows.
+    """
+    if sum(widths.values()) != rows.shape[1]:
+        raise ValueError(f"rows of {rows.shape[1]} numbers do not hold {dict(widths)}")
+    return dict(zip(widths, np.split(rows, np.cumsum(list(widths.values()))[:-1], axis=1), strict=True))

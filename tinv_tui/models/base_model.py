@@ -36,6 +36,8 @@ class BaseModel:
     """How a single file holds its UNet: "F32", "F16", "BF16"; "" for a folder."""
     variant: str | None = None
     """"fp16" for a folder that holds no other weights."""
+    encodes_empty: bool = False
+    """Whether an empty negative prompt is encoded like any other, against its family's custom."""
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
     """The configuration of each part, by the name of its folder in a diffusers model: unet, vae, scheduler, text_encoder
     and, where there is one, text_encoder_2. A single file may come without vae."""
@@ -44,6 +46,16 @@ class BaseModel:
     def width(self) -> int:
         """Of one vector for all text encoders, side by side."""
         return sum(self.widths)
+
+    @property
+    def tensors(self) -> dict[str, int]:
+        """The tensors of an embedding file for this model, with their widths."""
+        return dict(zip(self.family.tensors, self.widths, strict=True))
+
+    @property
+    def zero_for_empty(self) -> bool:
+        """Whether an empty negative prompt is zeros."""
+        return self.family.zero_for_empty and not self.encodes_empty
 
     @property
     def is_single_file(self) -> bool:

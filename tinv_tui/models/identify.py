@@ -72,6 +72,7 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
             tokenizer_folders=tuple(folder / encoder.tokenizer for encoder in family.encoders),
             weight_bytes=sum(p.stat().st_size for p in weights),
             variant="fp16" if all(".fp16." in p.name for p in weights) else None,
+            encodes_empty=index.get("force_zeros_for_empty_prompt") is False,
             components={"unet": unet, "vae": vae, "scheduler": scheduler, **texts},
         )
     except (KeyError, TypeError, ValueError) as error:

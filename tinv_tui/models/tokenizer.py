@@ -19,6 +19,8 @@ from tinv_tui.errors import InputError
 CHUNK = 75
 """Tokens of a prompt that one pass of the text encoder takes, begin and end not counted."""
 PLACEHOLDER = "[name]"
+STAND_IN = 0
+"""The token id in the place of a vector, which is not read. It is not the end token, whose position is looked for."""
 
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -105,7 +107,7 @@ class PromptTokenizer:
             if position % 2:
                 placeholder = meant[part.lower()]
                 ids, slots = room_for(placeholder.vectors)
-                ids += [self.end] * placeholder.vectors
+                ids += [STAND_IN] * placeholder.vectors
                 slots += range(placeholder.first, placeholder.first + placeholder.vectors)
                 continue
             for token in self.encode(part):

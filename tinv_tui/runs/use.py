@@ -15,6 +15,7 @@ from tinv_tui import paths
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
+from tinv_tui.embeddings.packing import split
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
@@ -79,8 +80,11 @@ def use_copy(folder: RunFolder, word: str) -> Used:
         )
     recipe = load_recipe(folder.recipe)
     name = clean_name(recipe.embedding.name)
+    before = int((_checkpoint_facts(folder) or {}).get("steps_before", 0))
     held = read_embedding(chosen.path) if chosen.path is not None else _from_checkpoint(folder, recipe, chosen)
-    embedding = replace(held, name=name, details={**held.details, library.CHOSEN: str(chosen.step)})
+    embedding = replace(
+        held, name=name, step=before + chosen.step, details={**held.details, library.CHOSEN: str(chosen.step)}
+    )
     shelf = paths.embeddings_folder()
     shelf.mkdir(parents=True, exist_ok=True)
     path = shelf / f"{name}.safetensors"
@@ -122,6 +126,9 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
         rows = safetensors.numpy.load(content)[key]
         facts = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["tinv"])
         step = int(facts["best_step" if copy.word == BEST else "step"])
+        # Checkpoints from before there were families of several text encoders say nothing of what they hold.
+        vectors = split(rows, facts.get("tensors") or {"emb_params": rows.shape[1]})
+        family = {"family": facts["family"]} if facts.get("family") else {}
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise InputError("checkpoint-broken", f"{folder.state}: {error}", "Use one of the copies.") from None
     try:
@@ -129,13 +136,14 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
     except InputError:
         base_model = None  # the model has been moved: its name is only told, not needed
     details = {
+        **family,
         "init_text": recipe.embedding.init_text,
         "seed": str(recipe.training.seed),
         "learning_rate": recipe.training.learning_rate,
         "samples_per_step": str(recipe.samples_per_step),
         "tool": "tinv-tui",
     }
-    return Embedding(recipe.embedding.name, {"emb_params": rows}, step, base_model, details=details)
+    return Embedding(recipe.embedding.name, vectors, step, base_model, details=details)
 
 
 def _is_held(path: Path, embedding: Embedding) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
+from tinv_tui.training.conditioning import predict
 from tinv_tui.training.draws import Purpose, normal
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.objective import add_noise, target_of, weighted_loss
@@ -35,6 +36,7 @@ class _Sample:
     noise: Tensor
     timestep: Tensor
     weight: Tensor
+    sizes: Tensor
     ids: Tensor
     slots: Tensor
 
@@ -54,16 +56,16 @@ class Evaluation:
         for bucket in sorted({b for b, _ in spread}):
             members = [i for i, (b, _) in enumerate(spread) if b == bucket]
             positions = [spread[i][1] for i in members]
-            latents, weight = store.take(bucket, positions, np.zeros(len(members), dtype=np.int64), None)
+            latents, weight, sizes = store.take(bucket, positions, np.zeros(len(members), dtype=np.int64), None)
             noise = np.concatenate(
                 [normal(seed, Purpose.EVALUATION, 0, range(i, i + 1), tuple(latents.shape[1:])) for i in members]
             )
             texts = [prompts.fixed_text(store.buckets[bucket].pictures[p]) for p in positions]
             blank = prompts.chunks("")[0]
-            ids, slots = pack_prompts([prompts.chunks(text) for text in texts], blank, model.device)
+            ids, slots = pack_prompts([prompts.chunks(text) for text in texts], blank, model.pads, model.device)
             timestep = torch.tensor([levels[i] for i in members], device=model.device)
             self._groups.append(
-                _Sample(latents, torch.from_numpy(noise).to(model.device), timestep, weight, ids, slots)
+                _Sample(latents, torch.from_numpy(noise).to(model.device), timestep, weight, sizes, ids, slots)
             )
 
     @torch.no_grad()
@@ -71,9 +73,8 @@ class Evaluation:
         """The mean loss over all samples, for vectors [n, width]."""
         model, total, count = self._model, 0.0, 0
         for g in self._groups:
-            noisy = add_noise(g.latents, g.noise, model.alphas_cumprod, g.timestep).to(model.dtype)
-            context = encoder.encode(g.ids, g.slots, rows).to(model.dtype)
-            predicted = model.unet(noisy, g.timestep, context, return_dict=False)[0]
+            noisy = add_noise(g.latents, g.noise, model.alphas_cumprod, g.timestep)
+            predicted = predict(model, noisy, g.timestep, encoder.encode(g.ids, g.slots, rows), g.sizes)
             target = target_of(model.prediction_type, g.latents, g.noise, model.alphas_cumprod, g.timestep)
             total += float(weighted_loss(predicted, target, g.weight)) * len(g.timestep)
             count += len(g.timestep)

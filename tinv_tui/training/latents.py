@@ -16,6 +16,7 @@ from torch import Tensor
 from tinv_tui.atomic import write_atomic
 from tinv_tui.datasets.buckets import Size
 from tinv_tui.datasets.pictures import load_for_training
+from tinv_tui.training.conditioning import told_sizes
 from tinv_tui.training.draws import Purpose, normal
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Bucket:
     deviation: Tensor
     weight: Tensor
     """Loss weight of each latent cell, [n, sides, 1, h, w]; its mean over a picture is 1."""
+    sizes: Tensor
+    """What :func:`told_sizes` says of each picture, [n, 6]. The middle is kept, so that it holds for both sides."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,22 @@ class LatentStore:
 
     def take(
         self, bucket: int, positions: Sequence[int], sides: np.ndarray, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Latents and loss weights [b, …] of some pictures; ``noise`` samples the posterior, None takes its mean."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents, loss weights and sizes [b, …] of some pictures; ``noise`` samples the posterior, None takes its mean."""
         chosen = self.buckets[bucket]
         at = torch.as_tensor(list(positions), device=chosen.mean.device)
         side = torch.as_tensor(sides, device=chosen.mean.device)
         latents = chosen.mean[at, side]
         if noise is not None:
             latents = latents + chosen.deviation[at, side] * noise
-        return latents, chosen.weight[at, side]
+        return latents, chosen.weight[at, side], chosen.sizes[at]
 
     def save(self, path: Path) -> None:
         """Write to a safetensors file, so that a resumed run sees the very same latents. Raises OSError."""
         tensors = {
             f"{i}.{key}": getattr(bucket, key).contiguous()
             for i, bucket in enumerate(self.buckets)
-            for key in ("mean", "deviation", "weight")
+            for key in ("mean", "deviation", "weight", "sizes")
         }
         tensors |= {f"{i}.pictures": torch.tensor(bucket.pictures) for i, bucket in enumerate(self.buckets)}
         write_atomic(path, safetensors.torch.save(tensors))
@@ -71,15 +74,14 @@ class LatentStore:
     def load(path: Path, device: torch.device) -> LatentStore:
         """Read what :meth:`save` wrote. Raises OSError or safetensors.SafetensorError."""
         tensors = safetensors.torch.load_file(path, device=str(device))
-        return LatentStore(
-            tuple(
-                Bucket(
-                    tuple(int(p) for p in tensors[f"{i}.pictures"]),
-                    *(tensors[f"{i}.{key}"] for key in ("mean", "deviation", "weight")),
-                )
-                for i in range(sum(key.endswith(".mean") for key in tensors))
-            )
-        )
+        buckets = list[Bucket]()
+        for i in range(sum(key.endswith(".mean") for key in tensors)):
+            pictures = tuple(int(p) for p in tensors[f"{i}.pictures"])
+            # Runs from before SDXL could be trained kept no sizes; no other family reads them.
+            sizes = tensors.get(f"{i}.sizes", torch.zeros(len(pictures), 6, device=device))
+            mean, deviation, weight = (tensors[f"{i}.{key}"] for key in ("mean", "deviation", "weight"))
+            buckets.append(Bucket(pictures, mean, deviation, weight, sizes))
+        return LatentStore(tuple(buckets))
 
 
 def encode_pictures(
@@ -103,11 +105,13 @@ def encode_pictures(
     buckets, done = list[Bucket](), 0
     for size, members in groups.items():
         means, deviations, weights = list[Tensor](), list[Tensor](), list[Tensor]()
+        sizes = list[tuple[int, ...]]()
         for picture in members:
             try:
-                pixels, opacity = load_for_training(files[picture], size, crop=crop)
+                loaded = load_for_training(files[picture], size, crop=crop)
             except (OSError, ValueError, SyntaxError) as error:  # a picture whose header was good may still be broken
                 raise PictureUnreadable(f"{files[picture]}: {error}") from None
+            pixels, opacity = loaded.pixels, loaded.opacity
             views = [(pixels, opacity), (pixels[:, :, ::-1], opacity[:, ::-1])] if flip else [(pixels, opacity)]
             sides = list[tuple[Tensor, Tensor, Tensor]]()
             for side, (seen, alpha) in enumerate(views):
@@ -125,9 +129,12 @@ def encode_pictures(
                 sides.append((mean, deviation, _cell_weights(alpha, tuple(mean.shape[1:]), alpha_as_weight).to(device)))
             for held, parts in zip((means, deviations, weights), zip(*sides, strict=True), strict=True):
                 held.append(torch.stack(parts))
+            sizes.append(told_sizes(loaded.own_size, loaded.corner, size))
             done += 1
             progress(done)
-        buckets.append(Bucket(tuple(members), torch.stack(means), torch.stack(deviations), torch.stack(weights)))
+        mean, deviation, weight = (torch.stack(parts) for parts in (means, deviations, weights))
+        told = torch.tensor(sizes, dtype=torch.float32, device=device)
+        buckets.append(Bucket(tuple(members), mean, deviation, weight, told))
     return LatentStore(tuple(buckets))
 
 

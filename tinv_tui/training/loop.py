@@ -18,6 +18,7 @@ from torch import Tensor
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
 from tinv_tui.schedule import Plan
+from tinv_tui.training.conditioning import predict
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.latents import LatentStore
@@ -121,7 +122,7 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
             positions = [p % len(pictures) for p in positions]
             texts = [job.prompts.text(step, s, pictures[p]) for s, p in zip(samples, positions, strict=True)]
             first_prompt = first_prompt or texts[0]
-            ids, slots = pack_prompts([job.prompts.chunks(text) for text in texts], blank, model.device)
+            ids, slots = pack_prompts([job.prompts.chunks(text) for text in texts], blank, model.pads, model.device)
 
             shape = tuple(job.latents.buckets[bucket].mean.shape[2:])
             noise = _on_device(normal(seed, Purpose.NOISE, step, samples, shape), model.device)
@@ -134,11 +135,11 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
             spread = (
                 _on_device(normal(seed, Purpose.LATENT, step, samples, shape), model.device) if random_latents else None
             )
-            latents, weight = job.latents.take(bucket, positions, mirrored, spread)
+            latents, weight, sizes = job.latents.take(bucket, positions, mirrored, spread)
 
-            context = job.encoder.encode(ids, slots, vectors)
+            told = job.encoder.encode(ids, slots, vectors)
             noisy = add_noise(latents, noise, model.alphas_cumprod, timesteps)
-            predicted = model.unet(noisy.to(model.dtype), timesteps, context.to(model.dtype), return_dict=False)[0]
+            predicted = predict(model, noisy, timesteps, told, sizes)
             target = target_of(model.prediction_type, latents, noise, model.alphas_cumprod, timesteps)
             loss = weighted_loss(predicted, target, weight) / micro_batches
             (loss * scale).backward()

@@ -14,6 +14,7 @@ from torch import Tensor
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.sections import PreviewSection
+from tinv_tui.training.conditioning import predict, told_sizes
 from tinv_tui.training.draws import Purpose, normal
 from tinv_tui.training.samplers import scheduler_for
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
@@ -45,8 +46,13 @@ def draw_preview(
     scheduler = scheduler_for(settings.sampler, model.scheduler_config)
     scheduler.set_timesteps(settings.steps, device=model.device)
     wanted = [prompts.chunks(settings.negative), prompts.chunks(text)]
-    ids, slots = pack_prompts(wanted, prompts.chunks("")[0], model.device)
-    context = encoder.encode(ids, slots, rows).to(model.dtype)
+    ids, slots = pack_prompts(wanted, prompts.chunks("")[0], model.pads, model.device)
+    told = encoder.encode(ids, slots, rows)
+    if model.base.zero_for_empty and not settings.negative.strip():
+        for tensor in (told.context, told.pooled):
+            if tensor is not None:
+                tensor[0] = 0
+    sizes = torch.tensor([told_sizes(size, (0, 0), size)] * 2, dtype=torch.float32, device=model.device)
     factor = model.base.latent_factor
     shape = (model.base.latent_channels, size[1] // factor, size[0] // factor)
     latents = (
@@ -58,8 +64,8 @@ def draw_preview(
     for timestep in scheduler.timesteps:
         if interrupted():
             raise Interrupted
-        doubled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(model.dtype)
-        without, with_prompt = model.unet(doubled, timestep, context, return_dict=False)[0].float().chunk(2)
+        doubled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
+        without, with_prompt = predict(model, doubled, timestep, told, sizes).float().chunk(2)
         guided = without + settings.cfg * (with_prompt - without)
         latents = scheduler.step(guided, timestep, latents, return_dict=False, **options)[0]
     array = ((model.decode(latents)[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()

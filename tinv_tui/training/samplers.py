@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ _DPM2 = ("scheduling_k_dpm_2_discrete", "KDPM2DiscreteScheduler")
 _DPM2_A = ("scheduling_k_dpm_2_ancestral_discrete", "KDPM2AncestralDiscreteScheduler")
 _LMS = ("scheduling_lms_discrete", "LMSDiscreteScheduler")
 _KARRAS = {"use_karras_sigmas": True}
+_ZERO_SNR = "rescale_betas_zero_snr"
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
 
 SAMPLERS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
@@ -41,11 +43,26 @@ SAMPLERS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
 def scheduler_for(sampler: str, config: dict[str, Any]) -> Any:
     """The diffusers scheduler of a sampler's name, set up like the model's own."""
     (module, name), options = SAMPLERS[sampler]
-    scheduler = getattr(importlib.import_module(f"diffusers.schedulers.{module}"), name).from_config(config, **options)
+    kind = getattr(importlib.import_module(f"diffusers.schedulers.{module}"), name)
+    if config.get(_ZERO_SNR) and _ZERO_SNR not in inspect.signature(kind).parameters:
+        options = options | {"trained_betas": _betas_to_zero_snr(config)}
+    scheduler = kind.from_config(config, **options)
     if sampler.startswith("lms"):
         # diffusers integrates these polynomials numerically, with SciPy, which nothing else here needs.
         scheduler.get_lms_coefficient = lambda order, t, j: _lms_coefficient(scheduler.sigmas.tolist(), order, t, j)
     return scheduler
+
+
+def _betas_to_zero_snr(config: dict[str, Any]) -> list[float]:
+    """The model's betas for a sampler that cannot make them itself.
+
+    The last step keeps a trace of the picture, as in diffusers' own samplers, or its noise level were infinite.
+    """
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+    kept = DDPMScheduler.from_config(config).alphas_cumprod.double().numpy()
+    kept[-1] = 2**-24
+    return [float(beta) for beta in 1 - kept / np.concatenate([[1.0], kept[:-1]])]
 
 
 def _lms_coefficient(sigmas: list[float], order: int, t: int, j: int) -> float:

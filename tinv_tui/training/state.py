@@ -30,6 +30,9 @@ class TrainingState:
     best_vectors: Tensor | None = None
     best_step: int = 0
     best_evaluation: float | None = None
+    family: str = ""
+    tensors: dict[str, int] = field(default_factory=dict)
+    """What the vectors hold side by side, in that order: the tensors of an embedding file, with their widths."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Threads, device and versions: the same bytes are promised for the same environment."""
 
@@ -50,10 +53,12 @@ class TrainingState:
             "steps_before": self.steps_before,
             "best_step": self.best_step,
             "best_evaluation": self.best_evaluation,
+            "family": self.family,
+            "tensors": self.tensors,
             "environment": self.environment,
         }
         held = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        write_atomic(path, safetensors.torch.save(held, {"tinv": json.dumps(facts, sort_keys=True)}))
+        write_atomic(path, safetensors.torch.save(held, {"tinv": json.dumps(facts)}))
 
     @staticmethod
     def load(path: Path, device: torch.device) -> TrainingState:
@@ -70,6 +75,8 @@ class TrainingState:
             best_vectors=tensors.get("best_vectors"),
             best_step=int(facts["best_step"]),
             best_evaluation=facts["best_evaluation"],
+            family=facts.get("family", ""),
+            tensors=facts.get("tensors", {}),
             environment=facts["environment"],
         )
 

@@ -1,54 +1,104 @@
-"""The vectors: the only thing that is trained, and how they get into the text encoder."""
+"""The vectors: the only thing that is trained, and how they get into the text encoders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tinv_tui.embeddings.start import starting_tokens
-from tinv_tui.models.tokenizer import Chunk, PromptTokenizer
+from tinv_tui.models.families import TextEncoder
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.models.tokenizer import Chunk
+from tinv_tui.training.conditioning import Conditioning
 
 if TYPE_CHECKING:
-    from transformers import CLIPTextModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 
-def initial_vectors(text: str, count: int, tokenizer: PromptTokenizer, text_encoder: CLIPTextModel) -> Tensor:
+def initial_vectors(text: str, count: int, model: LoadedModel) -> Tensor:
     """Rows to start from, fp32 [count, width]: the token rows of ``text`` spread over all vectors; "" gives zeros.
 
-    Which token each vector takes, :func:`tinv_tui.embeddings.start.spread` says. Raises InputError when the text has no
-    tokens.
+    Which token each vector takes, :func:`tinv_tui.embeddings.start.spread` says; the rows of all text encoders lie side
+    by side. Raises InputError when the text has no tokens.
     """
-    table: Tensor = text_encoder.get_input_embeddings().weight.detach()
-    chosen = starting_tokens(text, count, tokenizer)
+    chosen = starting_tokens(text, count, model.tokenizer)
     if not chosen:
-        return torch.zeros(count, table.shape[1], dtype=torch.float32, device=table.device)
-    return table[torch.tensor(chosen, device=table.device)].float().clone()
+        return torch.zeros(count, model.base.width, dtype=torch.float32, device=model.device)
+    tables = [encoder.get_input_embeddings().weight.detach() for encoder in model.text_encoders]
+    return torch.cat([table[torch.tensor(chosen, device=table.device)].float() for table in tables], dim=1)
 
 
-def pack_prompts(prompts: Sequence[Sequence[Chunk]], blank: Chunk, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and slots of prompts, int64 [prompts, chunks, 77]; shorter prompts are filled up with ``blank``."""
+def pack_prompts(
+    prompts: Sequence[Sequence[Chunk]], blank: Chunk, pads: Sequence[int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Token ids, int64 [encoders, prompts, chunks, 77], and slots [prompts, chunks, 77] of prompts.
+
+    The text encoders read the same tokens and differ in what fills up a chunk, their ``pads``. Prompts with fewer chunks
+    are filled up with ``blank``.
+    """
     longest = max(len(chunks) for chunks in prompts)
     filled = [[*chunks, *[blank] * (longest - len(chunks))] for chunks in prompts]
-    ids = torch.tensor([[c.ids for c in chunks] for chunks in filled])
+    ids = torch.tensor([[[_filled_up(c, pad) for c in chunks] for chunks in filled] for pad in pads])
     slots = torch.tensor([[c.slots for c in chunks] for chunks in filled])
     return ids.to(device, non_blocking=True), slots.to(device, non_blocking=True)
 
 
-class SplicingEncoder:
-    """A frozen text encoder that reads vectors in the place of placeholder tokens.
+def _filled_up(chunk: Chunk, pad: int) -> tuple[int, ...]:
+    taken = chunk.used + 2  # begin and end
+    return chunk.ids[:taken] + (pad,) * (len(chunk.ids) - taken)
 
-    CLIPTextModel takes no ``inputs_embeds``, so a forward hook on its token embedding puts the rows in. Slots index a
-    stack of rows, so one batch may hold prompts of several embeddings.
+
+class SplicingEncoder:
+    """The frozen text encoders of a model, which read vectors in the place of placeholder tokens.
+
+    The vectors are one stack of rows [n, width], what each encoder reads side by side. As one parameter they are the same
+    arithmetic as several: AdamW works number by number, and a gradient's norm is that of all of them. So optimiser,
+    checkpoint, best vectors and clipping know nothing of how many encoders there are.
     """
 
-    def __init__(self, text_encoder: CLIPTextModel, clip_skip: int = 1) -> None:
-        self._encoder = text_encoder
+    def __init__(self, model: LoadedModel, clip_skip: int = 1) -> None:
+        ends = list(accumulate(model.base.widths))
+        self._encoders = [
+            _SplicedEncoder(module, kind, slice(end - width, end), model.tokenizer.end, clip_skip)
+            for module, kind, end, width in zip(
+                model.text_encoders, model.base.family.encoders, ends, model.base.widths, strict=True
+            )
+        ]
+
+    def encode(self, ids: Tensor, slots: Tensor, rows: Tensor) -> Conditioning:
+        """What the UNet is told of prompts, from the ids and slots of :func:`pack_prompts`.
+
+        ``rows`` is the stack of vectors [n, width]; slots index it, so that one batch may hold prompts of several
+        embeddings. A slot of -1 keeps the token's own row.
+        """
+        read = [encoder.read(own, slots, rows) for encoder, own in zip(self._encoders, ids, strict=True)]
+        context = torch.cat([hidden for hidden, _ in read], dim=-1)
+        return Conditioning(context, next((pooled for _, pooled in read if pooled is not None), None))
+
+
+class _SplicedEncoder:
+    """One text encoder. It takes no ``inputs_embeds``, so a forward hook on its token embedding puts the rows in."""
+
+    def __init__(
+        self,
+        module: CLIPTextModel | CLIPTextModelWithProjection,
+        kind: TextEncoder,
+        columns: slice,
+        end: int,
+        clip_skip: int,
+    ) -> None:
+        """``columns`` of the rows are its own; ``end`` is the id of the end token."""
+        self._module = module
+        self._kind = kind
+        self._columns = columns
+        self._end = end
         self._clip_skip = clip_skip
         self._splice: tuple[Tensor, Tensor] | None = None
-        text_encoder.get_input_embeddings().register_forward_hook(self._put_in)
+        module.get_input_embeddings().register_forward_hook(self._put_in)
 
     def _put_in(self, _module: Any, _inputs: Any, embedded: Tensor) -> Tensor:
         if self._splice is None:
@@ -57,21 +107,31 @@ class SplicingEncoder:
         spliced = rows[slots.clamp(min=0)].to(embedded.dtype)
         return torch.where((slots >= 0)[..., None], spliced, embedded)
 
-    def encode(self, ids: Tensor, slots: Tensor, rows: Tensor) -> Tensor:
-        """Context for the UNet, [prompts, chunks · 77, width], from ids and slots [prompts, chunks, 77].
-
-        ``rows`` is the stack of vectors [n, width]; a slot of -1 keeps the token's own row.
-        """
+    def read(self, ids: Tensor, slots: Tensor, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Hidden states [prompts, chunks · 77, own width] and, where the family has it, the pooled output."""
         prompts, chunks, positions = ids.shape
-        self._splice = (slots.view(-1, positions), rows)
+        from_the_last = self._clip_skip - 1 if self._kind.hidden == "final" else self._clip_skip
+        self._splice = (slots.view(-1, positions), rows[:, self._columns])
         try:
-            if self._clip_skip == 1:
-                context = self._encoder(ids.view(-1, positions)).last_hidden_state
-            else:
-                hidden = self._encoder(ids.view(-1, positions), output_hidden_states=True).hidden_states
-                inner = getattr(self._encoder, "text_model", self._encoder)
-                context = inner.final_layer_norm(hidden[-self._clip_skip])
+            output = self._module(ids.view(-1, positions), output_hidden_states=from_the_last > 0)
         finally:
             self._splice = None
-        joined: Tensor = context.view(prompts, chunks * positions, -1)
-        return joined
+        hidden: Tensor = output.last_hidden_state  # behind the final norm, which the others are not
+        if from_the_last:
+            hidden = output.hidden_states[-1 - from_the_last]
+            if self._kind.hidden == "final":
+                hidden = getattr(self._module, "text_model", self._module).final_layer_norm(hidden)
+        pooled = self._pool(ids, output.last_hidden_state) if self._kind.pooled else None
+        return hidden.view(prompts, chunks * positions, -1), pooled
+
+    def _pool(self, ids: Tensor, last: Tensor) -> Tensor:
+        """The first chunk's last state at its end token, projected.
+
+        The library's own pooled output takes the highest id for the end token where the model's configuration is of the
+        old kind, as that of the published SDXL is.
+        """
+        prompts, chunks, positions = ids.shape
+        first = last.view(prompts, chunks, positions, -1)[:, 0]
+        ends = (ids[:, 0] == self._end).int().argmax(dim=1)
+        pooled: Tensor = self._module.text_projection(first[torch.arange(prompts, device=first.device), ends])
+        return pooled

@@ -44,6 +44,7 @@ class RunAttendant:
         self._checkpointed = time.monotonic()
         self._left = time.monotonic()
         self._paused = False
+        self._told_of_cards = False
         self._settle: Callable[[], None] = lambda: None
         self.stopped = False
         self.wants_result = True
@@ -53,7 +54,8 @@ class RunAttendant:
         self._reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
-        step, norms = state.step, [round(float(n), 4) for n in state.vectors.norm(dim=1)]
+        step, parts = state.step, state.vectors.split(self._job.model.base.widths, dim=1)
+        norms = [round(float(n), 4) for part in parts for n in part.norm(dim=1)]  # encoder by encoder
         self._reporter.tell("evaluation", step=step, loss=loss, best=is_best, norms=norms)
         best = {"best_step": step} if is_best else {}
         self._reporter.update(evaluation=loss, **best)
@@ -182,7 +184,15 @@ class RunAttendant:
         write_png(path, image, {KEYWORD: parameters})
         self._reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
         if job.recipe.saving.image_carries_embedding:
-            self._write_card(state, image, name, parameters)
+            if len(job.model.base.widths) == 1:
+                self._write_card(state, image, name, parameters)
+            elif not self._told_of_cards:
+                self._told_of_cards = True
+                label = job.model.base.family.label
+                message = (
+                    f"a picture cannot carry the two tensors of an {label} embedding: previews are saved without it"
+                )
+                self._warn("card-impossible", message, "saving.embedding_every keeps copies of the embedding.")
 
     def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
         """``name`` is the picture's; the embedding in it is called by its step, as a copy is."""

@@ -53,7 +53,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     base = identify(recipe.model.path, folder)
     model = load(recipe, base, choose_device(), lambda done, n: desk.progress(done, n, phase="loading"))
     rows, placeholders = stack_vectors(files, model.device, base)
-    encoder = SplicingEncoder(model.text_encoders[0], recipe.model.clip_skip)
+    encoder = SplicingEncoder(model, recipe.model.clip_skip)
     size = recipe.preview.width, recipe.preview.height
     hashes = {name: short_hash(path) for name, path in files.items()}
     done, images = 0, list[dict[str, Any]]()

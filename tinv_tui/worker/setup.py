@@ -166,7 +166,7 @@ def prepare_job(
         shuffle_tags=recipe.dataset.shuffle_tags,
         drop_out_tags=recipe.dataset.drop_out_tags,
     )
-    encoder = SplicingEncoder(model.text_encoders[0], recipe.model.clip_skip)
+    encoder = SplicingEncoder(model, recipe.model.clip_skip)
     return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
 
 
@@ -180,12 +180,11 @@ def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, fo
     if start is not None:
         rows = torch.from_numpy(pack(start.vectors, model.base)).to(model.device)
     else:
-        rows = initial_vectors(
-            recipe.embedding.init_text, recipe.embedding.vectors, model.tokenizer, model.text_encoders[0]
-        )
+        rows = initial_vectors(recipe.embedding.init_text, recipe.embedding.vectors, model)
     state = TrainingState.fresh(rows)
     if start is not None and recipe.embedding.step_count == "go on":
         state.steps_before = start.step or 0
+    state.family, state.tensors = model.base.family.name, model.base.tensors
     state.environment = _environment(model)
     return state
 
