@@ -49,9 +49,7 @@ def make_toy(folder: Path, toy: Toy, *, scheduler: dict[str, Any] | None = None,
                 _set(folder / f"tokenizer{more}" / "tokenizer_config.json", pad_token="!")
     kind = "v_prediction" if toy == "sd2-v" else "epsilon"
     (folder / "scheduler").mkdir()
-    _set(
-        folder / "scheduler" / "scheduler_config.json", **(_SCHEDULER | {"prediction_type": kind} | (scheduler or {}))
-    )
+    _set(folder / "scheduler" / "scheduler_config.json", **(_SCHEDULER | {"prediction_type": kind} | (scheduler or {})))
     parts = {"vae": "AutoencoderKL", "unet": "UNet2DConditionModel", "scheduler": "DDIMScheduler"}
     named = {part: ["diffusers", name] for part, name in parts.items()}
     named |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
