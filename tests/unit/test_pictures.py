@@ -272,3 +272,29 @@ def test_what_is_transparent_is_white_and_has_no_opacity(folder: Path) -> None:
     pixels, opacity = loaded(image, folder, (16, 16), crop=False)
     assert (pixels[:, :, :8].min(), pixels[:, :, 8:].max()) == (1, -1)
     assert (opacity[:, :8].max(), opacity[:, 8:].min()) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "target", "crop", "corner"),
+    [
+        ((64, 64), (32, 32), True, (0, 0)),
+        ((200, 100), (64, 64), True, (32, 0)),  # 128 x 64 when scaled
+        ((100, 200), (64, 64), True, (0, 32)),
+        ((131, 200), (48, 80), True, (2, 0)),  # 52.4 x 80
+        ((200, 100), (64, 64), False, (0, 0)),
+    ],
+)
+def test_a_picture_tells_its_own_size_and_what_is_cut_away_of_it_when_scaled(
+    folder: Path, own: tuple[int, int], target: tuple[int, int], crop: bool, corner: tuple[int, int]
+) -> None:
+    Image.new("RGB", own).save(folder / "a.png")
+    picture = load_for_training(folder / "a.png", target, crop=crop)
+    assert (picture.own_size, picture.corner) == (own, corner)
+    assert picture.pixels.shape == (3, *target[::-1])
+
+
+def test_a_picture_that_the_camera_turned_tells_its_upright_size(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 32)).save(folder / "a.jpg", exif=exif)
+    assert load_for_training(folder / "a.jpg", (32, 32), crop=True).own_size == (32, 64)

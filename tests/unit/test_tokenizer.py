@@ -124,6 +124,11 @@ def test_the_vectors_stand_where_the_name_stood() -> None:
     assert chunk.used == 3 + 3 + 2
 
 
+def test_the_end_of_a_prompt_is_found_behind_its_vectors() -> None:
+    chunk = one("a photo of zork, a", vectors=3)
+    assert chunk.ids.index(tokenizer().end) == chunk.used + 1
+
+
 @pytest.mark.parametrize("word", ["[name]", "[NAME]", "zork", "Zork", "ZORK"])
 def test_the_placeholder_and_the_name_in_any_case_are_the_same(word: str) -> None:
     assert one(f"a photo of {word}") == one("a photo of [name]")

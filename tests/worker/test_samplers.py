@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler
 
 from tests.worker.helpers import make_job, recipe
 from tinv_tui.sections import PreviewSection, Sampler
@@ -78,3 +79,23 @@ def test_lms_weights_are_those_of_adams_bashforth() -> None:
     for order, weights in ((1, [1]), (2, [3 / 2, -1 / 2]), (3, [23 / 12, -16 / 12, 5 / 12])):
         found = [-samplers._lms_coefficient(sigmas, order, 2, j) for j in range(order)]
         assert found == pytest.approx(weights)
+
+
+@pytest.mark.parametrize("sampler", ALL)
+def test_a_schedule_that_ends_in_pure_noise_is_kept_by_every_sampler(sampler: str) -> None:
+    config = {
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "timestep_spacing": "trailing",
+    }
+    config |= {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    wanted = DDPMScheduler.from_config(config).alphas_cumprod
+    scheduler = samplers.scheduler_for(sampler, config)
+    assert torch.allclose(scheduler.alphas_cumprod, wanted, atol=1e-5)
+    scheduler.set_timesteps(5)
+    latents = torch.ones(1, 4, 2, 2) * scheduler.init_noise_sigma
+    for timestep in scheduler.timesteps:
+        answer = torch.zeros_like(scheduler.scale_model_input(latents, timestep))
+        latents = scheduler.step(answer, timestep, latents).prev_sample
+    assert bool(torch.isfinite(latents).all())
