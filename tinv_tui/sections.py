@@ -28,7 +28,8 @@ class ModelSection(Section):
     """A VAE to use in place of the model's own: a .safetensors, .ckpt or .pt file, or a diffusers folder. Empty: the model's
     own; a file that comes without one needs this."""
     clip_skip: int = Field(1, ge=1, le=12)
-    """Which hidden layer of the text encoder is used, counted from the last. 1 is the last; some anime models want 2."""
+    """Which hidden layer of the text encoder is used, counted from the last. 1 is what the family was trained with: the
+    last, for SDXL the one before it. Some anime models want 2."""
     prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
     """What the UNet predicts: noise (epsilon) or velocity (v_prediction). "auto" asks the model's folder, or what a file says
     of itself. A file of SD 2.x often does not say: epsilon for a 512 model, v_prediction for a 768 one."""

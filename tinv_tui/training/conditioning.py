@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tinv_tui.datasets.buckets import Size
 from tinv_tui.models.loading import LoadedModel
-
-Size = tuple[int, int]
-"""(width, height) in pixels."""
 
 
 @dataclass(frozen=True)
