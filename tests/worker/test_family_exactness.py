@@ -97,11 +97,10 @@ class PlainEncoder:
         return outputs
 
 
-def plain_sizes(own: tuple[int, int], target: tuple[int, int]) -> list[int]:
+def plain_sizes(own: tuple[int, int], target: tuple[int, int], *, crop: bool) -> list[int]:
     """As the stock training script tells them: scaled until the target is covered, the middle cut out."""
     scale = max(target[0] / own[0], target[1] / own[1])
-    resized = own[0] * scale, own[1] * scale
-    left, top = (max(0, round((r - t) / 2.0)) for r, t in zip(resized, target, strict=True))
+    left, top = (max(0, round((side * scale - t) / 2.0)) if crop else 0 for side, t in zip(own, target, strict=True))
     return [own[1], own[0], top, left, target[1], target[0]]
 
 
@@ -132,8 +131,7 @@ def plain_gradient(b: Bench, job: Job, rows: Tensor) -> Tensor:
         if b.toy == "sdxl":
             hidden = [[o.hidden_states[-1 - skip] for o in outputs] for outputs in read]
             target = latents.shape[3] * 4, latents.shape[2] * 4
-            crop = job.recipe.dataset.sizes != "resize"
-            told = [plain_sizes(OWN_SIZES[p], target) if crop else [*OWN_SIZES[p][::-1], 0, 0, *target[::-1]] for p in pictures]  # fmt: skip  # noqa: E501
+            told = [plain_sizes(OWN_SIZES[p], target, crop=job.recipe.dataset.sizes != "resize") for p in pictures]
             more = {"text_embeds": read[-1][0].text_embeds, "time_ids": torch.tensor(told, dtype=torch.float32)}
         else:
             norm = encoders[0].text.final_layer_norm

@@ -226,3 +226,12 @@ def test_latents_saved_before_sizes_were_kept_still_load(tmp_path: Path) -> None
     latents, _, sizes = LatentStore.load(file, CPU).take(0, [1, 0], np.zeros(2, dtype=np.int64), None)
     assert torch.equal(latents, job.latents.buckets[0].mean[[1, 0], 0])
     assert sizes.shape == (2, 6)
+
+
+@pytest.mark.parametrize("sampling", ["deterministic", "once", "random"])
+def test_only_the_latents_that_steps_draw_from_are_held_and_saved(tmp_path: Path, sampling: str) -> None:
+    job, _ = make_job(tmp_path, recipe(dataset__latent_sampling=sampling))
+    file = tmp_path / "latents.safetensors"
+    job.latents.save(file)
+    for store in (job.latents, LatentStore.load(file, CPU)):
+        assert (store.buckets[0].deviation is not None) == (sampling == "random")

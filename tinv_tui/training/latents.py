@@ -35,7 +35,8 @@ class Bucket:
     """Positions in the dataset."""
     mean: Tensor
     """[n, sides, channels, h, w], scaled for the UNet."""
-    deviation: Tensor
+    deviation: Tensor | None
+    """As ``mean``; None where no step draws from it."""
     weight: Tensor
     """Loss weight of each latent cell, [n, sides, 1, h, w]; its mean over a picture is 1."""
     sizes: Tensor
@@ -57,6 +58,7 @@ class LatentStore:
         side = torch.as_tensor(sides, device=chosen.mean.device)
         latents = chosen.mean[at, side]
         if noise is not None:
+            assert chosen.deviation is not None
             latents = latents + chosen.deviation[at, side] * noise
         return latents, chosen.weight[at, side], chosen.sizes[at]
 
@@ -66,6 +68,7 @@ class LatentStore:
             f"{i}.{key}": getattr(bucket, key).contiguous()
             for i, bucket in enumerate(self.buckets)
             for key in ("mean", "deviation", "weight", "sizes")
+            if getattr(bucket, key) is not None
         }
         tensors |= {f"{i}.pictures": torch.tensor(bucket.pictures) for i, bucket in enumerate(self.buckets)}
         write_atomic(path, safetensors.torch.save(tensors))
@@ -79,8 +82,8 @@ class LatentStore:
             pictures = tuple(int(p) for p in tensors[f"{i}.pictures"])
             # Runs from before SDXL could be trained kept no sizes; no other family reads them.
             sizes = tensors.get(f"{i}.sizes", torch.zeros(len(pictures), 6, device=device))
-            mean, deviation, weight = (tensors[f"{i}.{key}"] for key in ("mean", "deviation", "weight"))
-            buckets.append(Bucket(pictures, mean, deviation, weight, sizes))
+            mean, deviation = tensors[f"{i}.mean"], tensors.get(f"{i}.deviation")
+            buckets.append(Bucket(pictures, mean, deviation, tensors[f"{i}.weight"], sizes))
         return LatentStore(tuple(buckets))
 
 
@@ -113,7 +116,7 @@ def encode_pictures(
                 raise PictureUnreadable(f"{files[picture]}: {error}") from None
             pixels, opacity = loaded.pixels, loaded.opacity
             views = [(pixels, opacity), (pixels[:, :, ::-1], opacity[:, ::-1])] if flip else [(pixels, opacity)]
-            sides = list[tuple[Tensor, Tensor, Tensor]]()
+            sides = list[tuple[Tensor, ...]]()
             for side, (seen, alpha) in enumerate(views):
                 with torch.no_grad():
                     image = torch.from_numpy(np.ascontiguousarray(seen))[None].to(device, vae.dtype)
@@ -124,17 +127,16 @@ def encode_pictures(
                         seed, Purpose.LATENT, 0, range(2 * picture + side, 2 * picture + side + 1), tuple(mean.shape)
                     )
                     mean = mean + deviation * torch.from_numpy(drawn[0]).to(device)
-                if sampling != "random":
-                    deviation = torch.zeros_like(mean)
-                sides.append((mean, deviation, _cell_weights(alpha, tuple(mean.shape[1:]), alpha_as_weight).to(device)))
-            for held, parts in zip((means, deviations, weights), zip(*sides, strict=True), strict=True):
+                weight = _cell_weights(alpha, tuple(mean.shape[1:]), alpha_as_weight).to(device)
+                sides.append((mean, weight, deviation) if sampling == "random" else (mean, weight))
+            for held, parts in zip((means, weights, deviations), zip(*sides, strict=True), strict=False):
                 held.append(torch.stack(parts))
             sizes.append(told_sizes(loaded.own_size, loaded.corner, size))
             done += 1
             progress(done)
-        mean, deviation, weight = (torch.stack(parts) for parts in (means, deviations, weights))
+        kept = torch.stack(deviations) if deviations else None
         told = torch.tensor(sizes, dtype=torch.float32, device=device)
-        buckets.append(Bucket(tuple(members), mean, deviation, weight, told))
+        buckets.append(Bucket(tuple(members), torch.stack(means), kept, torch.stack(weights), told))
     return LatentStore(tuple(buckets))
 
 
