@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from tinv_tui.models import bundled
@@ -63,6 +63,18 @@ def make_toy(folder: Path, toy: Toy, *, scheduler: dict[str, Any] | None = None,
         index |= {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
     pipeline = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
     _set(folder / "model_index.json", _class_name=pipeline, **named, **index)
+    return folder
+
+
+def make_tiny_vae(folder: Path) -> Path:
+    """A tiny VAE that decodes the latents of the toys."""
+    levels: dict[str, Any] = {f"{half}_block_out_channels": (16, 16, 16) for half in ("encoder", "decoder")} | {
+        "num_encoder_blocks": (1, 1, 1),
+        "num_decoder_blocks": (1, 1, 1),
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        AutoencoderTiny(**levels).save_pretrained(folder)
     return folder
 
 

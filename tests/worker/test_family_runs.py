@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
-from tests.toy_models import WIDTHS, Toy, make_toy
+from tests.toy_models import WIDTHS, Toy, make_tiny_vae, make_toy
 from tests.worker.helpers import CPU, Onlooker, make_job, recipe
 from tests.worker.test_cli import answer
 from tests.worker.test_family_exactness import make_pictures
@@ -22,6 +23,7 @@ from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.packing import pack, unpack
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, make_recipe, to_toml
+from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder, find_run
 from tinv_tui.runs.launch import make_run
@@ -98,6 +100,20 @@ def test_a_preview_is_what_the_stock_pipeline_draws_with_the_learned_embedding(
     drawn = draw_stock(stock_pipeline(model, file), "a photo of a <zork>", 5, size, **more)
     assert np.abs(ours(state.vectors) - drawn).max() <= 2
     assert np.abs(ours(torch.zeros_like(state.vectors)) - drawn).max() > 8  # the picture is not the same anyway
+
+
+@pytest.mark.parametrize("toy", ["sd1", "sdxl"])
+def test_a_preview_of_a_tiny_vae_is_what_the_stock_pipeline_draws_with_it(tmp_path: Path, toy: Toy) -> None:
+    model, tiny, size = make_toy(tmp_path / "model", toy), make_tiny_vae(tmp_path / "tiny"), (80, 48)
+    job, state = make_job(tmp_path, recipe(model__path=str(model), preview__tiny_vae=str(tiny)))
+    settings = PreviewSection(steps=STEPS, cfg=CFG, sampler=SAMPLER, tiny_vae=str(tiny))
+    image = draw_preview(job.model, job.encoder, job.prompts, state.vectors, "a red circle", settings, size, 5)
+    pipe = stock_pipeline(model)
+    with_its_own = draw_stock(pipe, "a red circle", 5, size)
+    pipe.vae = AutoencoderTiny.from_pretrained(tiny)
+    drawn = np.asarray(image, dtype=int)
+    assert np.abs(drawn - draw_stock(pipe, "a red circle", 5, size)).max() <= 2
+    assert np.abs(drawn - with_its_own).max() > 8
 
 
 @pytest.fixture
@@ -205,6 +221,16 @@ def test_vectors_start_from_the_rows_of_both_token_tables(tmp_path: Path, model:
     assert state.vectors.shape == (1, sum(WIDTHS["sdxl"]))
     _, zeros = make_job(tmp_path, recipe(model__path=str(model), embedding__init_text=""))
     assert torch.equal(zeros.vectors, torch.zeros_like(state.vectors))
+
+
+def test_a_created_sdxl_embedding_holds_those_rows_and_is_the_one_that_is_trained(wanted: Recipe) -> None:
+    asked = changed(wanted, "embedding", init_text="red star")
+    made = held(asyncio.run(create_embedding(plan_creation(asked, Path.cwd()))))
+    run = run_here(changed(changed(wanted, "training", steps=1), "embedding", init_text="", vectors=1))
+    job, state = make_job(run.path, changed(asked, "embedding", name="other"))
+    assert same(made, unpack(state.vectors.numpy(), job.model.base))
+    trained = held(paths.embeddings_folder() / "zork.safetensors")
+    assert all(0 < np.abs(trained[tensor] - rows).max() < 0.2 for tensor, rows in made.items())
 
 
 def test_packing_and_unpacking_keep_each_encoders_rows(tmp_path: Path, model: Path) -> None:

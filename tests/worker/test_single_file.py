@@ -14,7 +14,7 @@ from tests.checkpoints import ldm_state, make_parts, write_single_file
 from tests.unit.test_single_file import NARROW
 from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
 from tinv_tui.embeddings.files import read_embedding
-from tinv_tui.models.families import SD1, SD2, Family
+from tinv_tui.models.families import FAMILIES, SD1, Family
 from tinv_tui.models.published import FOLDER, tokenizer_folders
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.run import Run
@@ -22,7 +22,7 @@ from tinv_tui.sections import PreviewSection
 from tinv_tui.training.loop import train
 from tinv_tui.training.previews import draw_preview
 
-EACH_FAMILY = pytest.mark.parametrize("family", [SD1, SD2], ids=lambda family: family.name)
+EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
 def both_layouts(folder: Path, family: Family, ending: str = "safetensors") -> tuple[Path, Path]:
