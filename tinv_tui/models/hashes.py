@@ -1,0 +1,183 @@
+"""Model hashes: the first ten hex digits of a checkpoint file's SHA-256, as A1111 prints it (reference a1111 §2.1).
+
+A diffusers folder has no such file. Its hash is that of its UNet's weights, of which a fine-tuned model always has its own:
+of the file where there is one, of the files one after another, by name, where they are sharded. Hashes are kept in
+TINV_HOME/cache/hashes.json by path, size and time, since reading gigabytes takes a while. What a safetensors header says
+of a hash (``modelspec.hash_sha256``, ``sshs_model_hash``) is of the tensors, not of the file, and is not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinv_tui import paths
+from tinv_tui.atomic import write_atomic
+from tinv_tui.errors import InputError
+from tinv_tui.models.families import part_weights
+from tinv_tui.settings import load_settings
+
+DIGITS = 10
+_CHUNK_BYTES = 2**22
+_lock = threading.Lock()
+"""Of the cache file, within this process. Another process may overwrite an entry, which only costs reading it again."""
+
+
+class HashingStopped(Exception):
+    """It was told to stop before the end."""
+
+
+def hashed_files(path: Path) -> list[Path]:
+    """The files whose content makes the hash of a model file or a diffusers folder; none where it has none."""
+    return [path] if path.is_file() else part_weights(path / "unet")
+
+
+def hashed_bytes(path: Path) -> int:
+    """How much :func:`model_hash` will have to read. Raises OSError."""
+    return sum(file.stat().st_size for file in hashed_files(path))
+
+
+def known_hash(path: Path) -> str | None:
+    """The hash of a model as far as it is known without reading the file: ours, A1111's, or the Hub's; else None."""
+    try:
+        files = hashed_files(path)
+        found = _from_hub(files) or _from_cache(_read_cache(), files) or _from_a1111(files)
+    except OSError:
+        return None
+    return found[:DIGITS] if found else None
+
+
+def model_hash(
+    path: Path,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> str:
+    """The hash of a model file or a diffusers folder, read only where it is not known, and kept.
+
+    ``progress`` gets bytes done and in all; hashing gives other threads their turn. Raises OSError, HashingStopped when
+    ``interrupted``, or InputError where there is nothing to hash.
+    """
+    known = known_hash(path)
+    if known is not None:
+        return known
+    files = hashed_files(path)
+    if not files:
+        raise InputError("model-missing", f"{path}: there are no weights to hash", "Give a model file or folder.")
+    stamp, digest, done = _stamp(files), hashlib.sha256(), 0
+    total = sum(size for size, _ in stamp)
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    for file in files:
+        with file.open("rb", buffering=0) as content:
+            while count := content.readinto(buffer):
+                digest.update(buffer[:count])
+                done += count
+                progress(done, total)
+                if interrupted():
+                    raise HashingStopped
+    if _stamp(files) == stamp:  # a file that is still being written has no hash yet worth keeping
+        _keep(files, stamp, digest.hexdigest())
+    return digest.hexdigest()[:DIGITS]
+
+
+class HashInBackground:
+    """The hash of a model, read in a thread while something else goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: str | None = None
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def result(self) -> str | None:
+        """Wait for it; None where the file cannot be read."""
+        self._thread.join()
+        return self._found
+
+    def leave(self) -> None:
+        """Nobody wants it any more."""
+        self._left.set()
+
+    def _work(self) -> None:
+        try:
+            self._found = model_hash(self._path, interrupted=self._left.is_set)
+        except (OSError, InputError, HashingStopped):
+            pass
+
+
+# ----- what is known already
+
+
+def _cache_file() -> Path:
+    return paths.home() / "cache" / "hashes.json"
+
+
+def _stamp(files: list[Path]) -> list[list[int]]:
+    """Size and time of each file."""
+    return [[facts.st_size, facts.st_mtime_ns] for facts in (file.stat() for file in files)]
+
+
+def _key(files: list[Path]) -> str:
+    """One name for a file however it is reached; shards go by their first."""
+    return str(files[0].resolve())
+
+
+def _read_cache() -> dict[str, Any]:
+    """The entries, or none where the file is broken or not there."""
+    try:
+        content = json.loads(_cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    entries = content.get("sha256") if isinstance(content, dict) else None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _from_cache(entries: dict[str, Any], files: list[Path]) -> str | None:
+    entry = entries.get(_key(files)) if files else None
+    if not isinstance(entry, dict) or entry.get("stamp") != _stamp(files):
+        return None
+    return _sha256(entry.get("digest"))
+
+
+def _keep(files: list[Path], stamp: list[list[int]], digest: str) -> None:
+    """A cache that cannot be written is no reason to fail."""
+    with _lock:
+        entries = _read_cache() | {_key(files): {"stamp": stamp, "digest": digest}}
+        try:
+            _cache_file().parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(_cache_file(), json.dumps({"sha256": entries}, indent=1), durable=False)
+        except OSError:
+            pass
+
+
+def _from_hub(files: list[Path]) -> str | None:
+    """The Hub's cache calls the content of a large file by its SHA-256."""
+    blob = files[0].resolve() if len(files) == 1 else None
+    return _sha256(blob.name) if blob is not None and blob.parent.name == "blobs" else None
+
+
+def _from_a1111(files: list[Path]) -> str | None:
+    """A1111's own cache.json, which knows checkpoints by their path below models/Stable-diffusion, and by their time."""
+    try:
+        folder = load_settings().a1111
+    except InputError:
+        return None
+    models = folder / "models" / "Stable-diffusion" if folder is not None else None
+    if folder is None or models is None or len(files) != 1 or not files[0].absolute().is_relative_to(models):
+        return None
+    try:
+        known = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
+        entry = known["hashes"][f"checkpoint/{files[0].absolute().relative_to(models)}"]
+        same = abs(float(entry["mtime"]) - files[0].stat().st_mtime) < 0.01
+        return _sha256(entry["sha256"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sha256(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else None
