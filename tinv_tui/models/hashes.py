@@ -42,14 +42,49 @@ def hashed_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in hashed_files(path))
 
 
+class KnownHashes:
+    """What is known without reading a model: from our own cache, A1111's, and the Hub's. Read once, for many models."""
+
+    def __init__(self) -> None:
+        self._ours = _read_cache()
+        self._a1111_models, self._a1111 = _read_a1111()
+
+    def of(self, path: Path) -> str | None:
+        """The hash of a model file or a diffusers folder; None where it is not known."""
+        try:
+            files = hashed_files(path)
+            found = (self._from_hub(files) or self._from_ours(files) or self._from_a1111(files)) if files else None
+        except OSError:
+            return None
+        return found[:DIGITS] if found else None
+
+    def _from_ours(self, files: list[Path]) -> str | None:
+        entry = self._ours.get(_key(files))
+        if not isinstance(entry, dict) or entry.get("stamp") != _stamp(files):
+            return None
+        return _sha256(entry.get("digest"))
+
+    def _from_hub(self, files: list[Path]) -> str | None:
+        """The Hub's cache calls the content of a large file by its SHA-256."""
+        blob = files[0].resolve() if len(files) == 1 else None
+        return _sha256(blob.name) if blob is not None and blob.parent.name == "blobs" else None
+
+    def _from_a1111(self, files: list[Path]) -> str | None:
+        """A1111 knows checkpoints by their path below its models/Stable-diffusion, and by their time."""
+        file, models = files[0].absolute(), self._a1111_models
+        if models is None or len(files) != 1 or not file.is_relative_to(models):
+            return None
+        try:
+            entry = self._a1111[f"checkpoint/{file.relative_to(models)}"]
+            same = abs(float(entry["mtime"]) - file.stat().st_mtime) < 0.01
+            return _sha256(entry["sha256"]) if same else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
 def known_hash(path: Path) -> str | None:
-    """The hash of a model as far as it is known without reading the file: ours, A1111's, or the Hub's; else None."""
-    try:
-        files = hashed_files(path)
-        found = _from_hub(files) or _from_cache(_read_cache(), files) or _from_a1111(files)
-    except OSError:
-        return None
-    return found[:DIGITS] if found else None
+    """The hash of one model as far as it is known without reading it."""
+    return KnownHashes().of(path)
 
 
 def model_hash(
@@ -110,7 +145,7 @@ class HashInBackground:
             pass
 
 
-# ----- what is known already
+# ----- the caches
 
 
 def _cache_file() -> Path:
@@ -137,13 +172,6 @@ def _read_cache() -> dict[str, Any]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _from_cache(entries: dict[str, Any], files: list[Path]) -> str | None:
-    entry = entries.get(_key(files)) if files else None
-    if not isinstance(entry, dict) or entry.get("stamp") != _stamp(files):
-        return None
-    return _sha256(entry.get("digest"))
-
-
 def _keep(files: list[Path], stamp: list[list[int]], digest: str) -> None:
     """A cache that cannot be written is no reason to fail."""
     with _lock:
@@ -155,28 +183,19 @@ def _keep(files: list[Path], stamp: list[list[int]], digest: str) -> None:
             pass
 
 
-def _from_hub(files: list[Path]) -> str | None:
-    """The Hub's cache calls the content of a large file by its SHA-256."""
-    blob = files[0].resolve() if len(files) == 1 else None
-    return _sha256(blob.name) if blob is not None and blob.parent.name == "blobs" else None
-
-
-def _from_a1111(files: list[Path]) -> str | None:
-    """A1111's own cache.json, which knows checkpoints by their path below models/Stable-diffusion, and by their time."""
+def _read_a1111() -> tuple[Path | None, dict[str, Any]]:
+    """The models folder of A1111, where the settings name one, and what its cache.json knows."""
     try:
         folder = load_settings().a1111
     except InputError:
-        return None
-    models = folder / "models" / "Stable-diffusion" if folder is not None else None
-    if folder is None or models is None or len(files) != 1 or not files[0].absolute().is_relative_to(models):
-        return None
+        folder = None
+    if folder is None:
+        return None, {}
     try:
-        known = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
-        entry = known["hashes"][f"checkpoint/{files[0].absolute().relative_to(models)}"]
-        same = abs(float(entry["mtime"]) - files[0].stat().st_mtime) < 0.01
-        return _sha256(entry["sha256"]) if same else None
+        known = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["hashes"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        known = {}
+    return folder / "models" / "Stable-diffusion", known if isinstance(known, dict) else {}
 
 
 def _sha256(value: object) -> str | None:
