@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import Any
 import pytest
 
 from tests.hub import FakeHub, bundled_files, serve
+from tests.worker.helpers import recipe as make
+from tests.worker.test_cli import tinv
+from tinv_tui.datasets.infotext import read_infotext
+from tinv_tui.embeddings.cards import read_card
+from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
-from tinv_tui.models import hub
+from tinv_tui.models import bundled, hub
+from tinv_tui.models.hashes import known_hash, model_hash
 from tinv_tui.models.identify import identify
+from tinv_tui.recipe import to_toml
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
 
 ID = "someone/tiny-sd"
@@ -95,3 +103,35 @@ async def test_a_hub_that_cannot_be_reached_is_given_up_on_in_seconds(
         await asyncio.wait_for(run_job("fetch", hub_id=ID), 30)
     assert (caught.value.code, "127.0.0.1:9" in caught.value.message) == ("hub-unreachable", True)
     assert time.monotonic() - began < 25
+
+
+async def test_train_fetches_a_hub_id_first_and_the_embedding_says_what_it_was_made_on(
+    there: FakeHub, tmp_path: Path
+) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text(
+        to_toml(make(model__path=ID, training__steps=2, preview__prompts=["a [name]"], saving__image_every=2))
+    )
+    done = await asyncio.to_thread(tinv, "train", str(file), "--headless", "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"{ID} is not on this machine: fetching it" in done.stderr
+    said = json.loads(done.stdout)
+    held = read_embedding(Path(said["embedding"]))
+    digits = known_hash(bundled.FOLDER) or model_hash(bundled.FOLDER)
+    assert (held.base_model, held.details["base_model_hash"]) == ("tiny-sd", digits)
+    (picture,) = Path(said["run"], "images").glob("*.png")
+    assert read_infotext(picture).values["Model hash"] == digits
+    (card,) = Path(said["run"], "image_embeddings").glob("*.png")
+    assert read_card(card).details["sd_checkpoint"] == digits
+    assert make(model__path=ID).model.path in Path(said["run"], "recipe.toml").read_text()
+
+    (there.repositories).clear()  # and from here on nothing is asked of the Hub
+    done = await asyncio.to_thread(tinv, "generate", "a zork", "--model", ID, "--steps", "1", "--json")
+    assert done.returncode == 0, done.stderr
+
+
+async def test_nothing_is_fetched_for_a_recipe_whose_pictures_are_not_there(there: FakeHub, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text(to_toml(make(model__path=ID, dataset__path=str(tmp_path / "none"))))
+    done = await asyncio.to_thread(tinv, "train", str(file), "--headless", "--json")
+    assert (done.returncode, there.asked) == (2, [])

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.families import BaseModel, identify
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.hashes import KnownHashes
 from tinv_tui.models.hub import cached_models
+from tinv_tui.models.identify import identify
 from tinv_tui.settings import load_settings
 
 SUFFIXES = (".safetensors", ".ckpt")

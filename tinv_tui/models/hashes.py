@@ -19,7 +19,7 @@ from typing import Any
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
-from tinv_tui.models.families import part_weights
+from tinv_tui.models.identify import part_weights
 from tinv_tui.settings import load_settings
 
 DIGITS = 10

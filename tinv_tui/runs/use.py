@@ -16,6 +16,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
@@ -124,10 +125,12 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
         step = int(facts["best_step" if copy.word == BEST else "step"])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise InputError("checkpoint-broken", f"{folder.state}: {error}", "Use one of the copies.") from None
+    base_model = model_hash = None
     try:
-        base_model = identify(recipe.model.path, folder.path).name
+        model = identify(recipe.model.path, folder.path)
+        base_model, model_hash = model.name, known_hash(model.path)
     except InputError:
-        base_model = None  # the model has been moved: its name is only told, not needed
+        pass  # the model has been moved: its name and hash are only told, not needed
     details = {
         "init_text": recipe.embedding.init_text,
         "seed": str(recipe.training.seed),
@@ -135,6 +138,8 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
         "samples_per_step": str(recipe.samples_per_step),
         "tool": "tinv-tui",
     }
+    if model_hash is not None:
+        details["base_model_hash"] = model_hash
     return Embedding(recipe.embedding.name, {"emb_params": rows}, step, base_model, details=details)
 
 
