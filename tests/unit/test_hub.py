@@ -46,7 +46,7 @@ def test_a_hub_id_is_owner_and_name_and_no_path_that_is_there(text: str, is_one:
 def test_a_model_in_the_cache_is_told_by_its_id_and_a_recipe_keeps_the_id(cache: Path, tmp_path: Path) -> None:
     folder = put_in_cache(cache, ID, bundled_files())
     model = identify(ID, tmp_path)
-    assert (model.name, model.folder, model.family.name) == ("tiny-sd", folder, "SD1")
+    assert (model.name, model.path, model.family.name) == ("tiny-sd", folder, "SD1")
     recipe = make_recipe({"model": {"path": ID}})
     assert resolve_paths(recipe, tmp_path).model.path == ID
     assert hub.cached_models() == [(ID, folder)]

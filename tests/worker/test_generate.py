@@ -21,9 +21,9 @@ from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.bundled.build.measure import mean_hue_error
 from tinv_tui.models.bundled.build.sets import SETS
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.drawing import plan_drawing, short_hash
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job

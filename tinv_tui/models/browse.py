@@ -139,7 +139,7 @@ def _entry(value: str, path: Path, name: str, hashes: KnownHashes) -> ModelEntry
         name=name,
         family=model.family.label if model else None,
         native_size=model.native_size if model else None,
-        prediction_type=model.prediction_type if model else None,
+        prediction_type=(model.prediction_type or None) if model else None,
         bytes=size,
         modified=modified,
         hash=hashes.of(path),
