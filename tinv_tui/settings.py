@@ -19,6 +19,13 @@ from tinv_tui.sections import Section
 
 Kind = Literal["models", "embeddings", "a1111", "comfyui"]
 """The keys of [folders]."""
+KINDS: dict[Kind, str] = {
+    "models": "a folder of models",
+    "embeddings": "a folder of embeddings",
+    "a1111": "an A1111 or Forge installation",
+    "comfyui": "a ComfyUI installation",
+}
+"""What each is, in words."""
 
 _LARGEST_EMBEDDING_BYTES = 5_000_000
 _LOOK_AT_FILES = 500

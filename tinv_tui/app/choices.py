@@ -12,6 +12,7 @@ from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
+from tinv_tui.models.browse import list_models
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
@@ -32,9 +33,8 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
     """Values for ``section.key`` of a form that says ``texts``, most likely ones first; empty when there are none."""
     match key:
         case "model.path":
-            return _distinct(
-                [Offer(bundled.NAME, "the tiny model that ships with the program"), *_of_earlier_runs(key)]
-            )
+            ours = Offer(bundled.NAME, "the tiny model that ships with the program")
+            return _distinct([ours, *_of_earlier_runs(key), *_base_models()])
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
         case "dataset.template":
@@ -50,6 +50,14 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
 def _presence(tagger: str) -> str:
     found = presence(tagger)
     return "on this machine" if found.folder is not None else found.command
+
+
+def _base_models() -> list[Offer]:
+    try:
+        entries = list_models().entries
+    except InputError:
+        return []  # the model browser says what is wrong with the settings
+    return [Offer(e.value, f"{e.family}, native {e.native_size}²" if not e.reason else "", e.reason) for e in entries]
 
 
 def _bundled_sets() -> list[Offer]:

@@ -17,7 +17,7 @@ from tinv_tui.models.browse import ModelEntry, list_models
 from tinv_tui.models.hashes import model_hash
 from tinv_tui.models.hub import cached_folder, is_hub_id
 from tinv_tui.recipe import Recipe, resolve_paths
-from tinv_tui.settings import add_folder, forget_folder, settings_file
+from tinv_tui.settings import KINDS, add_folder, forget_folder, settings_file
 
 _EVERY = ""
 
@@ -74,7 +74,7 @@ def _change(add: Path | None, forget: Path | None, as_json: bool) -> None:
         if add is not None:
             kind, folder = add_folder(add)
             said: dict[str, Any] = {"settings": str(settings_file()), "folder": str(folder), "kind": kind}
-            words = f"{folder} is listed as {_KINDS[kind]}"
+            words = f"{folder} is listed as {KINDS[kind]}"
         else:
             assert forget is not None
             folder = forget_folder(forget)
@@ -83,14 +83,6 @@ def _change(add: Path | None, forget: Path | None, as_json: bool) -> None:
     except OSError as error:
         raise JobFailed("settings-unwritable", f"{settings_file()}: {error.strerror}", "", EXIT_FAILED) from None
     print_json(said) if as_json else click.echo(words)
-
-
-_KINDS = {
-    "models": "a folder of models",
-    "embeddings": "a folder of embeddings",
-    "a1111": "an A1111 or Forge installation",
-    "comfyui": "a ComfyUI installation",
-}
 
 
 def _say_fetched(result: dict[str, Any], as_json: bool) -> None:
