@@ -10,6 +10,7 @@ from tinv_tui import paths
 from tinv_tui.app.embedding_notes import in_words
 from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
+from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.browse import list_models
@@ -87,7 +88,7 @@ def _of_the_library(key: str, model_path: str) -> list[Offer]:
     except InputError:
         model = None
     found = []
-    for entry in library.read_all(paths.embeddings_folder()):
+    for entry in _shelves() if key == "embedding.continue_from" else library.read_all(paths.embeddings_folder()):
         if entry.embedding is None:
             found.append(Offer(entry.path.name, reason=entry.reason))
         else:
@@ -97,6 +98,13 @@ def _of_the_library(key: str, model_path: str) -> list[Offer]:
                 value, reason = entry.path.name, "a run can go on from it, but not replace it"
             found.append(Offer(value, in_words(entry.embedding), reason))
     return found
+
+
+def _shelves() -> list[library.Entry]:
+    try:
+        return read_shelves()
+    except InputError:
+        return library.read_all(paths.embeddings_folder())
 
 
 def _distinct(offers: list[Offer]) -> list[Offer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _KEYS = "enter take   f7 hash   f8 add a folder   ctrl+r read again   esc close"
 _KEYS_HASHING = "esc stop hashing"
+_ONLY_OURS = (
+    "Models of yours: f8 names a folder of them, or of A1111, Forge or ComfyUI; owner/name typed here fetches one."
+)
 _SHOWN_EVERY_SECONDS = 0.5
 
 
@@ -150,19 +154,20 @@ class ModelsScreen(ModalScreen[str | None]):
         lines = self.query_one("#models-words", Lines)
         width, entry = max(30, lines.size.width), self.marked
         rows: list[Line] = []
+        told: list[Piece] = list(said)
         if entry is not None:
             rows.append(((wording.cut_path(str(entry.path), width), "label"),))
-            rows.append(
-                ((wording.cut(f"cannot be trained on: {entry.reason}", width), "warning"),) if entry.reason else ()
-            )
+            told += [(f"cannot be trained on: {entry.reason}", "warning")] if entry.reason and not said else []
         elif self._is_read and looks_like_hub_id(self.find.value.strip()):
-            rows += [((f"enter fetches {self.find.value.strip()} from the Hub; it asks first", "value"),), ()]
+            rows.append(((f"enter fetches {self.find.value.strip()} from the Hub; it asks first", "value"),))
         elif self._is_read:
-            rows += [(("nothing here is called so", "label"),), ()]
-        only_ours = self._is_read and len(self._entries) <= 1
-        hint = "Models of yours: f8 names a folder of them, or of A1111, Forge or ComfyUI; owner/name fetches one."
-        last = said or (((self._problem, "warning"),) if self._problem else ((hint, "label"),) if only_ours else ())
-        lines.show([*rows, tuple((wording.cut(text, width), role) for text, role in last)])
+            rows.append((("nothing here is called so", "label"),))
+        if not told and self._problem:
+            told.append((self._problem, "warning"))
+        elif not told and self._is_read and len(self._entries) <= 1:
+            told.append((_ONLY_OURS, "label"))
+        rows += [((line, role),) for text, role in told for line in textwrap.wrap(text, width)]
+        lines.show(rows)
 
     # ----- actions
 
