@@ -22,8 +22,9 @@ class Section(BaseModel):
 
 class ModelSection(Section):
     path: str = ""
-    """The base model: "bundled" for the tiny one that ships with the program, or a diffusers folder. The embedding will
-    work with models of the same family (SD 1.x, SD 2.x) and with no other. Required."""
+    """The base model: "bundled" for the tiny one that ships with the program, a diffusers folder, or the hub id
+    (owner/name) of one, which is fetched once. The embedding will work with models of the same family (SD 1.x, SD 2.x) and
+    with no other. Required."""
     vae: str = ""
     """A diffusers VAE folder to use in place of the model's own. Empty: the model's own."""
     clip_skip: int = Field(1, ge=1, le=12)

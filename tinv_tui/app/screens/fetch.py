@@ -43,7 +43,7 @@ class FetchScreen(ModalScreen[bool]):
             yield Static(f"Fetch {self._hub_id} from the Hub?", classes="dialog-title", markup=False)
             yield Static(_about(), classes="dialog-text", markup=False)
             yield Static("", id="fetch-words", markup=False)
-            yield Static("enter fetch   esc cancel", classes="dialog-keys", markup=False)
+            yield Static("enter fetch   esc cancel", id="fetch-keys", classes="dialog-keys", markup=False)
 
     def action_fetch(self) -> None:
         if self._fetching is None or self._fetching.is_finished:
@@ -56,6 +56,7 @@ class FetchScreen(ModalScreen[bool]):
     async def _fetch(self) -> None:
         self._began = None
         self._say("starting")
+        self._show_keys("esc stop fetching; whole files stay")
         try:
             await run_job("fetch", self._tell, hub_id=self._hub_id)
         except InputError as error:
@@ -64,6 +65,8 @@ class FetchScreen(ModalScreen[bool]):
             self._say(f"✖ {error}")
         else:
             self.dismiss(True)
+            return
+        self._show_keys("enter try again   esc close")
 
     def _tell(self, news: Progress) -> None:
         done, total, now = news["done"], news["total"], time.monotonic()
@@ -75,6 +78,9 @@ class FetchScreen(ModalScreen[bool]):
         since, at = self._began
         rate = (done - at) / (now - since) if now > since else None
         self._say(wording.bytes_done(done, total, rate))
+
+    def _show_keys(self, text: str) -> None:
+        self.query_one("#fetch-keys", Static).update(text)
 
     def _say(self, text: str) -> None:
         if self.is_mounted:
