@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -124,6 +125,18 @@ def test_a_known_hash_is_told(own: Path) -> None:
     folder = make_model(own / "sd15", SD15)
     digits = model_hash(folder)
     assert list_models().entries[1].hash == digits
+
+
+def test_what_a_file_is_is_found_out_once_and_again_when_it_has_changed(own: Path) -> None:
+    (own / "style.ckpt").write_bytes(b"x")
+    reason = list_models().entries[1].reason
+    (cache_file,) = (paths.home() / "cache").glob("models-*.json")
+    cache_file.write_text(cache_file.read_text().replace(json.dumps(reason), '"as it was remembered"'))
+    assert list_models().entries[1].reason == "as it was remembered"
+    (own / "style.ckpt").write_bytes(b"longer")
+    assert (list_models().entries[1].reason, list_models().entries[1].bytes) == (reason, 6)
+    cache_file.write_text('{"x": 3')
+    assert list_models().entries[1].reason == reason
 
 
 def test_two_hundred_large_files_are_listed_in_a_moment_without_being_read(own: Path) -> None:

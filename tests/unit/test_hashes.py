@@ -12,6 +12,7 @@ import pytest
 from tests.hub import bundled_files, put_in_cache
 from tinv_tui import paths, settings
 from tinv_tui.models import bundled
+from tinv_tui.models.file_facts import stamp_of
 from tinv_tui.models.hashes import HashInBackground, HashingStopped, hashed_bytes, known_hash, model_hash
 
 CONTENT = b"weights" * 1_000_000  # two chunks
@@ -59,11 +60,14 @@ def test_a_file_that_has_changed_is_hashed_again(file: Path, change: str) -> Non
     assert model_hash(file) == hashlib.sha256(file.read_bytes()).hexdigest()[:10]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"sha256": 3}', '{"sha256": {"PATH": {"stamp": 1}}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"PATH": 3}', '{"PATH": {"stamp": 1}}', '{"PATH": {"stamp": STAMP, "fact": "x"}}']
+)
 def test_a_broken_cache_is_as_good_as_none_and_is_mended(file: Path, content: str) -> None:
     cache = paths.home() / "cache" / "hashes.json"
     cache.parent.mkdir(parents=True)
-    cache.write_text(content.replace("PATH", str(file)))
+    stamp = json.dumps(stamp_of([file]))
+    cache.write_text(content.replace("PATH", str(file)).replace("STAMP", stamp))
     assert known_hash(file) is None
     assert model_hash(file) == known_hash(file) == DIGITS
     assert json.loads(cache.read_text())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.file_facts import FileFacts, stamp_of
 from tinv_tui.models.hashes import KnownHashes
 from tinv_tui.models.hub import cached_models
 from tinv_tui.models.identify import identify
@@ -40,6 +41,17 @@ class ModelEntry:
 
 
 @dataclass(frozen=True)
+class _Told:
+    """The part of an entry that has to be found out."""
+
+    family: str | None = None
+    native_size: int | None = None
+    prediction_type: str | None = None
+    bytes: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Listing:
     entries: tuple[ModelEntry, ...]
     notes: tuple[str, ...]
@@ -54,16 +66,15 @@ def list_models(folders: Sequence[Path] | None = None) -> Listing:
     """
     everywhere = folders is None
     looked = load_settings().model_folders() if folders is None else tuple(folders)
-    walk, hashes = _Walk(), KnownHashes()
-    found = [
-        _entry(str(path), path, path.stem if path.is_file() else path.name, hashes) for path in walk.models(looked)
-    ]
+    walk, known = _Walk(), _Known()
+    found = [_entry(str(path), path, path.stem if path.is_file() else path.name, known) for path in walk.models(looked)]
     found.sort(key=lambda entry: (entry.name.lower(), str(entry.path)))
     if everywhere:
-        found += [_entry(hub_id, folder, hub_id, hashes) for hub_id, folder in cached_models()]
-        found.insert(0, _entry(bundled.NAME, bundled.FOLDER, bundled.NAME, hashes))
+        found += [_entry(hub_id, folder, hub_id, known) for hub_id, folder in cached_models()]
+        found.insert(0, _entry(bundled.NAME, bundled.FOLDER, bundled.NAME, known))
         own = {str(looked[0])}
         walk.notes = [note for note in walk.notes if note.rpartition(": ")[0] not in own]
+    known.save()
     return Listing(tuple(found), tuple(walk.notes))
 
 
@@ -121,30 +132,49 @@ class _Walk:
             yield path
 
 
-def _entry(value: str, path: Path, name: str, hashes: KnownHashes) -> ModelEntry:
-    model: BaseModel | None = None
-    reason, size, modified = "", 0, datetime.fromtimestamp(0).astimezone()
+def _entry(value: str, path: Path, name: str, known: _Known) -> ModelEntry:
+    modified = datetime.fromtimestamp(0).astimezone()
     try:
-        facts = path.stat()
-        size, modified = facts.st_size, datetime.fromtimestamp(facts.st_mtime).astimezone()
-        model = identify(value, path.parent)
-        size = model.weight_bytes
-    except InputError as error:
-        reason = _without_path(error.message, path, value)
+        modified = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        told = known.told(value, path) if path.is_file() else _tell(value, path)
     except OSError as error:
-        reason = error.strerror or str(error)
-    return ModelEntry(
-        value=value,
-        path=path,
-        name=name,
-        family=model.family.label if model else None,
-        native_size=model.native_size if model else None,
-        prediction_type=(model.prediction_type or None) if model else None,
-        bytes=size,
-        modified=modified,
-        hash=hashes.of(path),
-        reason=reason,
-    )
+        told = _Told(reason=error.strerror or str(error))
+    return ModelEntry(value=value, path=path, name=name, modified=modified, hash=known.hashes.of(path), **asdict(told))
+
+
+class _Known:
+    """What was found out before. A header of a thousand tensors takes 20 ms, and folders hold hundreds of files."""
+
+    def __init__(self) -> None:
+        self.hashes = KnownHashes()
+        self._files = FileFacts(f"models-{metadata.version('tinv-tui')}")  # the next version may know more of them
+        self._is_new = False
+
+    def told(self, value: str, path: Path) -> _Told:
+        """Raises OSError."""
+        known = self._files.get([path])
+        try:
+            return _Told(**known)
+        except TypeError:  # not known, or by a broken file
+            stamp = stamp_of([path])
+            told = _tell(value, path)
+            self._files.keep([path], stamp, asdict(told))
+            self._is_new = True
+            return told
+
+    def save(self) -> None:
+        if self._is_new:
+            self._files.save()
+
+
+def _tell(value: str, path: Path) -> _Told:
+    """Raises OSError."""
+    try:
+        model = identify(value, path.parent)
+    except InputError as error:
+        size = path.stat().st_size if path.is_file() else 0
+        return _Told(bytes=size, reason=_without_path(error.message, path, value))
+    return _Told(model.family.label, model.native_size, model.prediction_type or None, model.weight_bytes)
 
 
 def _without_path(message: str, path: Path, value: str) -> str:

@@ -16,16 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinv_tui import paths
-from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
+from tinv_tui.models.file_facts import FileFacts, stamp_of
 from tinv_tui.models.identify import part_weights
 from tinv_tui.settings import load_settings
 
 DIGITS = 10
 _CHUNK_BYTES = 2**22
-_lock = threading.Lock()
-"""Of the cache file, within this process. Another process may overwrite an entry, which only costs reading it again."""
+_CACHE = "hashes"
 
 
 class HashingStopped(Exception):
@@ -46,7 +44,7 @@ class KnownHashes:
     """What is known without reading a model: from our own cache, A1111's, and the Hub's. Read once, for many models."""
 
     def __init__(self) -> None:
-        self._ours = _read_cache()
+        self._ours = FileFacts(_CACHE)
         self._a1111_models, self._a1111 = _read_a1111()
 
     def of(self, path: Path) -> str | None:
@@ -59,10 +57,7 @@ class KnownHashes:
         return found[:DIGITS] if found else None
 
     def _from_ours(self, files: list[Path]) -> str | None:
-        entry = self._ours.get(_key(files))
-        if not isinstance(entry, dict) or entry.get("stamp") != _stamp(files):
-            return None
-        return _sha256(entry.get("digest"))
+        return _sha256(self._ours.get(files))
 
     def _from_hub(self, files: list[Path]) -> str | None:
         """The Hub's cache calls the content of a large file by its SHA-256."""
@@ -103,7 +98,7 @@ def model_hash(
     files = hashed_files(path)
     if not files:
         raise InputError("model-missing", f"{path}: there are no weights to hash", "Give a model file or folder.")
-    stamp, digest, done = _stamp(files), hashlib.sha256(), 0
+    stamp, digest, done = stamp_of(files), hashlib.sha256(), 0
     total = sum(size for size, _ in stamp)
     buffer = memoryview(bytearray(_CHUNK_BYTES))
     for file in files:
@@ -114,8 +109,10 @@ def model_hash(
                 progress(done, total)
                 if interrupted():
                     raise HashingStopped
-    if _stamp(files) == stamp:  # a file that is still being written has no hash yet worth keeping
-        _keep(files, stamp, digest.hexdigest())
+    if stamp_of(files) == stamp:  # a file that is still being written has no hash yet worth keeping
+        cache = FileFacts(_CACHE)
+        cache.keep(files, stamp, digest.hexdigest())
+        cache.save()
     return digest.hexdigest()[:DIGITS]
 
 
@@ -142,44 +139,6 @@ class HashInBackground:
         try:
             self._found = model_hash(self._path, interrupted=self._left.is_set)
         except (OSError, InputError, HashingStopped):
-            pass
-
-
-# ----- the caches
-
-
-def _cache_file() -> Path:
-    return paths.home() / "cache" / "hashes.json"
-
-
-def _stamp(files: list[Path]) -> list[list[int]]:
-    """Size and time of each file."""
-    return [[facts.st_size, facts.st_mtime_ns] for facts in (file.stat() for file in files)]
-
-
-def _key(files: list[Path]) -> str:
-    """One name for a file however it is reached; shards go by their first."""
-    return str(files[0].resolve())
-
-
-def _read_cache() -> dict[str, Any]:
-    """The entries, or none where the file is broken or not there."""
-    try:
-        content = json.loads(_cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    entries = content.get("sha256") if isinstance(content, dict) else None
-    return entries if isinstance(entries, dict) else {}
-
-
-def _keep(files: list[Path], stamp: list[list[int]], digest: str) -> None:
-    """A cache that cannot be written is no reason to fail."""
-    with _lock:
-        entries = _read_cache() | {_key(files): {"stamp": stamp, "digest": digest}}
-        try:
-            _cache_file().parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(_cache_file(), json.dumps({"sha256": entries}, indent=1), durable=False)
-        except OSError:
             pass
 
 
