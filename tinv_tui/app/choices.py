@@ -13,7 +13,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.models.browse import list_models
+from tinv_tui.models.browse import list_models, list_vaes
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
@@ -36,6 +36,8 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
         case "model.path":
             ours = Offer(bundled.NAME, "the tiny model that ships with the program")
             return _distinct([ours, *_of_earlier_runs(key), *_base_models()])
+        case "model.vae":
+            return _distinct([*_of_earlier_runs(key), *_vaes()])
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
         case "dataset.template":
@@ -59,6 +61,13 @@ def _base_models() -> list[Offer]:
     except InputError:
         return []  # the model browser says what is wrong with the settings
     return [Offer(e.value, f"{e.family}, native {e.native_size}²" if not e.reason else "", e.reason) for e in entries]
+
+
+def _vaes() -> list[Offer]:
+    try:
+        return [Offer(str(path), "of another program") for path in list_vaes()]
+    except InputError:
+        return []
 
 
 def _bundled_sets() -> list[Offer]:

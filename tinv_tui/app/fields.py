@@ -85,7 +85,7 @@ ROWS: Rows = (
         Field("preview.height", "x", 6, blank="0", placeholder="same"),
     ),
     (Field("embedding.overwrite", "replace an embedding of this name"),),
-    (Field("model.vae", "VAE", placeholder="the model's own"),),
+    (Field("model.vae", "VAE", placeholder="the model's own", lists=True),),
     (Field("model.clip_skip", "Clip skip", 4), Field("model.prediction_type", "Predicts", 0, lists=True)),
     (Field("training.deterministic", "the same bytes every time, slower"),),
 )

@@ -65,17 +65,33 @@ def list_models(folders: Sequence[Path] | None = None) -> Listing:
     Raises InputError when the settings are wrong.
     """
     everywhere = folders is None
-    looked = load_settings().model_folders() if folders is None else tuple(folders)
+    looked = _of_the_settings() if folders is None else tuple(folders)
     walk, known = _Walk(), _Known()
     found = [_entry(str(path), path, path.stem if path.is_file() else path.name, known) for path in walk.models(looked)]
     found.sort(key=lambda entry: (entry.name.lower(), str(entry.path)))
     if everywhere:
         found += [_entry(hub_id, folder, hub_id, known) for hub_id, folder in cached_models()]
         found.insert(0, _entry(bundled.NAME, bundled.FOLDER, bundled.NAME, known))
-        own = {str(looked[0])}
-        walk.notes = [note for note in walk.notes if note.rpartition(": ")[0] not in own]
     known.save()
     return Listing(tuple(found), tuple(walk.notes))
+
+
+def list_vaes() -> list[Path]:
+    """VAE files, and diffusers VAE folders, where other programs keep theirs. Raises InputError as above."""
+    folders = [folder for folder in load_settings().vae_folders() if folder.is_dir()]
+    return [path for folder in folders for path in sorted(folder.rglob("*")) if _may_be_a_vae(path)]
+
+
+def _may_be_a_vae(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "config.json").is_file()
+    return path.suffix.lower() in (*SUFFIXES, ".pt") and not (path.parent / "config.json").is_file()
+
+
+def _of_the_settings() -> tuple[Path, ...]:
+    """The folders of the settings; that our own is not there yet is nothing to tell."""
+    own, *others = load_settings().model_folders()
+    return (own, *others) if own.is_dir() else tuple(others)
 
 
 class _Walk:
