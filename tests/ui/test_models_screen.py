@@ -206,3 +206,24 @@ async def test_start_asks_before_it_fetches_and_starts_nothing_without(
         await until(pilot, lambda: not list(hub.cache_folder().rglob("*.incomplete")))  # the job is over
         assert hub.cached_folder(ID) is None
         assert pilot.app.control.now is None
+
+
+async def test_start_with_something_else_amiss_fetches_nothing(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, model__path=ID, dataset__path="/not/there")).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(workbench.form.error_at("dataset.path")))
+        assert isinstance(pilot.app.screen, Workbench)
+
+
+async def test_create_asks_too_and_goes_on_when_the_model_is_there(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, model__path=ID)).run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CreateScreen))
+        await until(pilot, lambda: "not on this machine" in screen_text(pilot.app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FetchScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: (paths.embeddings_folder() / "zork.safetensors").is_file())
+        assert isinstance(pilot.app.screen, CreateScreen)

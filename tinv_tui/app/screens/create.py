@@ -145,9 +145,9 @@ class CreateScreen(ModeScreen):
 
     async def _create(self) -> None:
         self._said = None
-        if not await model_is_here(self.app, self.form.texts["model.path"]):
-            return
         checked = await self.form.check_now(all_fields=True)
+        if set(checked.errors) == {"model.path"} and await model_is_here(self.app, self.form.texts["model.path"]):
+            checked = await self.form.check_now(all_fields=True)
         if checked.creation is None:
             self.form.focus_error(checked.errors)
             return

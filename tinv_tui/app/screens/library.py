@@ -199,7 +199,8 @@ def _facts(row: Row, width: int) -> list[Line]:
         lines += [(("in ", "label"), (wording.cut_path(str(row.entry.path.parent), width - 3), "value"))]
     lines += wording.flow([("date", row.entry.modified.strftime("%Y-%m-%d %H:%M"))], width)
     if held is not None and not row.reason:
-        does = "enter trains it" if held.step == 0 else "enter goes on from it"
+        is_new = held.step == 0 and row.entry.to_continue == row.entry.name
+        does = "enter trains it" if is_new else "enter goes on from it"
         lines += [(), ((does, "label"),)]
     return lines
 

@@ -101,9 +101,9 @@ class FormPane(Pane):
         from tinv_tui.errors import InputError
 
         try:
-            if not await model_is_here(self.app, self.form.texts["model.path"]):
-                return
             checked = await self.form.check_now(all_fields=True)
+            if set(checked.errors) == {"model.path"} and await model_is_here(self.app, self.form.texts["model.path"]):
+                checked = await self.form.check_now(all_fields=True)
             if checked.recipe is None or checked.errors:
                 self._refuse(checked.errors)
                 return
