@@ -22,8 +22,9 @@ class Section(BaseModel):
 
 class ModelSection(Section):
     path: str = ""
-    """The base model: "bundled" for the tiny one that ships with the program, a .safetensors or .ckpt file, or a diffusers
-    folder. The embedding will work with models of the same family (SD 1.x, SD 2.x, SDXL) and with no other. Required."""
+    """The base model: "bundled" for the tiny one that ships with the program, a .safetensors or .ckpt file, a diffusers
+    folder, or the hub id (owner/name) of one, which is fetched once. The embedding will work with models of the same family
+    (SD 1.x, SD 2.x, SDXL) and with no other. Required."""
     vae: str = ""
     """A VAE to use in place of the model's own: a .safetensors, .ckpt or .pt file, or a diffusers folder. Empty: the model's
     own; a file that comes without one needs this."""

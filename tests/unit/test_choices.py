@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinv_tui import paths
+from tests.unit.test_families import SD15, make_model
+from tinv_tui import paths, settings
 from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.models import bundled
@@ -28,6 +29,26 @@ def shelf() -> Path:
 
 def offered(key: str, model: str = "bundled") -> dict[str, Offer]:
     return {offer.value: offer for offer in offers_for(key, {"model.path": model})}
+
+
+def test_base_models_of_this_machine_are_offered_with_what_they_are_or_a_reason() -> None:
+    own = paths.home() / "models"
+    sd15 = str(make_model(own / "sd15", SD15))
+    (own / "old.ckpt").write_bytes(b"")
+    found = offered("model.path")
+    assert list(found) == ["bundled", str(own / "old.ckpt"), sd15]
+    assert found[sd15] == Offer(sd15, "SD 1.x, native 512²")
+    assert found[str(own / "old.ckpt")].reason
+
+
+def test_vaes_of_another_program_are_offered(tmp_path: Path) -> None:
+    (tmp_path / "webui" / "models" / "Stable-diffusion").mkdir(parents=True)
+    folder = tmp_path / "webui" / "models" / "VAE"
+    (folder / "kl").mkdir(parents=True)
+    for name in ("a.safetensors", "b.vae.pt", "kl/config.json", "kl/model.safetensors", "notes.txt"):
+        (folder / name).touch()
+    settings.add_folder(tmp_path / "webui")
+    assert list(offered("model.vae")) == [str(folder / name) for name in ("a.safetensors", "b.vae.pt", "kl")]
 
 
 def test_what_does_not_fit_the_base_model_is_offered_with_the_reason() -> None:
@@ -57,6 +78,6 @@ def test_base_models_of_the_own_folder_are_offered_and_what_is_none_with_the_rea
     (folder / "tagger.onnx").write_text("of no interest here")
     found = offered("model.path")
     assert list(found) == ["bundled", *(str(folder / name) for name in ("pointer.ckpt", "small", "stray.safetensors"))]
-    assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x")
+    assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x, native 64²")
     assert found[str(folder / "stray.safetensors")].reason == "is an embedding"
     assert found[str(folder / "pointer.ckpt")].reason == "is a pointer of git-lfs, not the model"

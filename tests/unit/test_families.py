@@ -84,7 +84,7 @@ def test_an_inpainting_unet_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["model", "someone/sd-v1-5", "~nobody-here/sd", ""])
 def test_a_folder_that_is_not_there_or_no_model_is_refused(tmp_path: Path, path: str) -> None:
-    assert refused(tmp_path, path).code in ("model-missing", "model-format")
+    assert refused(tmp_path, path).code in ("model-missing", "model-format", "model-not-fetched")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null"])

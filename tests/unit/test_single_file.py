@@ -491,7 +491,7 @@ ONE = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
         (b"\n  <html lang=en>", "model-broken", "is a web page"),
         (b"GGUF\x03\0\0\0" + b"\0" * 50, "model-unsupported", "is GGUF"),
         (b'{"error": "not found"}', "model-format", "is neither"),
-        (os.urandom(4) + b"\0" * 20, "model-format", "is neither"),
+        (b"\x9c\x1c\x12\x98" + b"\0" * 20, "model-format", "is neither"),
         (as_safetensors(ONE, b"\0" * 7), "model-broken", "is cut off"),
         (as_safetensors(ONE, b"\0" * 9), "model-broken", "is too long"),
         (as_safetensors(ONE, b"\0" * 8)[:30], "model-broken", "is cut off"),

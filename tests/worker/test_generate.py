@@ -23,6 +23,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.bundled.build.measure import mean_hue_error
 from tinv_tui.models.bundled.build.sets import SETS
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.drawing import plan_drawing, short_hash
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
@@ -106,7 +107,8 @@ async def test_a_learned_colour_is_in_the_pictures_with_the_embedding_and_not_in
     assert {"done": 0, "total": 8 * STEPS, "phase": "drawing"} in told
     with Image.open(images[0]["path"]) as image:
         text = image.text["parameters"]  # type: ignore[attr-defined]
-    made = "Steps: 12, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 3, Seed: 7, Size: 64x64, Model: bundled"
+    made = "Steps: 12, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 3, Seed: 7, Size: 64x64"
+    made += f", Model hash: {known_hash(bundled.FOLDER)}, Model: bundled"
     assert text.startswith(f"a photo of a zork\n{made}, TI hashes: ")
     assert f'TI hashes: "zork: {short_hash(paths.embeddings_folder() / "zork.safetensors")}"' in text
 

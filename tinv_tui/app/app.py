@@ -149,6 +149,25 @@ class TinvApp(App[None]):
         if self.workbench is not None:
             self.workbench.focus_run()
 
+    def action_models(self) -> None:
+        """Show the base models; the one that is taken goes into the form in sight, or where it has none that of Train."""
+        from tinv_tui.app.screens.models import ModelsScreen
+
+        screen = self.screen
+        if not isinstance(screen, ModeScreen):
+            return
+        form = screen.form_with_model or self.train_form
+        if form is None:
+            return
+
+        def taken(value: str | None) -> None:
+            if value is not None:
+                form.put("model.path", value)
+                if screen.form_with_model is None:
+                    self.action_show("train")
+
+        self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)
+
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):
             self.screen.action_help()

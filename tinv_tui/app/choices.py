@@ -10,14 +10,15 @@ from tinv_tui import paths
 from tinv_tui.app.embedding_notes import in_words
 from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
+from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
+from tinv_tui.models.browse import list_models, list_vaes
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30
-_WEIGHTS = (".safetensors", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,10 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
     """Values for ``section.key`` of a form that says ``texts``, most likely ones first; empty when there are none."""
     match key:
         case "model.path":
-            return _distinct(
-                [
-                    Offer(bundled.NAME, "the tiny model that ships with the program"),
-                    *_of_earlier_runs(key),
-                    *_base_models(),
-                ]
-            )
+            ours = Offer(bundled.NAME, "the tiny model that ships with the program")
+            return _distinct([ours, *_of_earlier_runs(key), *_base_models()])
+        case "model.vae":
+            return _distinct([*_of_earlier_runs(key), *_vaes()])
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
         case "dataset.template":
@@ -57,24 +55,26 @@ def _presence(tagger: str) -> str:
     return "on this machine" if found.folder is not None else found.command
 
 
+def _base_models() -> list[Offer]:
+    try:
+        entries = list_models().entries
+    except InputError:
+        return []  # the model browser says what is wrong with the settings
+    return [Offer(e.value, f"{e.family}, native {e.native_size}²" if not e.reason else "", e.reason) for e in entries]
+
+
+def _vaes() -> list[Offer]:
+    try:
+        return [Offer(str(path), "of another program") for path in list_vaes()]
+    except InputError:
+        return []
+
+
 def _bundled_sets() -> list[Offer]:
     try:
         return [Offer(str(folder), f"bundled: {bundled.SETS[name]}") for name, folder in bundled.picture_sets().items()]
     except OSError:
         return []
-
-
-def _base_models() -> list[Offer]:
-    """What lies in TINV_HOME/models: files of weights and diffusers folders, with the reason beside what is no base model."""
-    found = []
-    for path in sorted(paths.models_folder().glob("*")):
-        if path.suffix.lower() not in _WEIGHTS and not (path / "model_index.json").is_file():
-            continue
-        try:
-            found.append(Offer(str(path), identify(str(path), path.parent).family.label))
-        except InputError as error:
-            found.append(Offer(str(path), reason=error.message.removeprefix(f"model.path: {path}").lstrip(": ")))
-    return found
 
 
 def _of_earlier_runs(key: str) -> list[Offer]:
@@ -97,7 +97,7 @@ def _of_the_library(key: str, model_path: str) -> list[Offer]:
     except InputError:
         model = None
     found = []
-    for entry in library.read_all(paths.embeddings_folder()):
+    for entry in _shelves() if key == "embedding.continue_from" else library.read_all(paths.embeddings_folder()):
         if entry.embedding is None:
             found.append(Offer(entry.path.name, reason=entry.reason))
         else:
@@ -107,6 +107,13 @@ def _of_the_library(key: str, model_path: str) -> list[Offer]:
                 value, reason = entry.path.name, "a run can go on from it, but not replace it"
             found.append(Offer(value, in_words(entry.embedding), reason))
     return found
+
+
+def _shelves() -> list[library.Entry]:
+    try:
+        return read_shelves()
+    except InputError:
+        return library.read_all(paths.embeddings_folder())
 
 
 def _distinct(offers: list[Offer]) -> list[Offer]:

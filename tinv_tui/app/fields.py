@@ -41,7 +41,7 @@ _COUNTS = {"duration": "further steps", "absolute": "end steps"}
 ROWS: Rows = (
     (Field(KIND, "Learn a", options=(("subject", "subject"), ("style", "style"))),),
     (Field("embedding.name", "Embedding", lists=True, placeholder="the new word"),),
-    (Field("model.path", "Base model", lists=True, placeholder="bundled, a file or a folder"),),
+    (Field("model.path", "Base model", lists=True, placeholder="f9 lists those of this machine"),),
     (Field("dataset.path", "Dataset", lists=True, placeholder="the folder of pictures"),),
     (Field("dataset.template", "Template", lists=True),),
     (Field("embedding.vectors", "Vectors", 5),),
@@ -86,7 +86,7 @@ ROWS: Rows = (
     ),
     (Field("preview.tiny_vae", "Preview VAE", placeholder="own; taesd is quicker"),),
     (Field("embedding.overwrite", "replace an embedding of this name"),),
-    (Field("model.vae", "VAE", placeholder="the model's own"),),
+    (Field("model.vae", "VAE", placeholder="the model's own", lists=True),),
     (Field("model.clip_skip", "Clip skip", 4), Field("model.prediction_type", "Predicts", 0, lists=True)),
     (Field("training.deterministic", "the same bytes every time, slower"),),
 )

@@ -79,6 +79,14 @@ def memory(amount: int | None) -> str:
     return f"{amount / 2**20:.0f}M" if amount < 2**30 else f"{gib(amount)}G"
 
 
+def bytes_done(done: int, total: int, bytes_per_second: float | None) -> str:
+    """``1.2G/4.0G  310M/s  9s left``."""
+    text = f"{memory(done)}/{memory(total)}"
+    if bytes_per_second:
+        text += f"  {memory(round(bytes_per_second))}/s  {duration((total - done) / bytes_per_second)} left"
+    return text
+
+
 def bar(share: float, width: int) -> tuple[str, str]:
     """A meter of ``width`` cells: its filled part and its empty part."""
     filled = round(min(max(share, 0.0), 1.0) * width)

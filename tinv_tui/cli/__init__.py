@@ -29,6 +29,7 @@ _COMMANDS = {
     "plan": "checking",
     "inspect": "embeddings",
     "embeddings": "embeddings",
+    "models": "models",
     "doctor": "doctor",
 }
 

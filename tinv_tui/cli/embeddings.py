@@ -13,6 +13,7 @@ from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, format_of, read_embedding
+from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 
@@ -90,9 +91,9 @@ def _inspect(file: Path, as_json: bool) -> None:
 
 
 def _embeddings(as_json: bool) -> None:
-    """The embeddings of the library, and why others of its files cannot be used."""
+    """The embeddings of the library and of the settings' further folders, and why others of their files cannot be used."""
     folder = paths.embeddings_folder()
-    entries = library.read_all(folder)
+    entries = read_shelves()
     if as_json:
         print_json({"embeddings": [_entry(entry) for entry in entries]})
         return
@@ -100,6 +101,9 @@ def _embeddings(as_json: bool) -> None:
         click.echo(f"no embeddings in {folder} yet", err=True)
     for entry in entries:
         held = entry.embedding
+        if entry.path.parent != folder:
+            folder = entry.path.parent
+            click.echo(f"{folder}:")
         if held is None:
             click.echo(f"! {entry.path.name}: {entry.reason}")
             continue

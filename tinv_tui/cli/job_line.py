@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import JobFailed, duration
+from tinv_tui.cli.output import JobFailed, duration, megabytes
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
 from tinv_tui.runs.phases import counted
 
@@ -32,7 +32,11 @@ class JobLine:
             self._phase, self._began = phase, (now, done)
         since, at = self._began
         left = (now - since) / (done - at) * (total - done) if done > at else None
-        text = counted(phase, done, total)
+        if news.get("unit") == "bytes":
+            rate = f"  {megabytes((done - at) / (now - since))}/s" if done > at else ""
+            text = f"{phase} {megabytes(done)} of {megabytes(total)}{rate}" if total else phase
+        else:
+            text = counted(phase, done, total)
         text += f"  {duration(left)} left" if left is not None else ""
         if self._live:
             click.echo(f"\r\x1b[K{text}", err=True, nl=False)

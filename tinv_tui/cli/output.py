@@ -109,3 +109,8 @@ def duration(seconds: float | None) -> str:
     if whole >= 3600:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole}s"
+
+
+def megabytes(amount: float) -> str:
+    """``512 MB`` or ``4.27 GB``, as disks and downloads are counted."""
+    return f"{amount / 1e9:.2f} GB" if amount >= 1e9 else f"{amount / 1e6:.{0 if amount >= 1e7 else 1}f} MB"

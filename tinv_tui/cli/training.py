@@ -11,6 +11,7 @@ import click
 
 from tinv_tui.cli.checking import preview_from_option, read_preview
 from tinv_tui.cli.headless import wait_for
+from tinv_tui.cli.models import fetch_if_missing
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import load_recipe
@@ -34,6 +35,7 @@ def _train(
     """Train an embedding by a recipe. In a terminal this opens the app on the run."""
     _refuse_both(headless, detach)
     asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
+    fetch_if_missing(asked, recipe.absolute().parent)
     plan = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)
     _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.models.hub import is_hub_id, snapshots
 from tinv_tui.sections import PreprocessSection
 
 BLIP: Final = "blip"
@@ -132,7 +133,7 @@ def _located(captioner: str, model: str, what: str, files: str) -> Presence:
     for folder in looked:
         if _is_whole(captioner, folder):
             return Presence(captioner, model, folder)
-    if _is_hub_id(model):
+    if is_hub_id(model, Path.cwd()):
         return Presence(captioner, model, None, f"{what} {model} is not on this machine", f"hf download {model}{files}")
     wanted = "config.json, its weights and its tokenizer" if captioner == BLIP else "an ONNX model and its tags"
     return Presence(captioner, model, None, f"{model} is no folder with {wanted}")
@@ -141,34 +142,11 @@ def _located(captioner: str, model: str, what: str, files: str) -> Presence:
 def _candidates(model: str) -> list[Path]:
     given = Path(os.path.expanduser(model))
     found = [given] if given.is_dir() else []
-    if _is_hub_id(model):
+    if is_hub_id(model, Path.cwd()):
         owner, _, name = model.partition("/")
         found += [paths.models_folder() / owner / name, paths.models_folder() / name]
-        found += _cached(model)
+        found += snapshots(model)
     return found
-
-
-def _is_hub_id(model: str) -> bool:
-    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", model)) and not model.startswith(".") and not Path(model).exists()
-
-
-def _cached(hub_id: str) -> list[Path]:
-    """The snapshots of a hub id in the Hub's cache, the one of its main branch first."""
-    environment = os.environ
-    cache = environment.get("HF_HUB_CACHE") or os.path.join(
-        environment.get("HF_HOME") or os.path.join(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"),
-        "hub",
-    )
-    repository = Path(os.path.expanduser(cache)) / f"models--{hub_id.replace('/', '--')}"
-    snapshots = repository / "snapshots"
-    try:
-        main = (repository / "refs" / "main").read_text().strip()
-    except OSError:
-        main = ""
-    try:
-        return sorted(snapshots.iterdir(), key=lambda folder: (folder.name != main, folder.name))
-    except OSError:
-        return []
 
 
 def _is_whole(captioner: str, folder: Path) -> bool:

@@ -60,8 +60,9 @@ def write_infotext(
     seed: int,
     model: str,
     hashes: Mapping[str, str] | None = None,
+    model_hash: str | None = None,
 ) -> str:
-    """The text for a picture drawn with these settings; ``size`` is (width, height).
+    """The text for a picture drawn with these settings; ``size`` is (width, height), ``model_hash`` ten hex digits.
 
     ``hashes`` are the first 12 hex digits of each embedding file's SHA-256, by name (reference a1111 §2.2).
     """
@@ -73,6 +74,7 @@ def write_infotext(
         "CFG scale": f"{settings.cfg:g}",
         "Seed": seed,
         "Size": f"{size[0]}x{size[1]}",
+        "Model hash": model_hash or "",
         "Model": model,
         "TI hashes": ", ".join(f"{name}: {digits}" for name, digits in (hashes or {}).items()),
     }

@@ -35,7 +35,7 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
     if set(embedding.vectors) != {"emb_params"}:
         raise ValueError("a picture can carry embeddings with one tensor only")
     rows = embedding.vectors["emb_params"]
-    model_hash = embedding.details.get("sd_checkpoint")
+    model_hash = embedding.details.get("base_model_hash") or embedding.details.get("sd_checkpoint")
     content = json.dumps(
         {
             "string_to_token": {"*": 265},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.errors import InputError
@@ -37,6 +38,8 @@ class Entry:
     @property
     def to_continue(self) -> str:
         """What ``embedding.continue_from`` says to go on from it: the name, or the path where no name finds it."""
+        if self.path.parent != paths.embeddings_folder():
+            return str(self.path)
         return self.name if self.path.suffix == _SUFFIX else str(self.path)
 
     @property

@@ -11,15 +11,26 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import FAMILIES, SD1, SD2, Family
+from tinv_tui.models.hub import fetched_folder, is_hub_id
 from tinv_tui.models.single_file import identify_file
 
 
+def locate(path: str, beside: Path) -> Path:
+    """Where the base model a recipe names lies; for a path that is no hub id, whether or not something is there.
+
+    Raises InputError for a hub id that is not on this machine.
+    """
+    if path == bundled.NAME:
+        return bundled.FOLDER
+    return fetched_folder(path) if is_hub_id(path, beside) else beside / os.path.expanduser(path)
+
+
 def identify(path: str, beside: Path) -> BaseModel:
-    """The base model a recipe names: "bundled", a diffusers folder, or a single file.
+    """The base model a recipe names: "bundled", a single file, a diffusers folder, or its hub id if it was fetched.
 
     Raises InputError saying what it is instead.
     """
-    folder = bundled.FOLDER if path == bundled.NAME else (beside / os.path.expanduser(path))
+    folder = locate(path, beside)
     if folder.is_file():
         return identify_file(folder)
     if not folder.is_dir():
@@ -34,7 +45,8 @@ def identify(path: str, beside: Path) -> BaseModel:
             f"model.path: {folder} has no model_index.json",
             "Give a diffusers folder, or a single file.",
         )
-    return _folder_model(folder.resolve(), bundled.NAME if path == bundled.NAME else folder.resolve().name)
+    named = path == bundled.NAME or is_hub_id(path, beside)
+    return _folder_model(folder.resolve(), path.rpartition("/")[2] if named else folder.resolve().name)
 
 
 def _folder_model(folder: Path, name: str) -> BaseModel:
@@ -100,11 +112,16 @@ def _weights(folder: Path, family: Family) -> list[Path]:
     """One weight file set per trained part; safetensors preferred where both kinds lie there."""
     found = list[Path]()
     for part in (*(encoder.folder for encoder in family.encoders), "unet", "vae"):
-        files = [p for p in (folder / part).glob("*.safetensors") if ".fp16." not in p.name]
-        files = files or list((folder / part).glob("*.safetensors")) or list((folder / part).glob("*.bin"))
+        files = part_weights(folder / part)
         if not files:
             raise InputError(
                 "model-broken", f"model.path: {folder / part} holds no weights", "The model folder is incomplete."
             )
         found += files
     return found
+
+
+def part_weights(part: Path) -> list[Path]:
+    """The weight files of one part's folder, several where it is sharded; none where there are none."""
+    files = [p for p in part.glob("*.safetensors") if ".fp16." not in p.name]
+    return sorted(files or part.glob("*.safetensors")) or sorted(part.glob("*.bin"))

@@ -18,6 +18,7 @@ from tinv_tui.embeddings.packing import unpack
 from tinv_tui.embeddings.start import starting_tokens, vectors_warning
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
@@ -38,6 +39,8 @@ class Creation:
     """The token each vector starts from; none for zeros."""
     warnings: tuple[tuple[str, str], ...]
     """(code, message) pairs."""
+    model_hash: str | None = None
+    """As far as it is known already: a new embedding does not wait for gigabytes to be read."""
 
 
 def plan_creation(recipe: Recipe, beside: Path) -> Creation:
@@ -73,7 +76,8 @@ def plan_creation(recipe: Recipe, beside: Path) -> Creation:
     warnings += _dataset_warnings(recipe)
     check_library()
     path = folder / f"{name}.safetensors"
-    return Creation(name, path, model, asked.vectors, asked.init_text, tuple(tokens), tuple(warnings))
+    model_hash = known_hash(model.path)
+    return Creation(name, path, model, asked.vectors, asked.init_text, tuple(tokens), tuple(warnings), model_hash)
 
 
 def _dataset_warnings(recipe: Recipe) -> Warnings:
@@ -92,12 +96,15 @@ async def create_embedding(creation: Creation) -> Path:
     """Write the embedding into the library, which is made where it is absent. Raises InputError or OSError."""
     rows = await asyncio.to_thread(_rows, creation)
     creation.path.parent.mkdir(parents=True, exist_ok=True)
+    details = {"family": creation.model.family.name, "init_text": creation.init_text, "tool": "tinv-tui"}
+    if creation.model_hash is not None:
+        details["base_model_hash"] = creation.model_hash
     embedding = Embedding(
         name=creation.name,
         vectors=unpack(rows, creation.model),
         step=0,
         base_model=creation.model.name,
-        details={"family": creation.model.family.name, "init_text": creation.init_text, "tool": "tinv-tui"},
+        details=details,
     )
     write_embedding(creation.path, embedding)
     return creation.path

@@ -17,6 +17,7 @@ from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.embeddings.packing import split
 from tinv_tui.errors import InputError
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
@@ -131,10 +132,12 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
         family = {"family": facts["family"]} if facts.get("family") else {}
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise InputError("checkpoint-broken", f"{folder.state}: {error}", "Use one of the copies.") from None
+    base_model = model_hash = None
     try:
-        base_model = identify(recipe.model.path, folder.path).name
+        model = identify(recipe.model.path, folder.path)
+        base_model, model_hash = model.name, known_hash(model.path)
     except InputError:
-        base_model = None  # the model has been moved: its name is only told, not needed
+        pass  # the model has been moved: its name and hash are only told, not needed
     details = {
         **family,
         "init_text": recipe.embedding.init_text,
@@ -143,6 +146,8 @@ def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding
         "samples_per_step": str(recipe.samples_per_step),
         "tool": "tinv-tui",
     }
+    if model_hash is not None:
+        details["base_model_hash"] = model_hash
     return Embedding(recipe.embedding.name, vectors, step, base_model, details=details)
 
 

@@ -16,6 +16,7 @@ from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.library import is_chosen, keep_aside
 from tinv_tui.embeddings.packing import unpack
+from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, NotFinite, StepResult
@@ -32,7 +33,10 @@ _PAUSE_POLL_SECONDS = 0.1
 class RunAttendant:
     """Does for the loop all that has to do with the run folder."""
 
-    def __init__(self, folder: RunFolder, job: Job, reporter: Reporter, signals: Signals) -> None:
+    def __init__(
+        self, folder: RunFolder, job: Job, reporter: Reporter, signals: Signals, model_hash: HashInBackground
+    ) -> None:
+        self._model_hash = model_hash
         self._folder = folder
         self._job = job
         self._reporter = reporter
@@ -180,7 +184,8 @@ class RunAttendant:
         )
         path = self._folder.images / f"{name}.png"
         prompt = job.prompts.readable(text)
-        parameters = write_infotext(prompt, settings, size, seed, job.model.base.name)
+        model_hash = self._model_hash.result()
+        parameters = write_infotext(prompt, settings, size, seed, job.model.base.name, model_hash=model_hash)
         write_png(path, image, {KEYWORD: parameters})
         self._reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
         if job.recipe.saving.image_carries_embedding:
@@ -211,6 +216,10 @@ class RunAttendant:
             "samples_per_step": str(recipe.samples_per_step),
             "tool": "tinv-tui",
         }
+        # Waited for: what a file says must not depend on how fast the disk is.
+        model_hash = self._model_hash.result()
+        if model_hash is not None:
+            details["base_model_hash"] = model_hash
         return Embedding(
             name=name,
             vectors=unpack(rows.detach().cpu().numpy(), model.base),

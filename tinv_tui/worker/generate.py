@@ -18,6 +18,7 @@ from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import Chunk, Placeholder, PromptTokenizer
 from tinv_tui.recipe import Recipe, make_recipe
@@ -56,6 +57,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     encoder = SplicingEncoder(model, recipe.model.clip_skip)
     size = recipe.preview.width, recipe.preview.height
     hashes = {name: short_hash(path) for name, path in files.items()}
+    model_hash = known_hash(base.path)
     done, images = 0, list[dict[str, Any]]()
 
     def took_a_step() -> bool:
@@ -69,7 +71,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
             # Without, the words are what they are to a model that never saw the embedding: plain text.
             prompts = WovenPrompts(model.tokenizer, placeholders if with_embedding else ())
             image = draw_preview(model, encoder, prompts, rows, prompt, recipe.preview, size, seed, took_a_step)
-            text = write_infotext(prompt, recipe.preview, size, seed, base.name, hashes if with_embedding else None)
+            told = hashes if with_embedding else None
+            text = write_infotext(prompt, recipe.preview, size, seed, base.name, told, model_hash)
             marks = [str(seed)] + ([] if with_embedding or not files else ["without"])
             path = write_new(folder, "-".join([slug(prompt), *marks]), image, text)
             images.append({"path": str(path), "seed": seed, "with_embedding": with_embedding, "prompt": prompt})

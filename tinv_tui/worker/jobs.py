@@ -18,6 +18,7 @@ from tinv_tui.errors import InputError
 
 KINDS: dict[str, str] = {
     "caption": "caption_job",
+    "fetch": "fetch_job",
     "preprocess": "preprocess_job",
     "generate": "generate",
     "probe": "probe",

@@ -11,7 +11,8 @@ from typing import Any
 import safetensors
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.identify import identify
+from tinv_tui.models.hashes import HashInBackground
+from tinv_tui.models.identify import identify, locate
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import cut_table
@@ -46,8 +47,9 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
+        model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         job, state = _prepare(folder, recipe, reporter, signals)
-        attendant = RunAttendant(folder, job, reporter, signals)
+        attendant = RunAttendant(folder, job, reporter, signals, model_hash)
         if recipe.saving.tensorboard:
             reporter.open_board(state.step, [job.prompts.readable(text) for text in recipe.preview.prompts])
         reporter.update(state="running", phase="training", step=state.step)

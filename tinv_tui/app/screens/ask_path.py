@@ -17,13 +17,16 @@ from tinv_tui.app.widgets.text_field import TextField
 class AskPathScreen(ModalScreen[Path | None]):
     """Answers with the path, absolute; a file that is there is replaced only after a second enter.
 
-    With ``reads`` the file must be there.
+    With ``reads`` the file must be there, with ``folder`` too the folder.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 
-    def __init__(self, suggestion: str, title: str = "Save the recipe", *, reads: bool = False) -> None:
+    def __init__(
+        self, suggestion: str, title: str = "Save the recipe", *, reads: bool = False, folder: bool = False
+    ) -> None:
         super().__init__()
+        self._folder = folder
         self._suggestion = suggestion
         self._title = title
         self._reads = reads
@@ -35,7 +38,8 @@ class AskPathScreen(ModalScreen[Path | None]):
             yield Static(f"A path; relative ones start at {Path.cwd()}", classes="dialog-text", markup=False)
             yield TextField(id="path")
             yield Static("", id="path-problem", markup=False)
-            yield Static(f"enter {'read' if self._reads else 'save'}   esc cancel", classes="dialog-keys", markup=False)
+            does = "take" if self._folder else "read" if self._reads else "save"
+            yield Static(f"enter {does}   esc cancel", classes="dialog-keys", markup=False)
 
     def on_mount(self) -> None:
         field = self.query_one("#path", TextField)
@@ -45,14 +49,14 @@ class AskPathScreen(ModalScreen[Path | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if not event.value.strip():
-            self._complain("give a file name")
+            self._complain(f"give a {'folder' if self._folder else 'file name'}")
             return
         path = (Path.cwd() / Path(event.value.strip()).expanduser()).absolute()
         if self._reads:
-            if path.is_file():
+            if path.is_dir() if self._folder else path.is_file():
                 self.dismiss(path)
             else:
-                self._complain(f"there is no file {path}")
+                self._complain(f"there is no {'folder' if self._folder else 'file'} {path}")
         elif path.is_dir() or not path.parent.is_dir():
             self._complain(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
         elif path.exists() and self._warned_of != path:

@@ -21,6 +21,7 @@ from tinv_tui.app.creation_checks import ROWS, CheckedCreation, check_creation
 from tinv_tui.app.embedding_notes import in_words, spans_of
 from tinv_tui.app.form_values import Mark, key_of, short
 from tinv_tui.app.keys import bindings
+from tinv_tui.app.screens.fetch import model_is_here
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.form import Form
 from tinv_tui.app.widgets.form_foot import FormFoot
@@ -77,6 +78,10 @@ class CreateScreen(ModeScreen):
     @property
     def field_in_focus(self) -> str | None:
         return self.form.key_of(self.focused)
+
+    @property
+    def form_with_model(self) -> CreateForm:
+        return self.form
 
     # ----- what comes in
 
@@ -141,6 +146,8 @@ class CreateScreen(ModeScreen):
     async def _create(self) -> None:
         self._said = None
         checked = await self.form.check_now(all_fields=True)
+        if set(checked.errors) == {"model.path"} and await model_is_here(self.app, self.form.texts["model.path"]):
+            checked = await self.form.check_now(all_fields=True)
         if checked.creation is None:
             self.form.focus_error(checked.errors)
             return

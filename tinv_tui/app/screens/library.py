@@ -24,6 +24,7 @@ from tinv_tui.app.wording import DASH, Line
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, format_of
 from tinv_tui.embeddings.library import Entry
+from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 
@@ -42,6 +43,8 @@ class LibraryScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__("library")
         self._rows: tuple[Row, ...] = ()
+        self._problem = ""
+        """What is wrong with the settings, and hides the further folders they name."""
 
     def compose_body(self) -> ComposeResult:
         with Container(id="library-parts"):
@@ -66,7 +69,8 @@ class LibraryScreen(ModeScreen):
     @on(events.ScreenResume)
     async def action_refresh(self) -> None:
         """Read the library again."""
-        rows = await asyncio.to_thread(_read_rows, self.app.train_texts.get("model.path", ""))
+        rows, problem = await asyncio.to_thread(_read_rows, self.app.train_texts.get("model.path", ""))
+        self._problem = problem
         here = self.chosen.entry.path if self.chosen is not None else None
         self._rows = rows
         self._show()
@@ -79,7 +83,8 @@ class LibraryScreen(ModeScreen):
     def _show(self) -> None:
         with self.app.batch_update():
             width = max(40, self.rows.size.width)
-            self.query_one("#library-head", Lines).show([_head(width)])
+            problem = ((wording.cut(f"! {self._problem}", width), "warning"),)
+            self.query_one("#library-head", Lines).show([problem if self._problem else _head(width)])
             self.rows.show([_line(row, width) for row in self._rows])
             good = sum(not row.reason for row in self._rows)
             title = f"Library  {wording.cut_path(str(paths.embeddings_folder()), 40)}"
@@ -116,18 +121,23 @@ class LibraryScreen(ModeScreen):
             self.app.action_show("train")
 
 
-def _read_rows(model_path: str) -> tuple[Row, ...]:
+def _read_rows(model_path: str) -> tuple[tuple[Row, ...], str]:
+    """The rows, and what is wrong with the settings."""
     try:
         model = identify(model_path, Path.cwd()) if model_path.strip() else None
     except InputError:
         model = None
+    try:
+        entries, problem = read_shelves(), ""
+    except InputError as error:  # the settings are wrong: the library is still there
+        entries, problem = library.read_all(paths.embeddings_folder()), f"{error.message}. {error.hint}"
     rows = []
-    for entry in library.read_all(paths.embeddings_folder()):
+    for entry in entries:
         reason = entry.reason
         if entry.embedding is not None and model is not None:
             reason = library.misfit(entry.embedding, model)
         rows.append(Row(entry, reason))
-    return tuple(rows)
+    return tuple(rows), problem
 
 
 def _name_width(width: int) -> int:
@@ -185,9 +195,12 @@ def _facts(row: Row, width: int) -> list[Line]:
         if held.name != row.entry.name:
             lines += wording.flow([("called", held.name), ("in the file, but used as", row.entry.name)], width)
         lines += _details(held, width)
+    if row.entry.path.parent != paths.embeddings_folder():
+        lines += [(("in ", "label"), (wording.cut_path(str(row.entry.path.parent), width - 3), "value"))]
     lines += wording.flow([("date", row.entry.modified.strftime("%Y-%m-%d %H:%M"))], width)
     if held is not None and not row.reason:
-        does = "enter trains it" if held.step == 0 else "enter goes on from it"
+        is_new = held.step == 0 and row.entry.to_continue == row.entry.name
+        does = "enter trains it" if is_new else "enter goes on from it"
         lines += [(), ((does, "label"),)]
     return lines
 

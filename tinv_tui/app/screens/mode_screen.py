@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -19,6 +19,7 @@ from tinv_tui.app.widgets.top_bar import TopBar
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
     from tinv_tui.app.machine import MachineNow
+    from tinv_tui.app.widgets.form import Form
 
 FOLD_WIDTH, FOLD_HEIGHT = 100, 30
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
@@ -52,6 +53,11 @@ class ModeScreen(Screen[None]):
     @property
     def field_in_focus(self) -> str | None:
         """The setting whose control has the focus, where the screen has a form."""
+        return None
+
+    @property
+    def form_with_model(self) -> Form[Any] | None:
+        """The screen's form, where it has one that asks for a base model and is there already."""
         return None
 
     def show_machine(self, machine: MachineNow) -> None:

@@ -183,6 +183,10 @@ class Workbench(ModeScreen):
         key = self.form_pane.field_in_focus
         return "dataset.template" if key == "subject-or-style" else key
 
+    @property
+    def form_with_model(self) -> RecipeForm | None:
+        return self.form if self.form_pane.is_furnished else None
+
     async def action_start(self) -> None:
         await self.form_pane.start()
 

@@ -97,10 +97,13 @@ class FormPane(Pane):
 
     async def _start(self) -> None:
         from tinv_tui.app.form_values import key_of, short
+        from tinv_tui.app.screens.fetch import model_is_here
         from tinv_tui.errors import InputError
 
         try:
             checked = await self.form.check_now(all_fields=True)
+            if set(checked.errors) == {"model.path"} and await model_is_here(self.app, self.form.texts["model.path"]):
+                checked = await self.form.check_now(all_fields=True)
             if checked.recipe is None or checked.errors:
                 self._refuse(checked.errors)
                 return
