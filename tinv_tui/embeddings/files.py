@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
-from tinv_tui.models.token_table import NUMBER_BYTES, as_fp32
+from tinv_tui.models.number_formats import FLOAT_BYTES, as_fp32
 
 Vectors = dict[str, NDArray[np.float32]]
 """Tensor name to rows, [vectors, width]."""
@@ -113,7 +113,7 @@ def read_embedding(path: Path) -> Embedding:
 
 def _numbers(view: Mapping[str, Any], key: str) -> NDArray[np.float32]:
     """A tensor as the library hands it over; NumPy itself has no bf16."""
-    if view["dtype"] not in NUMBER_BYTES:
+    if view["dtype"] not in FLOAT_BYTES:
         raise ValueError(f"{key} holds {view['dtype']} numbers")
     return as_fp32(bytes(view["data"]), view["dtype"]).reshape(view["shape"])
 

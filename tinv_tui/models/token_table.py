@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.number_formats import FLOAT_BYTES, as_fp32
 
 _TENSOR = "embeddings.token_embedding.weight"
 _LONGEST_HEADER = 100_000_000
 """Of a safetensors file, by its specification."""
-NUMBER_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""The number formats of safetensors that can be read, with the size of one number."""
 
 
 def read_token_rows(model: BaseModel, ids: Sequence[int]) -> NDArray[np.float32] | None:
@@ -48,20 +47,13 @@ def _rows_of(file: BinaryIO, ids: Sequence[int]) -> NDArray[np.float32] | None:
     if name is None:
         return None
     kind, (count, width) = header[name]["dtype"], header[name]["shape"]
-    if kind not in NUMBER_BYTES:
+    if kind not in FLOAT_BYTES:
         raise ValueError(f"its token table holds {kind} numbers")
     if any(not 0 <= i < count for i in ids):
         raise ValueError(f"its token table has {count} rows, its tokenizer more")
-    table, row_bytes = 8 + length + header[name]["data_offsets"][0], width * NUMBER_BYTES[kind]
+    table, row_bytes = 8 + length + header[name]["data_offsets"][0], width * FLOAT_BYTES[kind]
     rows = np.empty((len(ids), width), np.float32)
     for position, token in enumerate(ids):
         file.seek(table + token * row_bytes)
         rows[position] = as_fp32(file.read(row_bytes), kind)
     return rows
-
-
-def as_fp32(data: bytes, kind: str) -> NDArray[np.float32]:
-    """Numbers of one of the formats of :data:`NUMBER_BYTES`, flat."""
-    if kind == "BF16":  # the upper half of an fp32
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    return np.frombuffer(data, f"<f{NUMBER_BYTES[kind]}").astype(np.float32)
