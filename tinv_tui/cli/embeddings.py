@@ -11,8 +11,7 @@ import click
 from tinv_tui import paths
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
-from tinv_tui.embeddings.files import Embedding, format_of, read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.jobs import JobBroken
@@ -67,7 +66,7 @@ def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
     """The JSON fields of an embedding file."""
     return {
         "path": str(path.absolute()),
-        "format": "picture" if path.suffix.lower() in CARD_SUFFIXES else format_of(embedding.vectors),
+        "format": embedding.format,
         "name": embedding.name,
         "family": embedding.family,
         "vectors": embedding.count,

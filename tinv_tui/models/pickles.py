@@ -10,10 +10,11 @@ import io
 import pickletools
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tinv_tui.models.number_formats import NUMBER_BYTES
+from tinv_tui.models.stored_tensor import StoredTensor, row_major
 
 MOST_PICKLE_BYTES = 2**24
 MOST_OPCODES = 1_000_000
@@ -42,24 +43,6 @@ Place = tuple[int, int, str | None]
 """Offset and length in bytes, and the zip member it is compressed in, if it is."""
 Find = Callable[[str, str], Place]
 """Key of a storage and the kind of its numbers to where it lies. Raises ValueError for a key that is not there."""
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor that was not read yet: where its numbers lie."""
-
-    kind: str
-    """One of :data:`NUMBER_BYTES`."""
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    """In numbers, not bytes."""
-    offset: int
-    """Of the first number, in bytes from the start of ``source``."""
-    byte_count: int
-    """From the first number to the end of the last; less than the shape says where rows are shared."""
-    source: str | bytes | None = field(default=None, repr=False)
-    """None: the file itself. A string: the compressed zip member of this name. Bytes: the numbers, which stood in the
-    pickle."""
 
 
 class Refused(ValueError):
@@ -226,7 +209,7 @@ def _set_state(target: Any, state: Any) -> None:
         if is_fortran or not kind.little or not isinstance(numbers, bytes):
             raise ValueError("it holds an array in an order that is not read")
         whole = _Storage(_NUMPY_KINDS[kind.code], 0, len(numbers), numbers)
-        target.tensor = _tensor(whole, 0, shape, _row_major(shape))
+        target.tensor = _tensor(whole, 0, shape, row_major(tuple(map(_whole, shape))))
     elif not isinstance(target, dict | _Name):  # attributes of an OrderedDict, or of something opaque, say nothing
         raise TypeError
 
@@ -253,13 +236,6 @@ def _view(storage: _Storage, kind: str, first: Any, shape: Any, stride: Any) -> 
     if span and start + span > storage.byte_count:
         raise ValueError("a tensor reaches beyond its numbers")
     return StoredTensor(kind, shape, stride, storage.offset + start, span, storage.source)
-
-
-def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    steps = [1]
-    for length in reversed(shape[1:]):
-        steps.append(steps[-1] * _whole(length))
-    return tuple(reversed(steps)) if shape else ()
 
 
 def _parameter(tensor: Any, *more: Any) -> Any:
