@@ -9,8 +9,7 @@ from typing import Literal
 
 from tinv_tui.embeddings.embedding import SDXL_TENSORS
 from tinv_tui.errors import InputError
-
-FormatName = Literal["safetensors", "pt", "diffusers", "bin", "kohya", "onetrainer", "invokeai", "pti", "png", "webp"]
+from tinv_tui.sections import FormatName
 
 _PLAIN = {"emb_params": "emb_params", "clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl"}
 
@@ -19,7 +18,7 @@ _PLAIN = {"emb_params": "emb_params", "clip_l": "clip_l", "clip_g": "clip_g", "t
 class Format:
     """How an embedding is written. ``keys`` are the file's names for our tensors; None where the token is the name."""
 
-    name: str
+    name: FormatName
     said: str
     """What it is, in the help."""
     suffix: str

@@ -90,8 +90,13 @@ def misfit(embedding: Embedding, model: BaseModel) -> str:
 
 def find(library: Path, name: str) -> Path | None:
     """The file of the embedding of this name, or None; ours before another tool's."""
+    return next(iter(_files_called(library, name)), None)
+
+
+def _files_called(library: Path, name: str) -> list[Path]:
+    """All files that answer to the name: another tool's ``x.pt`` does, beside our own."""
     files = (library / f"{name}{suffix}" for suffix in NAMED_BY_FILE)
-    return next((path for path in files if path.is_file()), None)
+    return [path for path in files if path.is_file()]
 
 
 def names(library: Path) -> list[str]:
@@ -106,7 +111,7 @@ def free_name(library: Path, name: str, taken: set[str]) -> str:
     An embedding at step 0 is the one to train. ``taken`` are names of runs that will still write their result.
     """
     candidate, number = name, 1
-    while candidate in taken or _is_trained(find(library, candidate)):
+    while candidate in taken or any(map(_is_trained, _files_called(library, candidate))):
         number += 1
         candidate = f"{name}-{number}"
     return candidate
@@ -128,6 +133,14 @@ def keep_aside(path: Path, why: str) -> Path | None:
         number += 1
 
 
+def is_embedding(path: Path) -> bool:
+    """Whether the file holds an embedding that can be read."""
+    try:
+        return bool(read_embedding(path).vectors)
+    except InputError:
+        return False
+
+
 def is_chosen(path: Path) -> bool:
     """Whether the file is a result that was picked by hand."""
     try:
@@ -136,9 +149,7 @@ def is_chosen(path: Path) -> bool:
         return False
 
 
-def _is_trained(path: Path | None) -> bool:
-    if path is None:
-        return False
+def _is_trained(path: Path) -> bool:
     try:
         return read_embedding(path).step != 0
     except InputError:

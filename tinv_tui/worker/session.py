@@ -91,7 +91,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         model_facts = identify(recipe.model.path, folder.path)
     else:
         plan = plan_run(recipe, folder.path, name_is_settled=True)
-        dataset, warnings, model_facts = FrozenDataset.of(plan), plan.warnings, plan.model
+        dataset, warnings, model_facts = FrozenDataset.of(plan).hashed(), plan.warnings, plan.model
         dataset.save(files.dataset)
     model = load(recipe, model_facts, device)
     _stop_if_told(signals)
