@@ -27,7 +27,8 @@ _COMMANDS = {
     "use": "using",
     "import-a1111": "importing",
     "plan": "checking",
-    "inspect": "embeddings",
+    "inspect": "files",
+    "convert": "files",
     "embeddings": "embeddings",
     "doctor": "doctor",
 }

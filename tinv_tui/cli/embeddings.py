@@ -1,4 +1,4 @@
-"""Commands on embeddings as files: create, inspect, embeddings."""
+"""Commands on the library of embeddings: create, embeddings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from tinv_tui import paths
+from tinv_tui.cli.files import describe
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.jobs import JobBroken
@@ -62,33 +62,6 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
     click.echo(f"created {path} ({vectors_said}, {creation.model.family.label})")
 
 
-def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
-    """The JSON fields of an embedding file."""
-    return {
-        "path": str(path.absolute()),
-        "format": embedding.format,
-        "name": embedding.name,
-        "family": embedding.family,
-        "vectors": embedding.count,
-        "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},
-        "step": embedding.step,
-        "base_model": embedding.base_model,
-        "norms": [round(n, 4) for n in embedding.norms],
-        "details": dict(embedding.details),
-    }
-
-
-@click.argument("file", type=click.Path(path_type=Path))
-def _inspect(file: Path, as_json: bool) -> None:
-    """What an embedding file holds."""
-    content = describe(file.expanduser(), read_embedding(file.expanduser()))
-    if as_json:
-        print_json(content)
-        return
-    for key, value in content.items():
-        click.echo(f"{key:<11} {'–' if value is None else value}")
-
-
 def _embeddings(as_json: bool) -> None:
     """The embeddings of the library, and why others of its files cannot be used."""
     folder = paths.embeddings_folder()
@@ -100,7 +73,7 @@ def _embeddings(as_json: bool) -> None:
         click.echo(f"no embeddings in {folder} yet", err=True)
     for entry in entries:
         held = entry.embedding
-        if held is None:
+        if held is None or entry.reason:
             click.echo(f"! {entry.path.name}: {entry.reason}")
             continue
         width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
@@ -114,10 +87,11 @@ def _entry(entry: library.Entry) -> dict[str, Any]:
     more = {"reason": entry.reason or None, "modified": entry.modified.isoformat(timespec="seconds")}
     if entry.embedding is not None:
         return describe(entry.path, entry.embedding) | more
-    unknown = dict.fromkeys(("format", "family", "vectors", "tensors", "step", "base_model", "norms", "details"))
+    unknown = dict.fromkeys(
+        ("format", "family", "vectors", "tensors", "step", "base_model", "norms", "details", "accepted_by")
+    )
     return {"path": str(entry.path.absolute()), "name": entry.name, **unknown, **more}
 
 
 create = command("create")(_create)
-inspect = command("inspect")(_inspect)
 embeddings = command("embeddings")(_embeddings)

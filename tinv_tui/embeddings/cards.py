@@ -24,7 +24,7 @@ CHUNK = "sd-ti-embedding"
 SUFFIXES = (".png", ".webp")
 """What a card may be; a WebP keeps its pixels only where it is lossless."""
 
-_MOST_PIXELS = 2**26
+_MOST_PIXELS = 20_000_000
 _MOST_VECTORS = 1000
 
 
@@ -47,6 +47,8 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
             "sd_checkpoint_name": embedding.base_model,
         }
     ).encode()
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{embedding.count} vectors are too many for a picture")
     footers = (
         embedding.base_model or "",
         f"[{model_hash}]" if model_hash else "",

@@ -13,6 +13,7 @@ from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.embeddings.formats import NAMED_BY_FILE
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.families import FAMILIES, Family
 
 CHOSEN = "chosen_step"
 """The detail that marks a result which somebody picked by hand."""
@@ -74,6 +75,12 @@ def _nobody_takes(embedding: Embedding) -> str:
     if any(name.endswith("_out") for name in embedding.vectors):
         return "its vectors join behind the text encoder (OneTrainer's output side), where no prompt puts them"
     return ""
+
+
+def accepted_by(embedding: Embedding) -> list[Family]:
+    """The families whose published models take its tensors."""
+    held = {tensor: rows.shape[1] for tensor, rows in embedding.vectors.items()}
+    return [f for f in FAMILIES if held == {encoder.tensor: encoder.width for encoder in f.encoders}]
 
 
 def misfit(embedding: Embedding, model: BaseModel) -> str:

@@ -59,7 +59,10 @@ def write_embedding(
     if form.container == "picture":
         if half:
             raise InputError("format-misfit", f"{path}: a picture carries no half precision", "Leave out --half.")
-        write_card(path, picture or Image.new("RGB", _PLAIN_PICTURE, (48, 52, 64)), embedding, "")
+        try:
+            write_card(path, picture or Image.new("RGB", _PLAIN_PICTURE, (48, 52, 64)), embedding, "")
+        except ValueError as error:
+            raise InputError("format-misfit", f"{path}: {error}", "Write it as .safetensors.") from None
         _check_written(path, rows)
         return [path]
     files = files_of(path, embedding, form)
