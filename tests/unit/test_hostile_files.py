@@ -30,7 +30,7 @@ from tinv_tui.errors import InputError
 ROWS = np.random.default_rng(1).standard_normal((2, 768)).astype(np.float32)
 SUFFIXES = (".pt", ".safetensors", ".png", ".webp")
 often = settings(
-    max_examples=120, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=120, deadline=20_000, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 

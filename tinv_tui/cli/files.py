@@ -15,13 +15,11 @@ from tinv_tui.embeddings.embedding import Embedding, norms_of
 from tinv_tui.embeddings.files import read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
 from tinv_tui.embeddings.library import accepted_by, misfit
-from tinv_tui.embeddings.nearest import nearest_tokens
+from tinv_tui.embeddings.nearest import nearest_words
 from tinv_tui.embeddings.writing import files_of, renamed
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.identify import identify
-from tinv_tui.models.token_table import read_token_blocks
-from tinv_tui.models.tokenizer import tokenizer_for
 
 _MOST_PIXELS = 2**26
 
@@ -70,14 +68,10 @@ def _rounded(numbers: list[float]) -> list[float]:
 
 def _nearest(embedding: Embedding, base: BaseModel) -> dict[str, list[list[dict[str, Any]]]]:
     """By tensor, for each vector, the nearest words and their cosines."""
-    tokenizer = tokenizer_for(base.tokenizer_folder)
-    found = {}
-    for position, encoder in enumerate(base.family.encoders):
-        near = nearest_tokens(embedding.vectors[encoder.tensor], read_token_blocks(base, position))
-        found[encoder.tensor] = [
-            [{"word": tokenizer.word(token), "cosine": round(cosine, 4)} for token, cosine in tokens] for tokens in near
-        ]
-    return found
+    return {
+        tensor: [[{"word": word, "cosine": round(cosine, 4)} for word, cosine in near] for near in vectors]
+        for tensor, vectors in nearest_words(embedding.vectors, base).items()
+    }
 
 
 def _in_words(content: Mapping[str, Any], embedding: Embedding) -> Iterator[str]:

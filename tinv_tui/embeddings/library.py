@@ -63,7 +63,8 @@ def _read_entry(path: Path) -> Entry:
         embedding = read_embedding(path)
         return Entry(path, modified, embedding, _nobody_takes(embedding))
     except InputError as error:
-        return Entry(path, modified, None, error.message.removeprefix(str(path)).lstrip(": "))
+        choose = f"; go on from one as {path.stem}#NAME" if error.code == "several-embeddings" else ""
+        return Entry(path, modified, None, error.message.removeprefix(str(path)).lstrip(": ") + choose)
     except OSError as error:
         return Entry(path, modified, None, error.strerror or str(error))
 
