@@ -62,8 +62,7 @@ def _told(recipe: Recipe) -> dict[str, Any]:
     if not recipe.saving.private_paths:
         values["saving"]["log_directory"] = ""  # where the run is kept has no part in what came of it
         for section, key in _PATHS:
-            if Path(
-                values[section][key]
-            ).is_absolute():  # a run's paths all are; what is not is a known name or a hub id
-                values[section][key] = Path(values[section][key]).name
+            path = Path(values[section][key])
+            if path.is_absolute():  # as a run's paths all are: what is not is a known name, or a hub id
+                values[section][key] = path.name
     return values
