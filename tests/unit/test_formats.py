@@ -483,15 +483,21 @@ def test_diffusers_loads_what_is_written(tmp_path: Path, pipeline: Any, name: st
 
 
 def test_diffusers_loads_sdxl_one_encoder_at_a_time(tmp_path: Path, pipeline: Any) -> None:
-    """As diffusers wants it: each tensor to its own text encoder. These are of one width, which is all that differs."""
-    held = Embedding("<my-cat>", {"clip_l": rows(2, 64), "clip_g": rows(2, 64) + 1}, 5)
+    """As diffusers wants it: each tensor to its own text encoder and tokenizer."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    from tinv_tui.models import bundled
+
+    held = Embedding("<my-cat>", {"clip_l": rows(2, 32), "clip_g": rows(2, 48)}, 5)
     write_embedding(tmp_path / "a.safetensors", held)
     state = safetensors.torch.load_file(tmp_path / "a.safetensors")
     files = write_embedding(tmp_path / "learned_embeds.safetensors", held, FORMATS["diffusers"])
-    for key, token, source in (("clip_l", "<l>", state["clip_l"]), ("clip_g", "<g>", str(files[1]))):
-        pipeline.load_textual_inversion(
-            source, token=token, text_encoder=pipeline.text_encoder, tokenizer=pipeline.tokenizer
-        )
-        ids = pipeline.tokenizer.convert_tokens_to_ids([token, f"{token}_1"])
-        table = pipeline.text_encoder.get_input_embeddings().weight.detach()
-        assert np.array_equal(table[ids].numpy(), held.vectors[key])
+    for number, (key, width) in enumerate((("clip_l", 32), ("clip_g", 48))):
+        for source in (state[key], str(files[number])):
+            tokenizer = CLIPTokenizer.from_pretrained(bundled.FOLDER, subfolder="tokenizer")
+            sizes = {"hidden_size": width, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+            encoder = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **sizes))
+            pipeline.load_textual_inversion(source, token="<my-cat>", text_encoder=encoder, tokenizer=tokenizer)
+            ids = tokenizer.convert_tokens_to_ids(["<my-cat>", "<my-cat>_1"])
+            table = encoder.get_input_embeddings().weight.detach()
+            assert np.array_equal(table[ids].numpy(), held.vectors[key])

@@ -7,10 +7,7 @@ from collections.abc import Iterable
 
 _KINDS = (
     (r"(^|\.)control_model\.|controlnet_cond_embedding", "a ControlNet"),
-    (
-        r"(^|\.)(lora_[A-Za-z]+|lora|[a-z_0-9]*)\.?(lora_(up|down|A|B)|hada_w|lokr_w|oft_blocks|dora_scale)|^lora_",
-        "a LoRA",
-    ),
+    (r"(^|\.)lora_?(up|down|A|B|mid|te\d?|unet)?[._]|\.(hada_w|lokr_w|oft_blocks|dora_scale)", "a LoRA"),
     (r"(^|\.)(model\.diffusion_model|cond_stage_model|conditioner\.embedders)\.", "a base model"),
     (r"^(to_k_custom_diffusion|processor\..*custom_diffusion)", "a Custom Diffusion model"),
     (r"(^|\.)(first_stage_model\.)?(encoder|decoder)\.(down|up|mid|down_blocks|up_blocks|mid_block)[._]", "a VAE"),
