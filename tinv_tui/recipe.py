@@ -211,6 +211,8 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
         if text in known.get((section, key), ()):
             continue
         there = (beside / text).exists() if (section, key) in folders else (beside / text).is_file()
+        if key == "continue_from":  # file#term
+            there = there or (beside / text.rpartition("#")[0]).is_file()
         if text.startswith(("~", ".", "/")) or (text and there):
             values[section][key] = unfollowed(text) if section == "model" else absolute(text)
     return Recipe.model_validate(values)

@@ -11,6 +11,9 @@ Sampler = Literal[
     "dpm2", "dpm2 a karras", "dpm2 a", "euler a", "euler", "heun", "lms karras", "lms", "plms", "ddim", "unipc",
 ]  # fmt: skip
 
+FormatName = Literal["safetensors", "pt", "diffusers", "bin", "kohya", "onetrainer", "invokeai", "pti", "png", "webp"]
+"""The formats of embedding files; what each is stands in the table of :mod:`tinv_tui.embeddings.formats`."""
+
 
 class Section(BaseModel):
     """A table of the recipe; the text under each field is its help, everywhere."""
@@ -49,7 +52,8 @@ class EmbeddingSection(Section):
     (A1111 takes its beginning, so that one vector starts from "a"). Name what it looks most like: a start far off can keep
     what no rate and no number of steps brings back. Empty starts from zeros."""
     continue_from: str = ""
-    """An embedding to go on from: a name in the library or a file. Its vectors replace the init text, and their number."""
+    """An embedding to go on from: a name in the library or a file of any tool, file.pt#name where it holds several. Its
+    vectors replace the init text, and their number."""
     step_count: Literal["go on", "restart"] = "go on"
     """Whether the result's count of steps goes on from that of the embedding it continues, or restarts at 0. A run always
     counts its own steps from 1, in its rates, copies and previews; only the file in the library says the sum."""
@@ -140,8 +144,13 @@ class SavingSection(Section):
     tensorboard: bool = False
     """Also write losses, rate, lengths of the vectors and previews for TensorBoard, in the run's folder. Needs
     pip install 'tinv-tui[tensorboard]'."""
-    formats: tuple[Literal["safetensors"], ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
-    """File formats of the result."""
+    formats: tuple[FormatName, ...] = Field(("safetensors",), min_length=1, strict=False)  # TOML has lists
+    """File formats of the result; the first is the result, others lie beside it. safetensors is loaded by every tool and
+    keeps how the embedding was made. Others: pt (A1111's own), diffusers and bin (its learned_embeds), kohya, onetrainer,
+    invokeai, pti (replicate, SDXL only), png and webp (a picture that carries it, not for SDXL)."""
+    private_paths: bool = False
+    """Keep whole paths in the recipe that the result carries. Otherwise the last name of each is kept, so that a file you
+    give away does not tell your folders."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)
     """The most training time that a crash can cost, in seconds."""
 

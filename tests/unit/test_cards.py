@@ -32,7 +32,9 @@ def noise(width: int, height: int) -> Image.Image:
 
 def cat(vectors: NDArray[np.float32] | None = None) -> Embedding:
     held = rows() if vectors is None else vectors
-    return Embedding("cat-500", {"emb_params": held}, 500, "sd-v1-5", "SD1", {"sd_checkpoint": "0123456789"})
+    return Embedding(
+        "cat-500", {"emb_params": held}, 500, "sd-v1-5", "SD1", details={"base_model_hash": "0123456789ab"}
+    )
 
 
 def without_texts(path: Path) -> Path:
@@ -113,7 +115,7 @@ def test_a_card_reads_back_from_its_chunk_and_from_its_pixels_alone(tmp_path: Pa
     write_card(path, noise(*size), cat(), "a cat\nSteps: 20")
     for read in (read_embedding(path), read_embedding(without_texts(path))):
         assert (read.name, read.step, read.base_model, read.family) == ("cat-500", 500, "sd-v1-5", "SD1")
-        assert read.details["sd_checkpoint"] == "0123456789"
+        assert read.base_model_hash == "0123456789"
         assert read.vectors["emb_params"].tobytes() == rows().tobytes()
 
 

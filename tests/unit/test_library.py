@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -131,11 +133,14 @@ def test_a_library_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert library.names(tmp_path / "none") == []
 
 
-def test_a_model_that_lies_there_by_mistake_is_not_read(shelf: Path) -> None:
+def test_a_model_that_lies_there_by_mistake_is_told_for_what_it_is_and_not_read(shelf: Path) -> None:
+    told = {"dtype": "F16", "shape": [1_000_000_000], "data_offsets": [0, 2_000_000_000]}
+    header = json.dumps({"model.diffusion_model.out.weight": told}).encode()
     with (shelf / "model.safetensors").open("wb") as file:
-        file.truncate(2_000_000_000)
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + 2_000_000_000)
     (entry,) = library.read_all(shelf)
-    assert entry.reason == "2000 MB is too much for an embedding"
+    assert entry.reason == "is no embedding: it is a base model"
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "image_carries_embedding": True,
         "tensorboard": False,
         "formats": ["safetensors"],
+        "private_paths": False,
         "checkpoint_seconds": 20,
     },
     "preview": {
@@ -206,7 +207,7 @@ def test_a_value_out_of_range_names_file_key_value_and_range(key: str, value: An
         ("preview.cfg", "7", "a number"),
         ("preview.prompts", "a cat", "a list"),
         ("preview.prompts", ["a cat", 3], "a list"),
-        ("saving.formats", ["pt"], "safetensors"),
+        ("saving.formats", ["jpeg"], "safetensors"),
     ],
 )
 def test_a_value_of_the_wrong_type_names_file_key_value_and_kind(key: str, value: Any, kind: str) -> None:

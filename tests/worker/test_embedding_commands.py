@@ -26,7 +26,7 @@ def test_create_says_what_the_contract_names_and_the_library_lists_it() -> None:
     held = answer("inspect", str(path))
     assert listed["step"] == 0
     assert listed["reason"] is None
-    assert held.items() <= listed.items()
+    assert {key: held[key] for key in held if key in listed} == {key: listed[key] for key in held if key in listed}
     assert (unreadable["name"], unreadable["vectors"]) == ("notes", None)
     assert unreadable["reason"]
 

@@ -101,7 +101,7 @@ def _of_the_library(key: str, model_path: str) -> list[Offer]:
         if entry.embedding is None:
             found.append(Offer(entry.path.name, reason=entry.reason))
         else:
-            reason = library.misfit(entry.embedding, model) if model is not None else ""
+            reason = entry.reason or (library.misfit(entry.embedding, model) if model is not None else "")
             value = entry.name if key == "embedding.name" else entry.to_continue
             if not reason and key == "embedding.name" and value != entry.to_continue:
                 value, reason = entry.path.name, "a run can go on from it, but not replace it"

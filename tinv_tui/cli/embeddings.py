@@ -1,4 +1,4 @@
-"""Commands on embeddings as files: create, inspect, embeddings."""
+"""Commands on the library of embeddings: create, embeddings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from tinv_tui import paths
+from tinv_tui.cli.files import describe
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
-from tinv_tui.embeddings.files import Embedding, format_of, read_embedding
 from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
@@ -63,33 +62,6 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
     click.echo(f"created {path} ({vectors_said}, {creation.model.family.label})")
 
 
-def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
-    """The JSON fields of an embedding file."""
-    return {
-        "path": str(path.absolute()),
-        "format": "picture" if path.suffix.lower() in CARD_SUFFIXES else format_of(embedding.vectors),
-        "name": embedding.name,
-        "family": embedding.family,
-        "vectors": embedding.count,
-        "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},
-        "step": embedding.step,
-        "base_model": embedding.base_model,
-        "norms": [round(n, 4) for n in embedding.norms],
-        "details": dict(embedding.details),
-    }
-
-
-@click.argument("file", type=click.Path(path_type=Path))
-def _inspect(file: Path, as_json: bool) -> None:
-    """What an embedding file holds."""
-    content = describe(file.expanduser(), read_embedding(file.expanduser()))
-    if as_json:
-        print_json(content)
-        return
-    for key, value in content.items():
-        click.echo(f"{key:<11} {'–' if value is None else value}")
-
-
 def _embeddings(as_json: bool) -> None:
     """The embeddings of the library and of the settings' further folders, and why others of their files cannot be used."""
     folder = paths.embeddings_folder()
@@ -104,7 +76,7 @@ def _embeddings(as_json: bool) -> None:
         if entry.path.parent != folder:
             folder = entry.path.parent
             click.echo(f"{folder}:")
-        if held is None:
+        if held is None or entry.reason:
             click.echo(f"! {entry.path.name}: {entry.reason}")
             continue
         width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
@@ -118,10 +90,11 @@ def _entry(entry: library.Entry) -> dict[str, Any]:
     more = {"reason": entry.reason or None, "modified": entry.modified.isoformat(timespec="seconds")}
     if entry.embedding is not None:
         return describe(entry.path, entry.embedding) | more
-    unknown = dict.fromkeys(("format", "family", "vectors", "tensors", "step", "base_model", "norms", "details"))
+    unknown = dict.fromkeys(
+        ("format", "family", "vectors", "tensors", "step", "base_model", "norms", "details", "accepted_by")
+    )
     return {"path": str(entry.path.absolute()), "name": entry.name, **unknown, **more}
 
 
 create = command("create")(_create)
-inspect = command("inspect")(_inspect)
 embeddings = command("embeddings")(_embeddings)

@@ -14,7 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tinv_tui.atomic import write_atomic
-from tinv_tui.embeddings.files import FAMILY_OF_WIDTHS, Embedding
+from tinv_tui.embeddings.embedding import Embedding, family_of
+from tinv_tui.embeddings.headers import whole_step
 from tinv_tui.embeddings.overlay import with_caption
 from tinv_tui.embeddings.pixels import MOST_BYTES, NoPayload, put_in, take_out
 from tinv_tui.errors import InputError
@@ -23,7 +24,7 @@ CHUNK = "sd-ti-embedding"
 SUFFIXES = (".png", ".webp")
 """What a card may be; a WebP keeps its pixels only where it is lossless."""
 
-_MOST_PIXELS = 2**26
+_MOST_PIXELS = 20_000_000
 _MOST_VECTORS = 1000
 
 
@@ -35,7 +36,7 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
     if set(embedding.vectors) != {"emb_params"}:
         raise ValueError("a picture can carry embeddings with one tensor only")
     rows = embedding.vectors["emb_params"]
-    model_hash = embedding.details.get("base_model_hash") or embedding.details.get("sd_checkpoint")
+    model_hash = (embedding.base_model_hash or "")[:10] or None
     content = json.dumps(
         {
             "string_to_token": {"*": 265},
@@ -46,13 +47,20 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
             "sd_checkpoint_name": embedding.base_model,
         }
     ).encode()
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{embedding.count} vectors are too many for a picture")
     footers = (
         embedding.base_model or "",
         f"[{model_hash}]" if model_hash else "",
         f"{embedding.count}v {embedding.step or 0}s",
     )
     card = put_in(with_caption(image, f"<{embedding.name}>", footers), content, rows[0])
-    write_png(path, card, {CHUNK: base64.b64encode(content).decode(), "parameters": parameters})
+    if path.suffix.lower() == ".webp":  # it has no text chunks: the pixels carry it
+        buffer = io.BytesIO()
+        card.save(buffer, "WEBP", lossless=True, exact=True)
+        write_atomic(path, buffer.getvalue())
+    else:
+        write_png(path, card, {CHUNK: base64.b64encode(content).decode(), "parameters": parameters})
 
 
 def read_card(path: Path) -> Embedding:
@@ -107,9 +115,10 @@ def _embedding(text: bytes, path: Path) -> Embedding:
     return Embedding(
         name=str(content.get("name") or path.stem),
         vectors={"emb_params": rows},
-        step=step if isinstance(step, int) else None,
+        step=whole_step(step),
         base_model=str(model) if model else None,
-        family=FAMILY_OF_WIDTHS.get((rows.shape[1],)),
+        family=family_of({"emb_params": rows}),
+        format="picture",
         details={"sd_checkpoint": str(model_hash)} if model_hash else {},
     )
 

@@ -9,21 +9,23 @@ from pathlib import Path
 
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
+from tinv_tui.embeddings.embedding import UNTRAINABLE
 from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.formats import NAMED_BY_FILE
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.families import FAMILIES
+from tinv_tui.models.families import FAMILIES, Family
 
-_SUFFIX = ".safetensors"
 CHOSEN = "chosen_step"
 """The detail that marks a result which somebody picked by hand."""
-_LARGEST_BYTES = 100_000_000
-"""No embedding is larger; a model that lies there by mistake is not read."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the library: the embedding it holds, or the reason why it cannot be used."""
+    """A file of the library: the embedding it holds, or the reason why it cannot be used.
+
+    Both, where it is an embedding that no base model here takes.
+    """
 
     path: Path
     modified: datetime
@@ -40,7 +42,7 @@ class Entry:
         """What ``embedding.continue_from`` says to go on from it: the name, or the path where no name finds it."""
         if self.path.parent != paths.embeddings_folder():
             return str(self.path)
-        return self.name if self.path.suffix == _SUFFIX else str(self.path)
+        return self.name if find(self.path.parent, self.name) == self.path else str(self.path)
 
     @property
     def day(self) -> str:
@@ -60,21 +62,37 @@ def read_all(library: Path) -> list[Entry]:
 def _read_entry(path: Path) -> Entry:
     modified = datetime.fromtimestamp(0).astimezone()
     try:
-        facts = path.stat()
-        modified = datetime.fromtimestamp(facts.st_mtime).astimezone()
-        if facts.st_size > _LARGEST_BYTES:
-            return Entry(path, modified, None, f"{facts.st_size // 1_000_000} MB is too much for an embedding")
-        return Entry(path, modified, read_embedding(path))
+        modified = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        embedding = read_embedding(path)
+        return Entry(path, modified, embedding, _nobody_takes(embedding))
     except InputError as error:
-        return Entry(path, modified, None, error.message.removeprefix(str(path)).lstrip(": "))
+        choose = f"; go on from one as {path.stem}#NAME" if error.code == "several-embeddings" else ""
+        return Entry(path, modified, None, error.message.removeprefix(str(path)).lstrip(": ") + choose)
     except OSError as error:
         return Entry(path, modified, None, error.strerror or str(error))
+
+
+def _nobody_takes(embedding: Embedding) -> str:
+    """Why no base model here takes an embedding; "" where one may."""
+    if embedding.family in UNTRAINABLE:
+        return f"it is for {embedding.family}, which cannot be trained on"
+    if any(name.endswith("_out") for name in embedding.vectors):
+        return "its vectors join behind the text encoder (OneTrainer's output side), where no prompt puts them"
+    return ""
+
+
+def accepted_by(embedding: Embedding) -> list[Family]:
+    """The families whose published models take its tensors."""
+    held = {tensor: rows.shape[1] for tensor, rows in embedding.vectors.items()}
+    return [f for f in FAMILIES if held == {encoder.tensor: encoder.width for encoder in f.encoders}]
 
 
 def misfit(embedding: Embedding, model: BaseModel) -> str:
     """Why a model cannot take an embedding, in words; "" when it can."""
     widths = {tensor: rows.shape[1] for tensor, rows in embedding.vectors.items()}
     family = embedding.family or embedding.details.get("family")
+    if reason := _nobody_takes(embedding):
+        return reason
     if widths == dict(zip(model.family.tensors, model.widths, strict=True)) and family in (None, model.family.name):
         return ""
     held, taken = " + ".join(map(str, widths.values())), " + ".join(map(str, model.widths))
@@ -85,14 +103,20 @@ def misfit(embedding: Embedding, model: BaseModel) -> str:
 
 
 def find(library: Path, name: str) -> Path | None:
-    """The file of the embedding of this name, or None."""
-    path = library / f"{name}{_SUFFIX}"
-    return path if path.is_file() else None
+    """The file of the embedding of this name, or None; ours before another tool's."""
+    return next(iter(_files_called(library, name)), None)
+
+
+def _files_called(library: Path, name: str) -> list[Path]:
+    """All files that answer to the name: another tool's ``x.pt`` does, beside our own."""
+    files = (library / f"{name}{suffix}" for suffix in NAMED_BY_FILE)
+    return [path for path in files if path.is_file()]
 
 
 def names(library: Path) -> list[str]:
     """The names of all embeddings there are, also of those that cannot be read."""
-    return sorted(path.stem for path in library.glob(f"*{_SUFFIX}") if not path.name.startswith("."))
+    files = (path for suffix in NAMED_BY_FILE for path in library.glob(f"*{suffix}"))
+    return sorted({path.stem for path in files if not path.name.startswith(".")})
 
 
 def free_name(library: Path, name: str, taken: set[str]) -> str:
@@ -101,7 +125,7 @@ def free_name(library: Path, name: str, taken: set[str]) -> str:
     An embedding at step 0 is the one to train. ``taken`` are names of runs that will still write their result.
     """
     candidate, number = name, 1
-    while candidate in taken or _is_trained(find(library, candidate)):
+    while candidate in taken or any(map(_is_trained, _files_called(library, candidate))):
         number += 1
         candidate = f"{name}-{number}"
     return candidate
@@ -123,6 +147,14 @@ def keep_aside(path: Path, why: str) -> Path | None:
         number += 1
 
 
+def is_embedding(path: Path) -> bool:
+    """Whether the file holds an embedding that can be read."""
+    try:
+        return bool(read_embedding(path).vectors)
+    except InputError:
+        return False
+
+
 def is_chosen(path: Path) -> bool:
     """Whether the file is a result that was picked by hand."""
     try:
@@ -131,9 +163,7 @@ def is_chosen(path: Path) -> bool:
         return False
 
 
-def _is_trained(path: Path | None) -> bool:
-    if path is None:
-        return False
+def _is_trained(path: Path) -> bool:
     try:
         return read_embedding(path).step != 0
     except InputError:
@@ -141,14 +171,17 @@ def _is_trained(path: Path | None) -> bool:
 
 
 def load(library: Path, name_or_path: str, beside: Path) -> Embedding:
-    """The embedding a recipe names: of the library, or a file. Raises InputError."""
-    path = find(library, name_or_path)
-    if path is None:
-        path = beside / os.path.expanduser(name_or_path)
-        if not path.is_file():
-            raise InputError(
-                "embedding-missing",
-                f"embedding.continue_from: {name_or_path!r} is neither in {library} nor a file",
-                "Give a name of the library or the path of a .safetensors file.",
-            )
-    return read_embedding(path)
+    """The embedding a recipe names: of the library, or a file, ``file#term`` where that holds several. Raises InputError."""
+    path = find(library, name_or_path) or beside / os.path.expanduser(name_or_path)
+    if path.is_file():
+        return read_embedding(path)
+    file, mark, term = name_or_path.rpartition("#")
+    if mark and term:
+        path = find(library, file) or beside / os.path.expanduser(file)
+        if path.is_file():
+            return read_embedding(path, term)
+    raise InputError(
+        "embedding-missing",
+        f"embedding.continue_from: {name_or_path!r} is neither in {library} nor a file",
+        "Give a name of the library or the path of an embedding file.",
+    )

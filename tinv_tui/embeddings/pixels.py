@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw
 Pixels = NDArray[np.uint8]
 """[rows, columns, 3]."""
 
-MOST_BYTES = 2**25
-"""The most that a payload may unpack to: 32 MiB, some ten times the largest embedding as text."""
+MOST_BYTES = 2**23
+"""The most that a payload may unpack to: 8 MiB, which is 400 vectors as text. Read as JSON it takes twenty times that."""
 
 _LOW, _FOUR = np.uint8(15), np.uint8(4)
 _DOT_STEP, _DOT_SIZE, _DOT_SHIFT = 8, 6, 4

@@ -10,10 +10,24 @@ import io
 import pickletools
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from tinv_tui.models.number_formats import NUMBER_BYTES
+from tinv_tui.models.pickle_names import (
+    KIND_OF_STORAGE,
+    Name,
+    Refused,
+    Storage,
+    as_dict,
+    as_key,
+    known,
+    make,
+    set_state,
+    whole,
+)
+from tinv_tui.models.stored_tensor import StoredTensor
+
+__all__ = ["Refused", "StoredTensor", "interpret"]
 
 MOST_PICKLE_BYTES = 2**24
 MOST_OPCODES = 1_000_000
@@ -21,81 +35,10 @@ MOST_NODES = 1_000_000
 """Of what a pickle describes, counted as a tree: a few bytes of it can share a branch with itself over and over."""
 DEEPEST = 64
 
-_KIND_OF_STORAGE = {
-    f"{module}.{name}Storage": kind
-    for name, kind in zip("Double Float Half BFloat16 Long Int Short Char Byte Bool".split(), NUMBER_BYTES, strict=True)
-    for module in ("torch", "torch.cuda")
-} | {"torch.storage.UntypedStorage": "U8", "torch.UntypedStorage": "U8"}
-_KIND_OF_DTYPE = {
-    f"torch.{name}": kind
-    for name, kind in zip(
-        "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split(), NUMBER_BYTES, strict=True
-    )
-}
-_NUMPY_KINDS = {"f8": "F64", "f4": "F32", "f2": "F16", "i8": "I64", "i4": "I32", "i2": "I16", "u1": "U8", "b1": "BOOL"}
-_OPAQUE = {f"pytorch_lightning.callbacks.model_checkpoint.{name}" for name in ("ModelCheckpoint", "CheckpointMode")} | {
-    "pytorch_lightning.utilities.enums.ModelType"
-}
-"""Stands in old checkpoints beside the weights; what it says does not matter."""
-
 Place = tuple[int, int, str | None]
 """Offset and length in bytes, and the zip member it is compressed in, if it is."""
 Find = Callable[[str, str], Place]
 """Key of a storage and the kind of its numbers to where it lies. Raises ValueError for a key that is not there."""
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor that was not read yet: where its numbers lie."""
-
-    kind: str
-    """One of :data:`NUMBER_BYTES`."""
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    """In numbers, not bytes."""
-    offset: int
-    """Of the first number, in bytes from the start of ``source``."""
-    byte_count: int
-    """From the first number to the end of the last; less than the shape says where rows are shared."""
-    source: str | bytes | None = field(default=None, repr=False)
-    """None: the file itself. A string: the compressed zip member of this name. Bytes: the numbers, which stood in the
-    pickle."""
-
-
-class Refused(ValueError):
-    """The pickle wants something to be called."""
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A name the pickle mentions; nothing stands behind it."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    kind: str
-    offset: int
-    byte_count: int
-    source: str | bytes | None
-
-
-@dataclass
-class _NumpyKind:
-    """NumPy's dtype; what comes after its making sets the byte order."""
-
-    code: str
-    little: bool = True
-
-
-@dataclass
-class _NumpyArray:
-    tensor: StoredTensor | None = None
-
-
-class _ParameterDict(dict[Any, Any]):
-    """torch's container as plain data: its parameters."""
 
 
 def interpret(data: bytes, start: int, find: Find) -> tuple[Any, int]:
@@ -163,172 +106,41 @@ class _Machine:
             _list(stack[-1]).append(item)
         elif opcode == "SETITEM":
             value, key = stack.pop(), stack.pop()
-            _dict(stack[-1])[_key(key)] = value
+            as_dict(stack[-1])[as_key(key)] = value
         elif opcode == "GLOBAL":
-            stack.append(_known(argument.replace(" ", ".", 1)))
+            stack.append(known(argument.replace(" ", ".", 1)))
         elif opcode == "STACK_GLOBAL":
             name, module = stack.pop(), stack.pop()
-            stack.append(_known(f"{module}.{name}"))
+            stack.append(known(f"{module}.{name}"))
         elif opcode == "BINPERSID":
             stack.append(self._storage(stack.pop()))
         elif opcode in ("REDUCE", "NEWOBJ"):
             arguments, name = stack.pop(), stack.pop()
-            stack.append(_make(name, arguments))
+            stack.append(make(name, arguments))
         elif opcode == "BUILD":
             state = stack.pop()
-            _set_state(stack[-1], state)
+            set_state(stack[-1], state)
         elif opcode == "POP":
             stack.pop()
         elif opcode not in ("PROTO", "FRAME"):
             raise ValueError(f"its pickle uses {opcode}, which torch.save never writes")
 
-    def _storage(self, told: Any) -> _Storage | _Name:
+    def _storage(self, told: Any) -> Storage | Name:
         """``("storage", kind, key, device, numbers[, view])``; the older container has ``("module", class, …)`` too."""
-        if told[0] == "module" and isinstance(told[1], _Name):
+        if told[0] == "module" and isinstance(told[1], Name):
             return told[1]
         what, name, key, _, count, *view = told
-        kind = _KIND_OF_STORAGE.get(name.text)
+        kind = KIND_OF_STORAGE.get(name.text)
         if what != "storage" or kind is None or type(count) is not int or count < 0:
             raise ValueError("its pickle describes a storage that is none")
         offset, available, source = self._find(str(key), kind)
         start, size = 0, NUMBER_BYTES[kind]
         if view and view[0] is not None:
             _, first, count = view[0]
-            start = _whole(first) * size
-        if start + _whole(count) * size > available:
+            start = whole(first) * size
+        if start + whole(count) * size > available:
             raise ValueError("a tensor's numbers are missing")
-        return _Storage(kind, offset + start, count * size, source)
-
-
-def _known(name: str) -> _Name:
-    if name in _MAKERS or name in _OPAQUE or name in _KIND_OF_STORAGE or name in _KIND_OF_DTYPE:
-        return _Name(name)
-    raise Refused(f"it wants to call {name[:100]}")
-
-
-def _make(name: Any, arguments: Any) -> Any:
-    if not isinstance(name, _Name) or not isinstance(arguments, tuple):
-        raise TypeError
-    if name.text in _OPAQUE:
-        return _Name(name.text)
-    if name.text not in _MAKERS:
-        raise Refused(f"it wants to call {name.text}")
-    return _MAKERS[name.text](*arguments)
-
-
-def _set_state(target: Any, state: Any) -> None:
-    if isinstance(target, _ParameterDict):
-        target.update({_key(key): value for key, value in _dict(state.get("_parameters", {})).items()})
-    elif isinstance(target, _NumpyKind):
-        target.little = state[1] != ">"
-    elif isinstance(target, _NumpyArray):
-        _, shape, kind, is_fortran, numbers = state
-        if is_fortran or not kind.little or not isinstance(numbers, bytes):
-            raise ValueError("it holds an array in an order that is not read")
-        whole = _Storage(_NUMPY_KINDS[kind.code], 0, len(numbers), numbers)
-        target.tensor = _tensor(whole, 0, shape, _row_major(shape))
-    elif not isinstance(target, dict | _Name):  # attributes of an OrderedDict, or of something opaque, say nothing
-        raise TypeError
-
-
-def _tensor(storage: Any, first: Any, shape: Any, stride: Any, *more: Any) -> StoredTensor:
-    """``first`` and ``stride`` count numbers. The arguments after these are gradients' and hooks'."""
-    return _view(storage, storage.kind, first, shape, stride)
-
-
-def _typed_tensor(
-    storage: Any, first: Any, shape: Any, stride: Any, grad: Any, hooks: Any, dtype: Any, *more: Any
-) -> Any:
-    return _view(storage, _KIND_OF_DTYPE[dtype.text], first, shape, stride)
-
-
-def _view(storage: _Storage, kind: str, first: Any, shape: Any, stride: Any) -> StoredTensor:
-    size = NUMBER_BYTES[kind]
-    shape, stride = tuple(map(_whole, shape)), tuple(map(_whole, stride))
-    if len(shape) != len(stride) or len(shape) > 8:
-        raise ValueError("a tensor's shape makes no sense")
-    last = sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
-    span = 0 if 0 in shape else (last + 1) * size
-    start = _whole(first) * size
-    if span and start + span > storage.byte_count:
-        raise ValueError("a tensor reaches beyond its numbers")
-    return StoredTensor(kind, shape, stride, storage.offset + start, span, storage.source)
-
-
-def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    steps = [1]
-    for length in reversed(shape[1:]):
-        steps.append(steps[-1] * _whole(length))
-    return tuple(reversed(steps)) if shape else ()
-
-
-def _parameter(tensor: Any, *more: Any) -> Any:
-    if not isinstance(tensor, StoredTensor):
-        raise TypeError
-    return tensor
-
-
-def _device_tensor(array: Any, *more: Any) -> StoredTensor:
-    """What a Mac's or DirectML's tensors are kept as."""
-    if array.tensor is None:
-        raise ValueError("it holds an array without numbers")
-    held: StoredTensor = array.tensor
-    return held
-
-
-def _ordered_dict(*arguments: Any) -> dict[Any, Any]:
-    pairs = arguments[0] if arguments else []
-    return {_key(key): value for key, value in pairs}
-
-
-def _numpy_scalar(kind: Any, data: Any) -> int | float | bool:
-    formats = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "u1": "B", "b1": "?"}
-    (number,) = struct.unpack(("<" if kind.little else ">") + formats[kind.code], data)
-    held: int | float | bool = number
-    return held
-
-
-def _encoded(text: Any, encoding: Any) -> bytes:
-    if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
-        raise ValueError("it encodes text in a way that is not read")
-    return text.encode("latin-1")
-
-
-def _listed(items: Any = ()) -> list[Any]:
-    return list(items) if isinstance(items, list | tuple) else []
-
-
-_MAKERS: dict[str, Callable[..., Any]] = {
-    "torch._utils._rebuild_tensor": _tensor,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_tensor_v3": _typed_tensor,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch._utils._rebuild_device_tensor_from_numpy": _device_tensor,
-    "torch.nn.modules.container.ParameterDict": lambda *_: _ParameterDict(),
-    "torch.Size": lambda sizes=(): tuple(map(_whole, sizes)),
-    "torch.device": lambda *_: _Name("torch.device"),
-    "collections.OrderedDict": _ordered_dict,
-    "collections.defaultdict": lambda *_: {},
-    "__builtin__.set": _listed,
-    "builtins.set": _listed,
-    "__builtin__.dict": lambda *_: {},
-    "builtins.dict": lambda *_: {},
-    "_codecs.encode": _encoded,
-    "numpy.dtype": lambda code, *_: _NumpyKind(str(code)),
-    "numpy.ndarray": lambda *_: _NumpyArray(),
-    "numpy.core.multiarray.scalar": _numpy_scalar,
-    "numpy._core.multiarray.scalar": _numpy_scalar,
-    "numpy.core.multiarray._reconstruct": lambda *_: _NumpyArray(),
-    "numpy._core.multiarray._reconstruct": lambda *_: _NumpyArray(),
-}
-"""What a pickle may name, and what stands in for it."""
-
-
-def _whole(number: Any) -> int:
-    if type(number) is not int or not 0 <= number < 2**48:
-        raise ValueError("a tensor's shape makes no sense")
-    return number
+        return Storage(kind, offset + start, count * size, source)
 
 
 def _list(value: Any) -> list[Any]:
@@ -337,28 +149,12 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _dict(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
-
-
-def _key(key: Any) -> str | int:
-    """Text, or a number of 64 bits: many larger ones, made for it, all fall into one place of a dict."""
-    if isinstance(key, _Name):
-        return key.text
-    if type(key) is str or (type(key) is int and -(2**63) <= key < 2**63):
-        held: str | int = key
-        return held
-    raise ValueError("a dict in its pickle has keys that are neither text nor whole numbers")
-
-
 def _set_items(stack: list[Any], marked: list[Any]) -> None:
     if len(marked) % 2:
         raise IndexError
-    target = _dict(stack[-1])
+    target = as_dict(stack[-1])
     for position in range(0, len(marked), 2):
-        target[_key(marked[position])] = marked[position + 1]
+        target[as_key(marked[position])] = marked[position + 1]
 
 
 _PLAIN = set(

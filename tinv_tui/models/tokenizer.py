@@ -69,6 +69,15 @@ class PromptTokenizer:
         """Token ids without begin and end."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
+    @property
+    def size(self) -> int:
+        """How many tokens there are; their ids are 0 to size - 1."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def word(self, token: int) -> str:
+        """The text of one token id; "" where there is none."""
+        return str(self._tokenizer.id_to_token(token) or "").removesuffix("</w>")
+
     def words(self, text: str) -> list[str]:
         """The tokens as text, to show."""
         return [token.removesuffix("</w>") for token in self._tokenizer.encode(text, add_special_tokens=False).tokens]

@@ -14,20 +14,15 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinv_tui.errors import InputError
-from tinv_tui.models.number_formats import NUMBER_BYTES, as_fp32
-from tinv_tui.models.pickles import MOST_PICKLE_BYTES, Place, Refused, StoredTensor, interpret
+from tinv_tui.models.number_formats import NUMBER_BYTES
+from tinv_tui.models.pickles import MOST_PICKLE_BYTES, Place, Refused, interpret
+from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
 from tinv_tui.models.zip_members import Member, data_offset, list_members, read_member
 
 __all__ = ["StoredTensor", "read_numbers", "read_torch_file", "tensors_in"]
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_MOST_NUMBERS = 2**28
-"""Of one tensor: a gigabyte as fp32."""
-_MOST_UNPACKED = 2**28
 
 
 def read_torch_file(path: Path) -> Any:
@@ -59,39 +54,6 @@ def tensors_in(tree: Any) -> dict[str, StoredTensor]:
     found: dict[str, StoredTensor] = {}
     _collect(tree, "", found)
     return found
-
-
-def read_numbers(path: Path, stored: StoredTensor) -> NDArray[np.float32]:
-    """The tensor's numbers, fp32, in its shape. Raises InputError, OSError."""
-    try:
-        count = 1
-        for length in stored.shape:
-            count *= length
-        if count > _MOST_NUMBERS or stored.byte_count > _MOST_NUMBERS * NUMBER_BYTES[stored.kind]:
-            raise ValueError(f"a tensor of {' x '.join(map(str, stored.shape))} is too large")
-        data = _bytes_of(path, stored)
-        if len(data) != stored.byte_count:
-            raise ValueError("a tensor's numbers are missing")
-        flat = as_fp32(data, stored.kind)
-        if not count:
-            return np.empty(stored.shape, np.float32)
-        view = np.lib.stride_tricks.as_strided(
-            flat, stored.shape, [4 * step for step in stored.stride], writeable=False
-        )
-        return np.array(view, order="C")
-    except ValueError as error:
-        raise InputError("torch-file-broken", f"{path} is not a readable torch file: {error}", "") from None
-
-
-def _bytes_of(path: Path, stored: StoredTensor) -> bytes:
-    start, end = stored.offset, stored.offset + stored.byte_count
-    if isinstance(stored.source, bytes):
-        return stored.source[start:end]
-    with path.open("rb") as file:
-        if stored.source is not None:
-            return read_member(file, list_members(file)[stored.source], _MOST_UNPACKED)[start:end]
-        file.seek(start)
-        return file.read(stored.byte_count)
 
 
 def _read_zip(file: BinaryIO) -> Any:

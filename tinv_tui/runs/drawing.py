@@ -142,7 +142,8 @@ def _given(
 
 def _named(prompts: str, model: BaseModel) -> tuple[dict[str, Path], list[tuple[str, str]]]:
     """The library's embeddings that the prompts name, as far as they fit the model."""
-    files = {path.stem: path for path in sorted(paths.embeddings_folder().glob("*.safetensors"))}
+    found = {name: library.find(paths.embeddings_folder(), name) for name in library.names(paths.embeddings_folder())}
+    files = {name: path for name, path in found.items() if path is not None}
     chosen, said = dict[str, Path](), list[tuple[str, str]]()
     for name in names_in(prompts, list(files)):
         try:

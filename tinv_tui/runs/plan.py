@@ -20,6 +20,7 @@ from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictu
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.formats import FORMATS, check_writable
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
@@ -96,6 +97,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     if model.is_single_file:  # found out or asked once: the run keeps it
         values["model"]["prediction_type"] = model.prediction_type
     check_clip_skip(recipe, model)
+    check_formats(recipe, model)
     check_vaes(model, recipe.model.vae, recipe.preview.tiny_vae)
     settings = CheckSettings(
         width,
@@ -150,8 +152,10 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
 def check_changes(recipe: Recipe, beside: Path) -> None:
     """Look at what may change in a run that has begun. Raises InputError."""
     _check_tensorboard(recipe)
+    model = identify(recipe.model.path, beside)
+    check_formats(recipe, model)
     _check_grid(
-        identify(recipe.model.path, beside),
+        model,
         {"preview.width": recipe.preview.width, "preview.height": recipe.preview.height},
     )
 
@@ -224,6 +228,12 @@ def check_clip_skip(recipe: Recipe, model: BaseModel) -> None:
             f"model.clip_skip = {recipe.model.clip_skip}: the text encoder has {model.encoder_layers} layers",
             "",
         )
+
+
+def check_formats(recipe: Recipe, model: BaseModel) -> None:
+    """Raise InputError for a format of the result that has no place for the family's tensors, before hours of training."""
+    for name in recipe.saving.formats:
+        check_writable(FORMATS[name], model.family.tensors, f"saving.formats: {name}")
 
 
 def check_fit(embedding: Embedding, model: BaseModel, key: str, hint: str) -> None:

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from tinv_tui import paths
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
+from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.embeddings.files import Embedding, write_embedding
-from tinv_tui.embeddings.library import is_chosen, keep_aside
+from tinv_tui.embeddings.formats import FORMATS, library_file
+from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
 from tinv_tui.embeddings.packing import unpack
 from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.runs.folder import RunFolder
@@ -22,8 +24,9 @@ from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.training.loop import Job, NotFinite, StepResult
 from tinv_tui.training.previews import Interrupted, draw_preview
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.provenance import SmoothedLoss, history_of
 from tinv_tui.worker.reporter import Reporter
-from tinv_tui.worker.setup import CheckpointFiles
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
 from tinv_tui.worker.signals import Signals
 
 _INBOX_SECONDS = 0.1
@@ -49,12 +52,15 @@ class RunAttendant:
         self._left = time.monotonic()
         self._paused = False
         self._told_of_cards = False
+        self._dataset = FrozenDataset.load(self._files.dataset)
+        self._smoothed = SmoothedLoss(folder.losses)
         self._settle: Callable[[], None] = lambda: None
         self.stopped = False
         self.wants_result = True
 
     def stepped(self, result: StepResult) -> None:
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
+        self._smoothed.add(result.loss)
         self._reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
@@ -107,7 +113,7 @@ class RunAttendant:
     def save_copy(self, state: TrainingState) -> None:
         self._settle()
         self._require_finite(state)
-        self._write_copy(state.vectors, state.step)
+        self._write_copy(state.vectors, state.step, state)
 
     def rescue(self, state: TrainingState) -> list[Path]:
         """After a :class:`NotFinite`: keep the newest finite vectors and the best ones as copies; the files. Raises OSError.
@@ -121,12 +127,12 @@ class RunAttendant:
         kept = {state.step: state.vectors}
         if state.best_vectors is not None:
             kept[state.best_step] = state.best_vectors
-        return [self._write_copy(rows, step) for step, rows in sorted(kept.items()) if step]
+        return [self._write_copy(rows, step, state) for step, rows in sorted(kept.items()) if step]
 
-    def _write_copy(self, rows: Tensor, step: int) -> Path:
+    def _write_copy(self, rows: Tensor, step: int, state: TrainingState) -> Path:
         name = f"{self._job.recipe.embedding.name}-{step}"
         path = self._folder.copies / f"{name}.safetensors"
-        write_embedding(path, self._embedding(rows, step, name))
+        write_embedding(path, self._embedding(rows, step, name, state))
         self._reporter.tell("saved", step=step, path=str(path), what="copy")
         return path
 
@@ -135,17 +141,24 @@ class RunAttendant:
         name = self._job.recipe.embedding.name
         library = paths.embeddings_folder()
         library.mkdir(parents=True, exist_ok=True)
-        files = [library / f"{name}.{kind}" for kind in self._job.recipe.saving.formats]
-        for path in files:
+        forms = [FORMATS[form] for form in self._job.recipe.saving.formats]
+        embedding = self._embedding(state.vectors, state.steps_before + state.step, name, state)
+        results = []
+        for form in forms:
+            path = library_file(library, name, form)
             self._keep_what_was_chosen(path, state.step)
-            write_embedding(path, self._embedding(state.vectors, state.steps_before + state.step, name))
-            self._reporter.tell("saved", step=state.step, path=str(path), what="result")
-        return files[0]
+            for written in write_embedding(path, embedding, form):
+                self._reporter.tell("saved", step=state.step, path=str(written), what="result")
+                results.append(written)
+        return results[0]
 
     def _keep_what_was_chosen(self, path: Path, step: int) -> None:
         """A copy that somebody made the result while the run went on is not lost to the run's own end."""
-        kept = keep_aside(path, f"before-step-{step}") if is_chosen(path) else None
-        if kept is not None:
+        is_picture = path.suffix in CARD_SUFFIXES and path.is_file() and not is_embedding(path)
+        kept = keep_aside(path, f"before-step-{step}") if is_picture or is_chosen(path) else None
+        if kept is not None and is_picture:
+            self._warn("picture-kept", f"the picture that was called {path.name} is now {kept.name}", "")
+        elif kept is not None:
             message = f"the step that was chosen as the result is kept in {kept.name}"
             self._warn("result-kept", message, f"tinv-tui use {self._folder.handle} STEP brings it back.")
 
@@ -203,9 +216,9 @@ class RunAttendant:
         """``name`` is the picture's; the embedding in it is called by its step, as a copy is."""
         path = self._folder.image_embeddings / f"{name}.png"
         called = f"{self._job.recipe.embedding.name}-{state.step}"
-        write_card(path, image, self._embedding(state.vectors, state.step, called), parameters)
+        write_card(path, image, self._embedding(state.vectors, state.step, called, state), parameters)
 
-    def _embedding(self, rows: Tensor, step: int, name: str) -> Embedding:
+    def _embedding(self, rows: Tensor, step: int, name: str, state: TrainingState) -> Embedding:
         recipe, model = self._job.recipe, self._job.model
         details = {
             "family": model.base.family.name,
@@ -226,6 +239,7 @@ class RunAttendant:
             step=step,
             base_model=model.base.name,
             details=details,
+            history=history_of(recipe, self._dataset, state, self._smoothed.last),
         )
 
     def _look(self) -> None:

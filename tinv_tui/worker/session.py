@@ -93,7 +93,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         model_facts = identify(recipe.model.path, folder.path)
     else:
         plan = plan_run(recipe, folder.path, name_is_settled=True)
-        dataset, warnings, model_facts = FrozenDataset.of(plan), plan.warnings, plan.model
+        dataset, warnings, model_facts = FrozenDataset.of(plan).hashed(), plan.warnings, plan.model
         dataset.save(files.dataset)
 
     def loaded(done: int, total: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ class FrozenDataset:
     captions: tuple[str | None, ...]
     groups: dict[Size, list[int]]
     template: tuple[str, ...]
+    hashes: tuple[str, ...] = ()
+    """The first 12 hex digits of each file's SHA-256; "" for one that has gone. None in runs from before there were any."""
+
+    def hashed(self) -> FrozenDataset:
+        """With a hash of each file, which reads them all once."""
+        return replace(self, hashes=tuple(map(_short_hash, self.files)))
 
     @staticmethod
     def of(plan: RunPlan) -> FrozenDataset:
@@ -73,6 +80,7 @@ class FrozenDataset:
             "pictures": [[str(f), c] for f, c in zip(self.files, self.captions, strict=True)],
             "groups": [[list(size), members] for size, members in self.groups.items()],
             "template": list(self.template),
+            "hashes": list(self.hashes),
         }
         write_atomic(path, json.dumps(content, indent=1))
 
@@ -85,7 +93,16 @@ class FrozenDataset:
             tuple(c for _, c in content["pictures"]),
             {(w, h): members for (w, h), members in content["groups"]},
             tuple(content["template"]),
+            tuple(content.get("hashes", ())),
         )
+
+
+def _short_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    except OSError:
+        return ""  # encoding says what is wrong with it
 
 
 def choose_device() -> torch.device:

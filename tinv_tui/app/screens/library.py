@@ -22,7 +22,7 @@ from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import DASH, Line
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, format_of
+from tinv_tui.embeddings.files import Embedding
 from tinv_tui.embeddings.library import Entry
 from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
@@ -134,7 +134,7 @@ def _read_rows(model_path: str) -> tuple[tuple[Row, ...], str]:
     rows = []
     for entry in entries:
         reason = entry.reason
-        if entry.embedding is not None and model is not None:
+        if entry.embedding is not None and model is not None and not reason:
             reason = library.misfit(entry.embedding, model)
         rows.append(Row(entry, reason))
     return tuple(rows), problem
@@ -187,9 +187,7 @@ def _facts(row: Row, width: int) -> list[Line]:
             ("family", _family(held)),
             ("step", DASH if held.step is None else str(held.step)),
         ]
-        lines += wording.flow(
-            [*pairs, ("base model", held.base_model or DASH), ("format", format_of(held.vectors))], width
-        )
+        lines += wording.flow([*pairs, ("base model", held.base_model or DASH), ("format", held.format)], width)
         norms = " ".join(f"{norm:.2f}" for norm in held.norms)
         lines += [((text, ""),) for text in textwrap.wrap(f"norms {norms}", width, max_lines=3, placeholder=" …")]
         if held.name != row.entry.name:

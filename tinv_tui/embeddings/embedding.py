@@ -1,0 +1,72 @@
+"""An embedding in memory: named rows of numbers, and what is known of where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = dict[str, NDArray[np.float32]]
+"""Tensor name to rows, [vectors, width]. The names are ``emb_params`` where there is one text encoder, else ``clip_l``,
+``clip_g`` and ``t5xxl``."""
+
+SDXL_TENSORS = ("clip_l", "clip_g")
+
+FAMILY_OF_WIDTHS = {
+    (768,): "SD1",
+    (1024,): "SD2",
+    (768, 1280): "SDXL",
+    (768, 1280, 4096): "SD3",
+    (768, 4096): "Flux",
+}
+"""The widths of an embedding's tensors, in order, and who takes them."""
+
+UNTRAINABLE = ("SD3", "Flux")
+"""Families whose embeddings are known for what they are, and which no base model here takes."""
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """An embedding and what its file tells of it; a field the file does not tell is None."""
+
+    name: str
+    vectors: Vectors
+    step: int | None = None
+    base_model: str | None = None
+    family: str | None = None
+    """Told by the widths when read; None for a width no family has, as that of the bundled model."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    format: str = "safetensors"
+    """What kind of file it was read from, in words a user of several tools knows."""
+    history: Mapping[str, Any] = field(default_factory=dict)
+    """How it was made, as far as its file tells: recipe, dataset, loss, tool. JSON's types."""
+
+    @property
+    def count(self) -> int:
+        """Vectors per token."""
+        return int(next(iter(self.vectors.values())).shape[0])
+
+    @property
+    def base_model_hash(self) -> str | None:
+        """Of the base model's file: SHA-256 in hex, or the first ten digits of it where A1111 wrote the file."""
+        return self.details.get("base_model_hash") or self.details.get("sd_checkpoint")
+
+    @property
+    def norms(self) -> list[float]:
+        """Euclidean length of each vector of the first tensor."""
+        return norms_of(next(iter(self.vectors.values())))
+
+
+def norms_of(rows: NDArray[np.float32]) -> list[float]:
+    """Euclidean length of each row."""
+    return [float(n) for n in np.linalg.norm(rows.astype(np.float64), axis=1)]
+
+
+def family_of(vectors: Mapping[str, NDArray[np.float32]]) -> str | None:
+    """The family that takes tensors of these names and widths, or None."""
+    if any(name.endswith("_out") for name in vectors) or set(vectors) == {"clip_g"}:
+        return None
+    return FAMILY_OF_WIDTHS.get(tuple(sorted(rows.shape[1] for rows in vectors.values())))

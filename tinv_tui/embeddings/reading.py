@@ -1,0 +1,103 @@
+"""Reads an embedding from any file that can hold one. Needs no torch, and runs nothing that is in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
+from tinv_tui.embeddings.cards import read_card
+from tinv_tui.embeddings.embedding import SDXL_TENSORS, Embedding, family_of
+from tinv_tui.embeddings.formats import READABLE
+from tinv_tui.embeddings.headers import OUR_KEY, whole_step, with_header
+from tinv_tui.embeddings.recognise import Found, find_embedding
+from tinv_tui.errors import InputError
+from tinv_tui.models.safetensors_file import read_safetensors
+from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
+from tinv_tui.models.torch_file import read_torch_file
+
+_CODES = {
+    "safetensors-broken": "embedding-broken",
+    "torch-file-broken": "embedding-broken",
+    "tensor-broken": "embedding-broken",
+    "torch-file-unsafe": "embedding-unsafe",
+}
+
+
+def read_embedding(path: Path, term: str = "") -> Embedding:
+    """Read an embedding: ours, another tool's, or that of a picture. ``term`` chooses where a file holds several.
+
+    Raises InputError naming what is wrong with the file, or what it is instead.
+    """
+    if not path.is_file():
+        raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
+    if path.suffix.lower() in CARD_SUFFIXES:
+        return read_card(path)
+    if path.suffix.lower() == ".optim":
+        raise InputError(
+            "not-an-embedding", f"{path} is an optimiser's state", "The embedding is the file without .optim."
+        )
+    if path.suffix.lower() not in READABLE:
+        raise InputError(
+            "embedding-format",
+            f"{path}: {path.suffix or 'a file without extension'} is no format of embeddings",
+            f"Give one that ends in {' '.join(READABLE)}.",
+        )
+    try:
+        with path.open("rb") as file:
+            is_torch = file.read(4)[:4].startswith((b"PK\x03\x04", b"\x80"))
+        # What is in it counts, not what it is called: .pti and .bin are in use for both.
+        if is_torch and not _is_safetensors(path):
+            return _of_tree(read_torch_file(path), {}, term, path, "torch")
+        if path.suffix.lower() in (".safetensors", ".pti") or _is_safetensors(path):
+            tensors, metadata = read_safetensors(path)
+            return _of_tree(tensors, metadata, term, path, "safetensors")
+        return _of_tree(read_torch_file(path), {}, term, path, "torch")
+    except InputError as error:
+        raise InputError(_CODES.get(error.code, error.code), error.message, error.hint) from None
+    except OSError as error:
+        raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """A length, then a table in braces."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[6:9] == b"\x00\x00{"
+
+
+def _of_tree(tree: Any, metadata: Mapping[str, str], term: str, path: Path, container: str) -> Embedding:
+    found = find_embedding(tree, term, path)
+    vectors = {name: _rows(path, tensor) for name, tensor in found.tensors.items()}
+    facts = found.facts
+    step = (whole_step(told) for told in (facts.get("step"), metadata.get("ss_steps"), metadata.get("step")))
+    model_hash = facts.get("sd_checkpoint") or facts.get("hash")  # the second is A1111's of 2022
+    model = facts.get("sd_checkpoint_name")
+    details = {"left_out": ", ".join(found.left_out)} if found.left_out else {}
+    if isinstance(model_hash, str) and model_hash:
+        details["sd_checkpoint"] = model_hash[:64]
+    embedding = Embedding(
+        name=found.called or path.stem,
+        vectors=vectors,
+        step=next((number for number in step if number is not None), None),
+        base_model=model if isinstance(model, str) and model else None,
+        family=family_of(vectors),
+        details=details,
+        format=_format_said(found, vectors, container),
+    )
+    return with_header(embedding, metadata.get(OUR_KEY, facts.get(OUR_KEY)))
+
+
+def _format_said(found: Found, vectors: Mapping[str, object], container: str) -> str:
+    said = found.format or container
+    if said == "diffusers":
+        said = "diffusers .bin" if container == "torch" else "diffusers"
+    return f"{said} (SDXL)" if set(vectors) == set(SDXL_TENSORS) and said == container else said
+
+
+def _rows(path: Path, tensor: StoredTensor) -> NDArray[np.float32]:
+    return np.atleast_2d(read_numbers(path, tensor))
