@@ -196,9 +196,9 @@ def test_a_history_of_any_length_fits_the_header_and_says_what_is_missing() -> N
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Path:
-    (tmp_path / "shelf").mkdir()
-    return tmp_path / "shelf"
+def shelf() -> Path:
+    paths.embeddings_folder().mkdir(parents=True)
+    return paths.embeddings_folder()
 
 
 def test_another_tools_file_answers_to_its_name_and_ours_comes_first(shelf: Path) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui.embeddings.embedding import Vectors
-from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
@@ -25,8 +24,6 @@ def nearest_words(vectors: Vectors, model: BaseModel) -> dict[str, list[list[tup
     seekers = {tensor: Nearest(vectors[tensor]) for tensor in model.family.tensors}
     for first in range(0, tokenizer.size, _BLOCK):
         rows = read_token_rows(model, range(first, min(first + _BLOCK, tokenizer.size)))
-        if rows is None:
-            raise InputError("model-table", f"--model: {model.path} holds no token table that can be read", "")
         for seeker, block in zip(seekers.values(), np.split(rows, ends, axis=1), strict=True):
             seeker.look_at(block)
     return {

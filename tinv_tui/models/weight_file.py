@@ -62,6 +62,15 @@ def read_rows(path: Path, stored: StoredTensor, rows: Sequence[int]) -> NDArray[
         raise ValueError(f"its token table has {count} rows, its tokenizer more")
     number = FLOAT_BYTES[stored.kind]
     step, apart = stored.stride
+    if len(rows) > 1 and list(rows) == list(range(rows[0], rows[0] + len(rows))):  # a block of the table: read at once
+        numbers = (len(rows) - 1) * step + (width - 1) * apart + 1
+        block = replace(
+            stored,
+            shape=(len(rows), width),
+            offset=stored.offset + rows[0] * step * number,
+            byte_count=numbers * number,
+        )
+        return read_numbers(path, block)
     found = np.empty((len(rows), width), np.float32)
     for position, row in enumerate(rows):
         one = replace(
