@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinv_tui import paths
 from tinv_tui.cli import commands
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
