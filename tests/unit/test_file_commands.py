@@ -233,18 +233,8 @@ def test_any_mix_is_listed_with_a_reason_beside_each_that_cannot_be_used(shelf: 
     for reason, part in zip(reasons.values(), [*said, "optimiser's state"], strict=True):
         assert part in reason
         assert bool(part) == bool(reason)
-    listed = {Path(one["path"]).name: one for one in library_json(shelf)}
+    listed = {Path(one["path"]).name: one for one in answer("embeddings")["embeddings"]}
     assert listed["d.safetensors"]["family"] == "Flux"
-
-
-def library_json(shelf: Path) -> list[dict[str, Any]]:
-    from tinv_tui import paths
-
-    paths.embeddings_folder().mkdir(parents=True)
-    for path in shelf.iterdir():
-        (paths.embeddings_folder() / path.name).write_bytes(path.read_bytes())
-    listed: list[dict[str, Any]] = answer("embeddings")["embeddings"]
-    return listed
 
 
 def test_no_two_formats_share_a_file_in_the_library(shelf: Path) -> None:
