@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.pickles import StoredTensor
-from tinv_tui.models.weight_file import read_weight_file
+from tinv_tui.models.weight_file import WeightFile, read_weight_file
 from tinv_tui.models.zip_members import list_members, read_member
 
 DTYPES = {
@@ -40,7 +40,7 @@ class Weights:
 
     def __init__(self, files: Iterable[Path], key: str = "model.path") -> None:
         """Read the headers. Raises InputError, which names the recipe's ``key``, for a file that is broken or refused."""
-        found = [read_weight_file(path, key) for path in files]
+        found = [_header(path, key) for path in files]
         self._key = key
         self.where = f"{key}: {', '.join(str(file.path) for file in found)}"
         """The recipe's key and the files, for errors."""
@@ -134,6 +134,15 @@ def _shards(index: Path, key: str) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("model-broken", f"{key}: {index}: {error}", "The folder is incomplete.") from None
     return [index.parent / name for name in names]
+
+
+def _header(path: Path, key: str) -> WeightFile:
+    try:
+        return read_weight_file(path, key)
+    except InputError as error:
+        if error.code == "model-format":  # it lies where weights belong, so that it is broken, not of another kind
+            raise InputError("model-broken", error.message, error.hint) from None
+        raise
 
 
 def _is_in_rows(stored: StoredTensor) -> bool:
