@@ -41,7 +41,7 @@ _COUNTS = {"duration": "further steps", "absolute": "end steps"}
 ROWS: Rows = (
     (Field(KIND, "Learn a", options=(("subject", "subject"), ("style", "style"))),),
     (Field("embedding.name", "Embedding", lists=True, placeholder="the new word"),),
-    (Field("model.path", "Base model", lists=True, placeholder="f9 lists those of this machine"),),
+    (Field("model.path", "Base model", lists=True, placeholder="f9 lists what is here"),),
     (Field("dataset.path", "Dataset", lists=True, placeholder="the folder of pictures"),),
     (Field("dataset.template", "Template", lists=True),),
     (Field("embedding.vectors", "Vectors", 5),),
