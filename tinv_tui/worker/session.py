@@ -23,9 +23,12 @@ from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, NotFinite, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
+from tinv_tui.worker.keeping import Keeper
+from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
 from tinv_tui.worker.signals import Signals
+from tinv_tui.worker.work import Work
 
 
 class _Stopped(Exception):
@@ -43,22 +46,25 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
         rate = reporter.steps_per_second
         reporter.end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
 
-    attendant: RunAttendant | None = None
+    keeper: Keeper | None = None
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
         model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         job, state = _prepare(folder, recipe, reporter, signals)
-        attendant = RunAttendant(folder, job, reporter, signals, model_hash)
+        work = Work(folder, job, reporter, model_hash)
+        keeper = Keeper(work)
+        desk = CommandDesk(work, keeper, signals)
+        attendant = RunAttendant(work, keeper, desk)
         if recipe.saving.tensorboard:
             reporter.open_board(state.step, [job.prompts.readable(text) for text in recipe.preview.prompts])
         reporter.update(state="running", phase="training", step=state.step)
         reporter.tell("phase", name="training", done=state.step, total=recipe.training.steps)
         attendant.begin()
         if state.step == 0:
-            attendant.save_checkpoint(state)
+            keeper.save_checkpoint(state)
         train(job, state, attendant)
-        result = _save_all(attendant, state, reporter)
+        result = _save_all(keeper, desk.wants_result, state, reporter)
         finished = state.step >= recipe.training.steps
         end("finished" if finished else "stopped", "all steps done" if finished else "as told", embedding=result)
         return 0
@@ -69,8 +75,8 @@ def run_session(folder: RunFolder, signals: Signals) -> int:
         end("failed", error.message, code=error.code, hint=error.hint)
         return 2
     except NotFinite as error:
-        assert attendant is not None
-        kept = _rescue(attendant, state)
+        assert keeper is not None
+        kept = _rescue(keeper, state)
         hint = _after_not_finite(error, folder, state.step)
         reporter.update(step=state.step)
         end("failed", f"{error}; {kept}", code="not-finite", hint=hint)
@@ -148,13 +154,13 @@ def _schedules(recipe: Recipe) -> tuple[Plan, Plan]:
     )
 
 
-def _save_all(attendant: RunAttendant, state: TrainingState, reporter: Reporter) -> str | None:
+def _save_all(keeper: Keeper, wants_result: bool, state: TrainingState, reporter: Reporter) -> str | None:
     reporter.update(phase="saving")
     reporter.flush_step()
-    attendant.save_checkpoint(state)
-    if not attendant.wants_result or state.step == 0:
+    keeper.save_checkpoint(state)
+    if not wants_result or state.step == 0:
         return None
-    return str(attendant.save_result(state))
+    return str(keeper.save_result(state))
 
 
 def _after_not_finite(error: NotFinite, folder: RunFolder, step: int) -> str:
@@ -166,10 +172,10 @@ def _after_not_finite(error: NotFinite, folder: RunFolder, step: int) -> str:
     return f"The rate {error.learning_rate:g} is probably too high; go on with a tenth of it: {lower}"
 
 
-def _rescue(attendant: RunAttendant, state: TrainingState) -> str:
+def _rescue(keeper: Keeper, state: TrainingState) -> str:
     """Keep what is good; what that is, in words."""
     try:
-        kept = attendant.rescue(state)
+        kept = keeper.rescue(state)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         return f"the last good vectors could not be kept: {error}"
     return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"

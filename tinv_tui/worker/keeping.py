@@ -1,0 +1,136 @@
+"""Keeps what a run has learned: checkpoints, copies on the way, the result in the library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from tinv_tui import paths
+from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
+from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.embeddings.formats import FORMATS, library_file
+from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
+from tinv_tui.embeddings.packing import unpack
+from tinv_tui.training.loop import NotFinite
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.provenance import SmoothedLoss, history_of
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
+from tinv_tui.worker.work import Work
+
+
+class Keeper:
+    """Writes the state of a run to the disk, and makes embeddings of it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._files = CheckpointFiles(work.folder.checkpoint)
+        self._dataset = FrozenDataset.load(self._files.dataset)
+        self._checkpointed = time.monotonic()
+        self.smoothed = SmoothedLoss(work.folder.losses)
+        self.settle: Callable[[], None] = lambda: None
+        """Waits for results still on their way from the device: see :meth:`Attendant.goes_on`."""
+
+    def begin(self) -> None:
+        """Called when the first step is about to start."""
+        self._checkpointed = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is older than the recipe allows."""
+        return time.monotonic() - self._checkpointed > self._work.job.recipe.saving.checkpoint_seconds
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Losses first, then the state: a row the checkpoint counts on is always on the disk. Raises NotFinite."""
+        self.settle()
+        self._require_finite(state)
+        self._write_checkpoint(state)
+
+    def _require_finite(self, state: TrainingState) -> None:
+        if not state.is_finite:  # a gradient can be beyond all bounds where the loss is not
+            raise NotFinite(state.step, self._work.job.rates.rate_at(max(1, state.step)), "an update")
+
+    def _write_checkpoint(self, state: TrainingState) -> None:
+        self._work.reporter.losses.flush()
+        state.save(self._files.state)
+        self._checkpointed = time.monotonic()
+        self._work.reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")
+
+    def save_copy(self, state: TrainingState) -> None:
+        self.settle()
+        self._require_finite(state)
+        self._write_copy(state.vectors, state.step, state)
+
+    def rescue(self, state: TrainingState) -> list[Path]:
+        """After a :class:`NotFinite`: keep the newest finite vectors and the best ones as copies; the files. Raises OSError.
+
+        On a GPU the state may have gone on beyond the step that broke it: then the checkpoint's is the newest.
+        """
+        if state.is_finite:
+            self._write_checkpoint(state)
+        else:
+            state = TrainingState.load(self._files.state, state.vectors.device)
+        kept = {state.step: state.vectors}
+        if state.best_vectors is not None:
+            kept[state.best_step] = state.best_vectors
+        return [self._write_copy(rows, step, state) for step, rows in sorted(kept.items()) if step]
+
+    def _write_copy(self, rows: Tensor, step: int, state: TrainingState) -> Path:
+        name = f"{self._work.job.recipe.embedding.name}-{step}"
+        path = self._work.folder.copies / f"{name}.safetensors"
+        write_embedding(path, self.embedding(rows, step, name, state))
+        self._work.reporter.tell("saved", step=step, path=str(path), what="copy")
+        return path
+
+    def save_result(self, state: TrainingState) -> Path:
+        """The finished embedding, where the library and other tools look. Raises OSError."""
+        recipe = self._work.job.recipe
+        name = recipe.embedding.name
+        library = paths.embeddings_folder()
+        library.mkdir(parents=True, exist_ok=True)
+        embedding = self.embedding(state.vectors, state.steps_before + state.step, name, state)
+        results = []
+        for form in [FORMATS[form] for form in recipe.saving.formats]:
+            path = library_file(library, name, form)
+            self._keep_what_was_chosen(path, state.step)
+            for written in write_embedding(path, embedding, form):
+                self._work.reporter.tell("saved", step=state.step, path=str(written), what="result")
+                results.append(written)
+        return results[0]
+
+    def _keep_what_was_chosen(self, path: Path, step: int) -> None:
+        """A copy that somebody made the result while the run went on is not lost to the run's own end."""
+        is_picture = path.suffix in CARD_SUFFIXES and path.is_file() and not is_embedding(path)
+        kept = keep_aside(path, f"before-step-{step}") if is_picture or is_chosen(path) else None
+        if kept is not None and is_picture:
+            self._work.warn("picture-kept", f"the picture that was called {path.name} is now {kept.name}", "")
+        elif kept is not None:
+            message = f"the step that was chosen as the result is kept in {kept.name}"
+            self._work.warn("result-kept", message, f"tinv-tui use {self._work.folder.handle} STEP brings it back.")
+
+    def embedding(self, rows: Tensor, step: int, name: str, state: TrainingState) -> Embedding:
+        """Vectors ([n, sum of widths]) as an embedding with the run's history in it."""
+        recipe, model = self._work.job.recipe, self._work.job.model
+        details = {
+            "family": model.base.family.name,
+            "init_text": recipe.embedding.init_text,
+            "pictures": str(self._work.pictures),
+            "seed": str(recipe.training.seed),
+            "learning_rate": recipe.training.learning_rate,
+            "samples_per_step": str(recipe.samples_per_step),
+            "tool": "tinv-tui",
+        }
+        # Waited for: what a file says must not depend on how fast the disk is.
+        model_hash = self._work.model_hash.result()
+        if model_hash is not None:
+            details["base_model_hash"] = model_hash
+        return Embedding(
+            name=name,
+            vectors=unpack(rows.detach().cpu().numpy(), model.base),
+            step=step,
+            base_model=model.base.name,
+            details=details,
+            history=history_of(recipe, self._dataset, state, self.smoothed.last),
+        )

@@ -1,0 +1,100 @@
+"""Carries out the commands left in a run's inbox, each answered by an ``ack``."""
+
+from __future__ import annotations
+
+import time
+
+from tinv_tui.runs.inbox import Command, take_commands
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.keeping import Keeper
+from tinv_tui.worker.picturing import Previewer
+from tinv_tui.worker.signals import Signals
+from tinv_tui.worker.work import Work
+
+_INBOX_SECONDS = 0.1
+
+
+class CommandDesk:
+    """Takes commands and signals; remembers whether the run is paused or is to stop."""
+
+    def __init__(self, work: Work, keeper: Keeper, signals: Signals) -> None:
+        self._work = work
+        self._keeper = keeper
+        self._signals = signals
+        self._previewer = Previewer(work, keeper, self._is_interrupted)
+        self._commands: list[Command] = []
+        self._looked = 0.0
+        self.is_paused = False
+        self.is_stopped = False
+        self.wants_result = True
+
+    @property
+    def previewer(self) -> Previewer:
+        return self._previewer
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the loop has to wait: a pause holds, or there are commands to carry out."""
+        return not self.is_stopped and (self.is_paused or bool(self._commands))
+
+    def _look(self) -> None:
+        """Take new commands out of the inbox, at most ten times a second: a step may be much shorter."""
+        if time.monotonic() - self._looked >= _INBOX_SECONDS:
+            self._looked = time.monotonic()
+            self._commands += take_commands(self._work.folder.inbox)
+
+    def _is_interrupted(self) -> bool:
+        self._look()
+        return self._signals.stop.is_set() or any(c.command == "stop" for c in self._commands)
+
+    def obey(self, state: TrainingState, last_prompt: str) -> None:
+        """Carry out what has come in, oldest first."""
+        if self._signals.stop.is_set():
+            self.is_stopped = True
+            return
+        if self._signals.save.is_set():
+            self._signals.save.clear()
+            self._keeper.save_checkpoint(state)
+        self._look()
+        while self._commands and not self.is_stopped:
+            command = self._commands.pop(0)
+            try:
+                message = self._carry_out(command, state, last_prompt)
+                ok = True
+            except (OSError, ValueError) as error:
+                message, ok = str(error), False
+            self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
+
+    def _carry_out(self, command: Command, state: TrainingState, last_prompt: str) -> str:
+        """Do one command; what was done, in words. Raises OSError or ValueError with the reason it was not."""
+        steps = self._work.job.recipe.training.steps
+        match command.command:
+            case "stop":
+                self.is_stopped = True
+                self.wants_result = command.args.get("save", True) is not False
+                return f"stopping at step {state.step}" + ("" if self.wants_result else " without saving a result")
+            case "pause" if command.args.get("release"):
+                raise ValueError("a pause that gives the memory back is not possible yet; stop and resume instead")
+            case "pause":
+                self.is_paused = True
+                self._work.reporter.flush_step()
+                self._keeper.save_checkpoint(state)
+                self._work.reporter.update(state="paused")
+                return f"paused at step {state.step}"
+            case "unpause":
+                was_paused, self.is_paused = self.is_paused, False
+                self._work.reporter.update(state="running")
+                return f"going on from step {state.step}" if was_paused else "it was not paused"
+            case "save":
+                self._keeper.save_copy(state)
+                self._keeper.save_checkpoint(state)
+                return f"saved step {state.step} of {steps}"
+            case "preview":
+                prompt = command.args.get("prompt")
+                texts = [str(prompt)] if prompt else self._previewer.prompts(last_prompt)
+                failure = self._previewer.draw(state, texts)
+                if failure:
+                    raise ValueError(failure)
+                return f"drew step {state.step}"
+            case unknown:
+                raise ValueError(f"there is no command {unknown!r}")

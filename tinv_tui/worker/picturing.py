@@ -1,0 +1,82 @@
+"""Draws a run's previews, as pictures and as cards that carry the embedding."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from PIL import Image
+
+from tinv_tui.datasets.infotext import KEYWORD, write_infotext
+from tinv_tui.embeddings.cards import write_card, write_png
+from tinv_tui.training.previews import Interrupted, draw_preview
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.keeping import Keeper
+from tinv_tui.worker.work import Work
+
+
+class Previewer:
+    """Draws with the live modules. ``is_interrupted`` is asked between the steps of a picture."""
+
+    def __init__(self, work: Work, keeper: Keeper, is_interrupted: Callable[[], bool]) -> None:
+        self._work = work
+        self._keeper = keeper
+        self._is_interrupted = is_interrupted
+        self._told_of_cards = False
+
+    def draw(self, state: TrainingState, texts: list[str]) -> str | None:
+        """One picture for each prompt; a preview that fails is a warning, never the end of a run. Returns its message."""
+        failure = None
+        self._work.phase("previewing", 0, len(texts))
+        for done, text in enumerate(texts, start=1):
+            try:
+                self._draw_one(state, text)
+            except Interrupted:
+                break
+            except Exception as error:  # noqa: BLE001  whatever it is, training goes on
+                failure = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
+                self._work.warn("preview-failed", failure, "Training goes on; look at the preview settings.")
+                break
+            self._work.phase("previewing", done, len(texts))
+        self._work.phase("training", state.step, self._work.job.recipe.training.steps)
+        return failure
+
+    def prompts(self, last_prompt: str) -> list[str]:
+        """What is drawn unasked: the recipe's prompts, else the step's own."""
+        return list(self._work.job.recipe.preview.prompts) or [last_prompt]
+
+    def _free_name(self, step: int) -> str:
+        """``name-500``, or ``name-500-2`` … where a picture of that step is there already."""
+        first = f"{self._work.job.recipe.embedding.name}-{step}"
+        names = (first if n == 1 else f"{first}-{n}" for n in itertools.count(1))
+        return next(name for name in names if not (self._work.folder.images / f"{name}.png").exists())
+
+    def _draw_one(self, state: TrainingState, text: str) -> None:
+        job, settings, name = self._work.job, self._work.job.recipe.preview, self._free_name(state.step)
+        size = settings.width or job.recipe.dataset.width, settings.height or job.recipe.dataset.height
+        seed = settings.seed if settings.seed >= 0 else state.step
+        image = draw_preview(
+            job.model, job.encoder, job.prompts, state.vectors, text, settings, size, seed, self._is_interrupted
+        )
+        path = self._work.folder.images / f"{name}.png"
+        prompt = job.prompts.readable(text)
+        model_hash = self._work.model_hash.result()
+        parameters = write_infotext(prompt, settings, size, seed, job.model.base.name, model_hash=model_hash)
+        write_png(path, image, {KEYWORD: parameters})
+        self._work.reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
+        if job.recipe.saving.image_carries_embedding:
+            if len(job.model.base.widths) == 1:
+                self._write_card(state, image, name, parameters)
+            elif not self._told_of_cards:
+                self._told_of_cards = True
+                label = job.model.base.family.label
+                message = (
+                    f"a picture cannot carry the two tensors of an {label} embedding: previews are saved without it"
+                )
+                self._work.warn("card-impossible", message, "saving.embedding_every keeps copies of the embedding.")
+
+    def _write_card(self, state: TrainingState, image: Image.Image, name: str, parameters: str) -> None:
+        """``name`` is the picture's; the embedding in it is called by its step, as a copy is."""
+        path = self._work.folder.image_embeddings / f"{name}.png"
+        called = f"{self._work.job.recipe.embedding.name}-{state.step}"
+        write_card(path, image, self._keeper.embedding(state.vectors, state.step, called, state), parameters)
