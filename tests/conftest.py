@@ -10,8 +10,45 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults import FaultRecord, table, tried_in, write_table
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import is_locked, read_holder
+
+ALL_FAULTS = "--all-faults"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(ALL_FAULTS, action="store_true", help="run the whole fault suite, which takes long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests marked ``faults`` only those marked ``faults(ci=True)`` run, unless all are asked for."""
+    if config.getoption(ALL_FAULTS):
+        return
+    is_left_out = {item: _is_by_hand(item) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out[item]])
+    items[:] = [item for item in items if not is_left_out[item]]
+
+
+def _is_by_hand(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("faults")
+    return mark is not None and not mark.kwargs.get("ci", False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tried = tried_in(terminalreporter.getreports("passed"))
+    if tried:
+        lines = table(tried)
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.write_line(line)
+        write_table(lines)
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest) -> FaultRecord:
+    """Says what a test of the fault suite tried, for the table at the end of the session."""
+    return FaultRecord(request.node)
 
 
 @pytest.fixture(autouse=True)
