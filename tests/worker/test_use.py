@@ -11,6 +11,7 @@ from tests.worker.helpers import recipe
 from tests.worker.test_cli import answer
 from tests.worker.test_lifecycle import finish, until
 from tinv_tui import paths
+from tinv_tui.checkpoint_file import before
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.runs.events import read_all
@@ -84,6 +85,8 @@ async def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
     assert (used.embedding.step, used.kept, used.embedding.base_model) == (3, None, "bundled")
     assert json.loads(json.dumps(dict(used.embedding.details)))["init_text"] == "thing"
     run.folder.state.write_bytes(b"damaged")
+    assert [copy.word for copy in copies_of(run.folder)] == ["best", "last"]
+    before(run.folder.state).write_bytes(b"damaged")
     assert copies_of(run.folder) == []
     with pytest.raises(InputError, match="no copy 'best'"):
         use_copy(run.folder, "best")

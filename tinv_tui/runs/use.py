@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from tinv_tui import paths
+from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
@@ -112,20 +112,18 @@ def _name(folder: RunFolder) -> str:
 
 def _checkpoint_facts(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        with safetensors.safe_open(folder.state, framework="numpy") as file:
-            facts = json.loads(file.metadata()["tinv"])
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        _, facts = newest_sound(folder.state)
+    except (OSError, ValueError):
         return None
-    return facts if isinstance(facts, dict) and {"step", "best_step", "best_evaluation"} <= set(facts) else None
+    return facts if {"step", "best_step", "best_evaluation"} <= set(facts) else None
 
 
 def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding:
     """The vectors of the checkpoint; read once, so that they are of one moment. Raises InputError."""
     key = "best_vectors" if copy.word == BEST else "vectors"
     try:
-        content = folder.state.read_bytes()
+        content, facts = newest_sound(folder.state)
         rows = safetensors.numpy.load(content)[key]
-        facts = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["tinv"])
         step = int(facts["best_step" if copy.word == BEST else "step"])
         # Checkpoints from before there were families of several text encoders say nothing of what they hold.
         vectors = split(rows, facts.get("tensors") or {"emb_params": rows.shape[1]})

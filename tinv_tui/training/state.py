@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from tinv_tui.atomic import write_atomic
+from tinv_tui.checkpoint_file import read_checkpoint, write_checkpoint
 
 
 @dataclass
@@ -42,7 +41,8 @@ class TrainingState:
         return all(bool(torch.isfinite(tensor).all()) for tensor in (self.vectors, self.moment1, self.moment2))
 
     def save(self, path: Path) -> None:
-        """Write atomically. Raises OSError, or ValueError when a value is not finite: the last good file then stays."""
+        """Write atomically, keeping the file before. Raises OSError, or ValueError when a value is not finite: the last good
+        file then stays."""
         if not self.is_finite:
             raise ValueError("the vectors or their moments are not finite")
         tensors = {"vectors": self.vectors, "moment1": self.moment1, "moment2": self.moment2}
@@ -58,14 +58,13 @@ class TrainingState:
             "environment": self.environment,
         }
         held = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        write_atomic(path, safetensors.torch.save(held, {"tinv": json.dumps(facts)}))
+        write_checkpoint(path, safetensors.torch.save(held, {"tinv": json.dumps(facts)}))
 
     @staticmethod
     def load(path: Path, device: torch.device) -> TrainingState:
         """Read what :meth:`save` wrote. Raises OSError, ValueError or safetensors.SafetensorError."""
-        with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
-            facts = json.loads(file.metadata()["tinv"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
+        content, facts = read_checkpoint(path)
+        tensors = {key: tensor.to(device, copy=True) for key, tensor in safetensors.torch.load(content).items()}
         return TrainingState(
             vectors=tensors["vectors"],
             moment1=tensors["moment1"],

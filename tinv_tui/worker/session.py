@@ -10,6 +10,7 @@ from typing import Any
 
 import safetensors
 
+from tinv_tui.checkpoint_file import mend
 from tinv_tui.errors import InputError
 from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.models.identify import identify, locate
@@ -107,8 +108,9 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         reporter.tell("phase", name="loading", done=done, total=total)
 
     model = load(recipe, model_facts, device, loaded)
-    state_file_exists = files.state.exists()
     try:
+        damage = mend(files.state)
+        state_file_exists = files.state.exists()
         state = prepare_state(recipe, model, files, folder)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise InputError(
@@ -130,6 +132,9 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         pictures=len(dataset.files),
         seed=recipe.training.seed,
     )
+    if damage is not None:
+        message = f"{files.state}: {damage}; going on from the one before it, of step {state.step}"
+        reporter.tell("warning", code="checkpoint-older", message=message, hint="Look at the disk.")
     for code, message in warnings:
         reporter.tell("warning", code=code, message=message, hint="")
 

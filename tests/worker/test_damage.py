@@ -1,0 +1,55 @@
+"""A run whose checkpoint is damaged goes on from the one before it, or says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.worker.helpers import Onlooker, make_job, recipe
+from tests.worker.test_lifecycle import finish, rows_of
+from tinv_tui import paths
+from tinv_tui.checkpoint_file import before
+from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.runs.events import read_all
+from tinv_tui.runs.run import Run
+from tinv_tui.training.loop import train
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.session import run_session
+from tinv_tui.worker.signals import Signals
+
+
+class KeepsStep3(Onlooker):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
+        if state.step == 3:
+            state.save(self._path)
+        return True
+
+
+async def test_a_damaged_checkpoint_is_told_and_the_one_before_it_gives_the_same_bytes(tmp_path: Path) -> None:
+    run = await Run.start(recipe(training__steps=5))
+    await finish(run)
+    job, never_damaged = make_job(tmp_path, recipe(training__steps=8))
+    train(job, never_damaged, KeepsStep3(tmp_path / "step-3.safetensors"))
+    (tmp_path / "step-3.safetensors").replace(before(run.folder.state))
+    run.folder.state.write_bytes(run.folder.state.read_bytes()[:-1])
+
+    await run.resume(steps=8)
+    assert (await finish(run))["state"] == "finished"
+    events = read_all(run.folder.events)
+    warning = next(e for e in events if e["kind"] == "warning" and e["code"] == "checkpoint-older")
+    assert "of step 3" in warning["message"]
+    assert [e["from_step"] for e in events if e["kind"] == "started"] == [0, 3]
+    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, 9))
+    result = read_embedding(paths.embeddings_folder() / "zork.safetensors").vectors["emb_params"]
+    assert result.tobytes() == never_damaged.vectors.numpy().tobytes()
+
+    for file in (run.folder.state, before(run.folder.state)):
+        file.write_bytes(file.read_bytes()[:-1])
+    assert run_session(run.folder, Signals()) == 2
+    ended = read_all(run.folder.events)[-1]
+    assert (ended["state"], ended["code"]) == ("failed", "checkpoint-broken")
+    assert "no sound one before it" in ended["reason"]
