@@ -51,6 +51,14 @@ def fault(request: pytest.FixtureRequest) -> FaultRecord:
     return FaultRecord(request.node)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of other tests, and of whoever uses this machine, are no neighbours of ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINV_LOCKS", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINV_HOME", str(tmp_path / "home"))

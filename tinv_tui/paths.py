@@ -29,6 +29,11 @@ def models_folder() -> Path:
     return home() / "models"
 
 
+def device_locks_folder() -> Path:
+    """TINV_LOCKS, or a folder below /tmp: where runs of all users of this machine say which device they train on."""
+    return Path(os.environ.get("TINV_LOCKS") or "/tmp/tinv-tui-locks").expanduser().absolute()
+
+
 def shipped(kind: str) -> Path:
     """The folder of shipped ``styles`` or ``templates``: inside an installed wheel, or at the top of a checkout."""
     installed = _PACKAGE / f"_{kind}"

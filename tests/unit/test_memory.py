@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -21,6 +24,7 @@ from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.memory import estimated_bytes, memory_need, memory_warnings
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.telemetry.room import room_for_training
+from tinv_tui.worker.device import show_torch_only
 
 __all__ = ["machine"]
 
@@ -132,6 +136,32 @@ def test_the_gpu_that_training_takes_is_the_first_visible_one(
     if visible is not None:
         monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", visible)
     assert room_for_training().device.startswith(expected)
+
+
+def test_of_several_gpus_the_one_with_the_most_free_memory_is_taken(
+    on_gpu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = SimpleNamespace(total=10 * GIB, free=GIB, used=9 * GIB)
+    on_gpu(rtx_3080(nvmlDeviceGetMemoryInfo=full), rtx_3080(nvmlDeviceGetUUID="GPU-second"))
+    room = room_for_training()
+    assert (room.device[:5], room.key, room.was_chosen) == ("GPU 1", "GPU-second", True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", dict(os.environ))
+        show_torch_only(room)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-second"
+
+
+def test_the_users_own_choice_of_a_gpu_is_left_as_it_is(on_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_gpu(rtx_3080(), rtx_3080(nvmlDeviceGetUUID="GPU-second"))
+    monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "1")
+    show_torch_only(room_for_training())
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def test_a_limit_on_this_process_leaves_less_of_the_hosts_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = psutil.Process().memory_info().vms
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (held + GIB, held + GIB))
+    assert 0 < (room_for_training().free_bytes or 0) <= 1.1 * GIB
 
 
 def test_a_gpu_that_torch_cannot_use_is_none(on_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:

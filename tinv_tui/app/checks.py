@@ -23,6 +23,7 @@ from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import Probe, Work, estimate_time, work_of
 from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
+from tinv_tui.runs.neighbours import in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.schedule import Plan, Reading, parse_rates
 
@@ -183,6 +184,9 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
     free = f" of {wording.memory(need.room.free_bytes)} free" if need.room.free_bytes is not None else ""
     about = "" if need.measured else "about "
     facts.append(("~", f"memory {about}{wording.memory(need.peak_bytes)}{free}"))
+    others = tuple(neighbour for neighbour in need.neighbours if neighbour.run is None)
+    if others:
+        facts.append(("~", f"also on {need.room.device}: {in_words(others, most=2)}"))
     warnings = [*memory_warnings(need), *plan.warnings]
     facts += [("!", message) for code, message in warnings if code != "caption-missing"]
     disk = shutil.disk_usage(_existing(paths.home())).free

@@ -14,6 +14,7 @@ from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.estimates import Probe, estimate_time
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
+from tinv_tui.runs.neighbours import Neighbour, in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 
 preview_from_option = click.option(
@@ -55,6 +56,7 @@ def _plan(
     memory = content["memory"]
     about = "" if memory["measured"] else "about "
     click.echo(f"memory      {about}{memory['peak_bytes'] / 2**30:.2f} GiB ({memory['settings']})")
+    click.echo(f"device      {_device_in_words(content['device'])}")
     click.echo(f"time        {duration(content['estimate']['seconds'])} ({content['estimate']['basis']})")
     for prompt in content["prompts"]:
         click.echo(f"prompt      {prompt}")
@@ -67,6 +69,14 @@ def _probe(resolved: RunPlan) -> Probe:
     from tinv_tui.cli.job_line import wait_for_job
 
     return Probe.of(wait_for_job("probe", recipe=resolved.recipe.model_dump(mode="json")))
+
+
+def _device_in_words(device: dict[str, Any]) -> str:
+    text = str(device["name"])
+    if device["free_bytes"] is not None and device["total_bytes"] is not None:
+        text += f", {device['free_bytes'] / 2**30:.1f} of {device['total_bytes'] / 2**30:.1f} GiB free"
+    others = in_words(tuple(Neighbour(**other) for other in device["others"]))
+    return f"{text}; others there: {others}" if others else text
 
 
 def _previews_in_words(plan: RunPlan) -> str:
@@ -96,6 +106,12 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
             "extra_bytes": need.extra_bytes,
             "free_bytes": need.room.free_bytes,
             "device": need.room.device,
+        },
+        "device": {
+            "name": need.room.device,
+            "free_bytes": need.room.free_bytes,
+            "total_bytes": need.room.total_bytes,
+            "others": [asdict(neighbour) for neighbour in need.neighbours],
         },
         "estimate": {"seconds": estimate.seconds, "basis": estimate.basis},
         "preview": resolved.recipe.preview.model_dump(mode="json"),

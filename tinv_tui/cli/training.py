@@ -20,6 +20,7 @@ from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.folder import RunFolder, find_run
 from tinv_tui.runs.launch import launch_worker, make_run
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
+from tinv_tui.runs.neighbours import in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
 
@@ -115,6 +116,9 @@ def _say_plan(plan: RunPlan) -> None:
     estimate, need = estimate_time(plan), memory_need(plan)
     click.echo(f"time {duration(estimate.seconds)} ({estimate.basis})", err=True)
     click.echo(f"memory about {need.peak_bytes / 2**30:.2f} GiB ({settings_in_words(plan, need)})", err=True)
+    others = tuple(neighbour for neighbour in need.neighbours if neighbour.run is None)
+    if others:
+        click.echo(f"also on {need.room.device}: {in_words(others)}", err=True)
     for _, message in [*plan.warnings, *memory_warnings(need)]:
         click.echo(f"warning: {message}", err=True)
 

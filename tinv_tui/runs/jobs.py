@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.telemetry.room import NVIDIA_ORDER
 
 Progress = dict[str, Any]
 """``done`` and ``total``, and whatever else the job tells beside them."""
@@ -62,7 +63,7 @@ class Job:
             stderr=words,
             start_new_session=True,
             limit=_LINE_BYTES,
-            env={**os.environ, "TINV_HOME": str(paths.home()), "PYTHONUNBUFFERED": "1"},
+            env={**NVIDIA_ORDER, **os.environ, "TINV_HOME": str(paths.home()), "PYTHONUNBUFFERED": "1"},
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(arguments).encode() + b"\n")

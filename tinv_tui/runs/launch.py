@@ -18,6 +18,7 @@ from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
 from tinv_tui.sections import EmbeddingSection
+from tinv_tui.telemetry.room import NVIDIA_ORDER
 
 _LAST_BREATH_SECONDS = 5.0
 
@@ -74,6 +75,7 @@ def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
             close_fds=True,
             cwd="/",
             env={
+                **NVIDIA_ORDER,
                 **os.environ,
                 "TINV_HOME": str(paths.home()),  # it may be relative, and the worker works elsewhere
                 "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it CUDA cannot repeat a matrix product to the bit

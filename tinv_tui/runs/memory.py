@@ -9,6 +9,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.number_formats import FLOAT_BYTES
 from tinv_tui.models.weight_file import read_weight_file
+from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
 from tinv_tui.telemetry.room import Room, room_for_training
 
 if TYPE_CHECKING:
@@ -27,33 +28,46 @@ class MemoryNeed:
     """How much of it the chosen number format takes more than the automatic one would."""
     room: Room
     measured: bool = False
+    neighbours: tuple[Neighbour, ...] = ()
+    """Who else is there now."""
 
     @property
     def is_tight(self) -> bool:
         return self.room.free_bytes is not None and self.peak_bytes > self.room.free_bytes
 
+    @property
+    def may_come_free(self) -> bool:
+        """Whether it is tight only because of what others hold now."""
+        return self.is_tight and self.room.total_bytes is not None and self.peak_bytes <= self.room.total_bytes
+
 
 def memory_need(plan: RunPlan, measured_bytes: int | None = None) -> MemoryNeed:
     """What a planned run takes here and now; a figure that a probe measured takes the place of the estimate."""
     room = room_for_training()
+    neighbours = neighbours_on(room)
     precision = plan.recipe.training.precision
     peak = estimated_bytes(plan, precision, on_gpu=room.on_gpu)
     extra = max(0, peak - estimated_bytes(plan, "auto", on_gpu=room.on_gpu))
     if measured_bytes is not None:
-        return MemoryNeed(measured_bytes, extra, room, measured=True)
-    return MemoryNeed(peak, extra, room)
+        return MemoryNeed(measured_bytes, extra, room, measured=True, neighbours=neighbours)
+    return MemoryNeed(peak, extra, room, neighbours=neighbours)
 
 
 def memory_warnings(need: MemoryNeed) -> list[tuple[str, str]]:
-    """(code, message) pairs."""
+    """(code, message) pairs: that a run is there already, and that the memory will not do."""
+    shared = sharing_warning(need.room, need.neighbours)
+    warnings = [("device-shared", shared)] if shared else []
     if not need.is_tight:
-        return []
+        return warnings
     assert need.room.free_bytes is not None
     how = "takes" if need.measured else "takes about"
     text = f"training {how} {need.peak_bytes / 2**30:.1f} GiB, {need.room.device} has {need.room.free_bytes / 2**30:.1f} free"
     if need.extra_bytes > 0:
         text += f"; training.precision = auto saves about {need.extra_bytes / 2**30:.1f}"
-    return [("memory-tight", text)]
+    others = tuple(other for other in need.neighbours if other.run is None)
+    if others:
+        text += f"; held by others: {in_words(others)}"
+    return [*warnings, ("memory-tight", text)]
 
 
 def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:

@@ -41,6 +41,13 @@ class Gpu:
     power_limit_w: float | None
     processes: tuple[GpuProcess, ...]
 
+    @property
+    def memory_free_bytes(self) -> int | None:
+        """What a new program can get."""
+        if self.memory_total_bytes is None or self.memory_used_bytes is None:
+            return None
+        return self.memory_total_bytes - self.memory_used_bytes
+
 
 @dataclass(frozen=True)
 class GpuSnapshot:

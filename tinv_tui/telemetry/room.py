@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import dataclass
 from importlib import metadata
 
 import psutil
 
-from tinv_tui.telemetry.gpu import Gpu, GpuSampler
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSampler
+
+PROCESSOR = "cpu"
+"""The key of the host's processor."""
+NVIDIA_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""For the environment of what imports torch: its numbers in CUDA_VISIBLE_DEVICES are those of nvidia-smi and NVML then."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +26,37 @@ class Room:
     """In words: ``GPU 0 (RTX 3080)``, ``this machine``."""
     free_bytes: int | None
     total_bytes: int | None
+    key: str = PROCESSOR
+    """What tells devices apart: the GPU's UUID, or ``cpu``."""
+    processes: tuple[GpuProcess, ...] = ()
+    """What holds memory on the GPU now."""
+    was_chosen: bool = False
+    """Whether it is one GPU of several."""
 
 
 def room_for_training() -> Room:
-    """Where training would run and what is free there now. Takes some milliseconds; never raises."""
-    gpu = _first_gpu() if _torch_takes_gpus() else None
+    """Where training would run and what is free there now. Takes some milliseconds; never raises.
+
+    The GPU is the first that CUDA_VISIBLE_DEVICES names, else the one with the most free memory.
+    """
+    gpus = _gpus() if torch_takes_gpus() else ()
+    gpu = _training_gpu(gpus)
     if gpu is None:
         memory = psutil.virtual_memory()
-        return Room(False, "this machine", memory.available, memory.total)
-    free = None
-    if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
-        free = gpu.memory_total_bytes - gpu.memory_used_bytes
-    return Room(True, f"GPU {gpu.index} ({gpu.name})", free, gpu.memory_total_bytes)
+        return Room(False, "this machine", _within_limit(memory.available), memory.total)
+    in_words = f"GPU {gpu.index} ({gpu.name})"
+    return Room(
+        on_gpu=True,
+        device=in_words,
+        free_bytes=gpu.memory_free_bytes,
+        total_bytes=gpu.memory_total_bytes,
+        key=gpu.uuid,
+        processes=gpu.processes,
+        was_chosen=len(gpus) > 1,
+    )
 
 
-def _torch_takes_gpus() -> bool:
+def torch_takes_gpus() -> bool:
     """Told by the installed version's name, as torch itself takes a second to ask."""
     try:
         return not metadata.version("torch").endswith("+cpu")
@@ -42,15 +64,25 @@ def _torch_takes_gpus() -> bool:
         return False
 
 
-def _first_gpu() -> Gpu | None:
-    """The GPU that training takes: the first that CUDA_VISIBLE_DEVICES leaves visible."""
+def _gpus() -> tuple[Gpu, ...]:
     sampler = GpuSampler()
     try:
-        gpus = sampler.sample().gpus
+        return sampler.sample().gpus
     finally:
         sampler.close()
+
+
+def _training_gpu(gpus: tuple[Gpu, ...]) -> Gpu | None:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return gpus[0] if gpus else None
+        return max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index), default=None)
     first = visible.partition(",")[0].strip()
     return next((g for g in gpus if first and (first == str(g.index) or g.uuid.startswith(first))), None)
+
+
+def _within_limit(free_bytes: int) -> int:
+    """No more than what the system lets this process take (``ulimit -v``, which clusters set)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return free_bytes
+    return max(0, min(free_bytes, limit - psutil.Process().memory_info().vms))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.liveness import RunLock
+from tinv_tui.runs.status import Status, read_status
+from tinv_tui.worker.device import TakenDevice
+from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
 
 
@@ -27,9 +32,16 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: signals.save.set())
 
+    status = read_status(folder.status) or Status(name=folder.name)
+    reporter = Reporter(folder, replace(status, state="starting", phase="loading", pid=os.getpid()))
+    device = TakenDevice(folder, reporter)
+
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
 
-    return run_session(folder, signals)
+    try:
+        return run_session(folder, signals, reporter)
+    finally:
+        device.release()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from types import FrameType
 from typing import Any
 
 from tinv_tui.errors import InputError
+from tinv_tui.telemetry.room import room_for_training
+from tinv_tui.worker.device import show_torch_only
 
 KINDS: dict[str, str] = {
     "caption": "caption_job",
@@ -78,6 +80,7 @@ def main() -> int:
     kind = sys.argv[1]
     desk = Desk()
     arguments = desk.take_arguments()
+    show_torch_only(room_for_training())
     try:
         result = importlib.import_module(f"tinv_tui.worker.{KINDS[kind]}").run(arguments, desk)
         desk.answer("result", result)

@@ -9,6 +9,7 @@ import traceback
 from typing import Any
 
 import safetensors
+import torch
 
 from tinv_tui.checkpoint_file import mend
 from tinv_tui.errors import InputError
@@ -18,7 +19,6 @@ from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.runs.status import Status
 from tinv_tui.schedule import Plan, parse_rates
 from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, NotFinite, train
@@ -36,11 +36,9 @@ class _Stopped(Exception):
     """The worker was told to stop before the first step."""
 
 
-def run_session(folder: RunFolder, signals: Signals) -> int:
+def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     """Train the run to its end; every way out writes ``ended``. Returns the exit code (0, 1 or 2)."""
     began = time.monotonic()
-    status = Status(name=folder.name, phase="loading", device=str(choose_device()), pid=os.getpid())
-    reporter = Reporter(folder, status)
 
     def end(state: str, reason: str, *, embedding: str | None = None, **more: Any) -> None:
         seconds = round(time.monotonic() - began, 2)
@@ -94,6 +92,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
     files = CheckpointFiles(folder.checkpoint)
     reporter.tell("phase", name="loading", done=0, total=1)
     device = choose_device()
+    _name_device(device, reporter)
     if files.dataset.exists():
         dataset = FrozenDataset.load(files.dataset)
         warnings: tuple[tuple[str, str], ...] = ()
@@ -124,7 +123,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         run=folder.name,
         steps=recipe.training.steps,
         from_step=state.step,
-        device=str(device),
+        device=reporter.status.device,
         family=model_facts.family.name,
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -149,6 +148,19 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     _stop_if_told(signals)
     return job, state
+
+
+def _name_device(device: torch.device, reporter: Reporter) -> None:
+    """What was taken before torch was there holds, unless torch cannot use it."""
+    expected = reporter.status.device
+    if device.type == "cpu":
+        reporter.update(device="cpu")
+        if expected != "cpu":
+            message = f"torch cannot use {expected}: this run trains on the processor"
+            hint = "The driver may be older than torch's CUDA: tinv-tui doctor tells."
+            reporter.tell("warning", code="gpu-unused", message=message, hint=hint)
+    elif expected == "cpu":
+        reporter.update(device=f"{device} ({torch.cuda.get_device_name(device)})")
 
 
 def _schedules(recipe: Recipe) -> tuple[Plan, Plan]:
