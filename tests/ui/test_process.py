@@ -30,15 +30,23 @@ from tinv_tui.recipe import load_recipe
 from tinv_tui.app.app import run_app
 run_app(recipe=load_recipe(Path(sys.argv[1])), start=True) if len(sys.argv) > 1 else run_app()
 """
+_NOTHING_IS_EVER_WRITTEN = """
+from textual.drivers._writer_thread import WriterThread
+WriterThread.run = lambda self: None
+"""
 
 
 class Terminal:
     """The app behind a pseudo terminal."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, before: str = "") -> None:
         self.pid, self.master = pty.fork()
         if not self.pid:
-            os.execve(sys.executable, [sys.executable, "-c", _APP, *arguments], os.environ | {"TERM": "xterm-256color"})
+            os.execve(
+                sys.executable,
+                [sys.executable, "-c", before + _APP, *arguments],
+                os.environ | {"TERM": "xterm-256color"},
+            )
         ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.seen = b""
 
@@ -104,3 +112,18 @@ def test_a_signal_ends_the_app_tidily(number: signal.Signals) -> None:
     assert terminal.wait() == 0
     assert b"\x1b[?1049l" in terminal.seen, "the normal screen is back"
     os.close(terminal.master)
+
+
+def test_the_app_leaves_a_lost_terminal_even_when_its_output_is_stuck() -> None:
+    terminal = Terminal(before=_NOTHING_IS_EVER_WRITTEN)
+    _until(lambda: _hears_hang_up(terminal), lambda: time.sleep(0.1))
+    time.sleep(1)  # until its output is full, which nothing outside can see
+    os.kill(terminal.pid, signal.SIGHUP)
+    assert terminal.wait(30) == 0
+    os.close(terminal.master)
+
+
+def _hears_hang_up(terminal: Terminal) -> bool:
+    status = Path(f"/proc/{terminal.pid}/status").read_text()
+    caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(caught >> (signal.SIGHUP - 1) & 1)

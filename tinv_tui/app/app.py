@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 10.0
+_HANG_UP_SECONDS = 5.0
 
 
 def _commands() -> type[Provider]:
@@ -66,11 +68,22 @@ class TinvApp(App[None]):
     # ----- life
 
     def on_mount(self) -> None:
+        # Textual has no handlers: it would leave the screen as it is, or spin where the terminal is gone.
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Textual has no handlers: it would leave the screen as it is, or spin where the terminal is gone.
-            loop.add_signal_handler(number, self.exit)
+        loop.add_signal_handler(signal.SIGTERM, self.exit)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up(loop))
         self.call_after_refresh(self._furnish)
+
+    def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave now that the terminal is gone.
+
+        Textual's thread that writes to it may be dead, and then whatever writes next, leaving too, waits for it forever:
+        not even the loop may run any more. There is nothing to lose: a viewer owns nothing.
+        """
+        last_resort = threading.Timer(_HANG_UP_SECONDS, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+        loop.call_soon_threadsafe(self.exit)
 
     async def _furnish(self) -> None:
         """All that need not be in the first frame."""
@@ -102,6 +115,7 @@ class TinvApp(App[None]):
             await asyncio.sleep(_LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS)
 
     def on_unmount(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self._machine.close()
 
     # ----- what comes in

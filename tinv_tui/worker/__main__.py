@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.leftovers import sweep_leftovers
 from tinv_tui.runs.liveness import RunLock
 from tinv_tui.runs.status import Status, read_status
 from tinv_tui.worker.device import TakenDevice
@@ -24,6 +25,7 @@ def main() -> int:
     except BlockingIOError as error:
         print(error, file=sys.stderr)
         return 1
+    sweep_leftovers(folder)
     signals = Signals()
 
     # A cluster may tell every process of a job, and the waiting command line tells it again: once or twice is the same.

@@ -37,7 +37,7 @@ def eventful_recipe(**changes: Any) -> Recipe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves that a fault may not change: whole files."""
+    """What a run leaves that a fault may not change: whole files, and none beside them."""
 
     results: dict[str, bytes]
     copies: dict[str, bytes]
@@ -46,13 +46,18 @@ class Outcome:
     @staticmethod
     def of(run: Run) -> Outcome:
         folders = paths.embeddings_folder(), run.folder.copies
-        results, copies = ({path.name: path.read_bytes() for path in sorted(f.iterdir())} for f in folders)
+        results, copies = ({path.name: path.read_bytes() for path in sorted(f.glob("[!.]*"))} for f in folders)
+        assert not list(run.folder.path.glob("*/.*")), "half-written files lie about in the run"
         return Outcome(results, copies, run.folder.losses.read_bytes())
 
 
 async def whole_run(wanted: Recipe) -> Outcome:
     """What comes of a recipe when nothing is done to its run."""
-    run = await Run.start(wanted)
+    return await finished(await Run.start(wanted))
+
+
+async def finished(run: Run) -> Outcome:
+    """Wait for a run to finish, and see what came of it."""
     ended = await run.wait()
     assert ended is not None, run.folder.worker_log.read_text()
     assert ended["state"] == "finished", ended
@@ -64,6 +69,19 @@ def kill(run: Run) -> int:
     assert run.process is not None
     run.process.send_signal(signal.SIGKILL)
     return run.process.wait(timeout=PATIENCE_SECONDS)
+
+
+def signal_worker(run: Run, number: int) -> None:
+    assert run.process is not None
+    run.process.send_signal(number)
+
+
+async def until_state(run: Run, state: str) -> None:
+    """Wait until a viewer would say that the run is in this state."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := run.state()[0]) != state:
+        assert time.monotonic() < deadline, f"it is {found}, never {state}"
+        await asyncio.sleep(0.05)
 
 
 def reached_step(run: Run) -> int:
@@ -95,11 +113,13 @@ class Watch:
     async def phase(self, name: str) -> None:
         await self.event(lambda event: event["kind"] == "phase" and event["name"] == name)
 
-    async def steps(self, count: int) -> None:
-        """Wait for so many further steps."""
-        first = await self.event(lambda event: event["kind"] == "step")
+    async def steps(self, count: int) -> int:
+        """Wait for so many further steps; the last of them."""
+        last = await self.event(lambda event: event["kind"] == "step")
         if count > 1:
-            await self.event(lambda event: event["kind"] == "step" and event["step"] >= first["step"] + count - 1)
+            wanted = last["step"] + count - 1
+            last = await self.event(lambda event: event["kind"] == "step" and event["step"] >= wanted)
+        return int(last["step"])
 
     def write(self, folder: Path, name: str) -> None:
         """Return in the middle of the next write of a file, or right after it where the disk is quicker than this.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass
 
 import pytest
 
 from tests.faults import FaultRecord
-from tests.worker.faults.support import Outcome, eventful_recipe, kill, moment, reached_step, whole_run
+from tests.worker.faults.support import Outcome, eventful_recipe, kill, moment, reached_step
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.run import Run
 
@@ -34,13 +33,6 @@ class Kill:
     reached: int
     saved: int
     told: int
-
-
-@pytest.fixture(scope="module")
-def never_killed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINV_HOME", str(tmp_path_factory.mktemp("never-killed")))
-        return asyncio.run(whole_run(eventful_recipe()))
 
 
 async def killed_and_resumed(moments: tuple[str, ...], dice: random.Random) -> tuple[Run, list[Kill]]:
@@ -69,13 +61,13 @@ async def killed_and_resumed(moments: tuple[str, ...], dice: random.Random) -> t
     ids=", ".join,
 )
 async def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bytes(
-    moments: tuple[str, ...], never_killed: Outcome, fault: FaultRecord
+    moments: tuple[str, ...], never_disturbed: Outcome, fault: FaultRecord
 ) -> None:
     run, kills = await killed_and_resumed(moments, random.Random(", ".join(moments)))
     outcome = Outcome.of(run)
-    assert outcome.losses.decode() == never_killed.losses.decode()
-    assert outcome.copies == never_killed.copies
-    assert outcome.results == never_killed.results
+    assert outcome.losses.decode() == never_disturbed.losses.decode()
+    assert outcome.copies == never_disturbed.copies
+    assert outcome.results == never_disturbed.results
 
     events = read_all(run.folder.events)
     for one in kills:
