@@ -10,11 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-_APP = "from tinv_tui.app.app import run_app; run_app()"
-
 
 class Tmux:
-    """One tmux server with one window."""
+    """One tmux server with one window, in which a command of the program runs: the app, if no other is given."""
 
     def __init__(self, socket: Path) -> None:
         self._sockets = (f"{socket}-{number}" for number in itertools.count(1))
@@ -24,11 +22,11 @@ class Tmux:
         command = ["tmux", "-u", "-S", self._socket, "-f", "/dev/null", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
-    def open(self, width: int, height: int) -> None:
+    def open(self, width: int, height: int, *arguments: str) -> None:
         self._socket = next(self._sockets)  # a server that was just told to go may still hold the last one
         environment = "".join(f"{k}={shlex.quote(os.environ[k])} " for k in ("TINV_HOME", "PATH"))
-        app = f"env -u COLUMNS -u LINES {environment}{shlex.quote(sys.executable)} -c {shlex.quote(_APP)}"
-        shell = f"{app}; echo left with $?; sleep 600"
+        command = shlex.join([sys.executable, "-m", "tinv_tui", *arguments])
+        shell = f"env -u COLUMNS -u LINES {environment}{command}; echo left with $?; sleep 600"
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), shell)
         self._tmux("set", "-g", "status", "off")
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
