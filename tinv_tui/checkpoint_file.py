@@ -28,8 +28,7 @@ def read_checkpoint(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         header, data = _parts(content)
         facts = json.loads(header["__metadata__"][_FACTS])
-        checksum = header["__metadata__"].pop(_CHECKSUM, None)
-        is_sound = checksum is None or checksum == _digest(header, data)  # there was a time before checksums
+        is_sound = header["__metadata__"].pop(_CHECKSUM) == _digest(header, data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from None
     if not is_sound or not isinstance(facts, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.status import Status
 from tinv_tui.training.loop import Job, StepResult
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.session import run_session
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
+from tinv_tui.worker.signals import Signals
 
 CPU = torch.device("cpu")
 
@@ -63,6 +68,12 @@ class Onlooker:
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return True
+
+
+def train_here(folder: RunFolder) -> int:
+    """Train a run folder in this process, as a worker's ``main`` does it; returns the exit code."""
+    status = Status(name=folder.name, state="starting", phase="loading", pid=os.getpid())
+    return run_session(folder, Signals(), Reporter(folder, status))
 
 
 def weights_hash(job: Job) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, train_here
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.recipe import Recipe
@@ -17,10 +16,6 @@ from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
-from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.session import run_session
-from tinv_tui.worker.setup import CheckpointFiles
-from tinv_tui.worker.signals import Signals
 
 
 def short(**changes: object) -> Recipe:
@@ -30,7 +25,7 @@ def short(**changes: object) -> Recipe:
 def train(wanted: Recipe) -> Run:
     """Train in this process, as the worker's does it."""
     folder = make_run(plan_run(wanted, Path.cwd()))
-    assert run_session(folder, Signals()) == 0
+    assert train_here(folder) == 0
     return Run(folder)
 
 
@@ -85,13 +80,3 @@ def test_a_resumed_run_counts_on_from_what_it_first_continued() -> None:
     assert run.process is not None
     assert run.process.wait(timeout=100) == 0
     assert shelved("zork").step == 8
-
-
-def test_an_older_checkpoint_without_the_count_is_still_read(tmp_path: Path) -> None:
-    run = train(short())
-    state = CheckpointFiles(run.folder.checkpoint).state
-    content = state.read_bytes()
-    without = content.replace(b'\\"steps_before\\": 0', b'\\"steps_befor0\\": 0')
-    assert without != content
-    state.write_bytes(without)
-    assert TrainingState.load(state, torch.device("cpu")).steps_before == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.worker.helpers import Onlooker, make_job, recipe
+from tests.worker.helpers import Onlooker, make_job, recipe, train_here
 from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
@@ -14,8 +14,6 @@ from tinv_tui.runs.events import read_all
 from tinv_tui.runs.run import Run
 from tinv_tui.training.loop import train
 from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.session import run_session
-from tinv_tui.worker.signals import Signals
 
 
 class KeepsStep3(Onlooker):
@@ -49,7 +47,7 @@ async def test_a_damaged_checkpoint_is_told_and_the_one_before_it_gives_the_same
 
     for file in (run.folder.state, before(run.folder.state)):
         file.write_bytes(file.read_bytes()[:-1])
-    assert run_session(run.folder, Signals()) == 2
+    assert train_here(run.folder) == 2
     ended = read_all(run.folder.events)[-1]
     assert (ended["state"], ended["code"]) == ("failed", "checkpoint-broken")
     assert "no sound one before it" in ended["reason"]

@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny, StableDiffusionPipeline, StableDiffusionX
 from PIL import Image
 
 from tests.toy_models import WIDTHS, Toy, make_tiny_vae, make_toy
-from tests.worker.helpers import CPU, Onlooker, make_job, recipe
+from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here
 from tests.worker.test_cli import answer
 from tests.worker.test_family_exactness import make_pictures
 from tinv_tui import paths
@@ -36,8 +36,6 @@ from tinv_tui.training.loop import train
 from tinv_tui.training.previews import draw_preview
 from tinv_tui.training.samplers import scheduler_for
 from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.session import run_session
-from tinv_tui.worker.signals import Signals
 
 STEPS, CFG, SAMPLER = 6, 5.0, "dpm++ 2m karras"
 
@@ -141,7 +139,7 @@ def changed(wanted: Recipe, section: str, **values: Any) -> Recipe:
 def run_here(wanted: Recipe) -> RunFolder:
     """Train in this process, as the worker's does it."""
     folder = make_run(plan_run(wanted, Path.cwd()))
-    assert run_session(folder, Signals()) == 0
+    assert train_here(folder) == 0
     return folder
 
 

@@ -70,7 +70,7 @@ class TrainingState:
             moment1=tensors["moment1"],
             moment2=tensors["moment2"],
             step=int(facts["step"]),
-            steps_before=int(facts.get("steps_before", 0)),
+            steps_before=int(facts["steps_before"]),
             best_vectors=tensors.get("best_vectors"),
             best_step=int(facts["best_step"]),
             best_evaluation=facts["best_evaluation"],
