@@ -117,9 +117,3 @@ def test_where_files_can_have_one_name_only_the_one_before_is_kept_too(
     write(path, 10)
     write(path, 20)
     assert [read_checkpoint(p)[1]["step"] for p in (path, before(path))] == [20, 10]
-
-
-def test_a_checkpoint_from_before_there_were_checksums_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "state.safetensors"
-    path.write_bytes(safetensors.numpy.save({"vectors": np.zeros((1, 8), np.float32)}, {"tinv": '{"step": 3}'}))
-    assert read_checkpoint(path)[1] == {"step": 3}
