@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ async def test_term_in_the_middle_of_a_preview_ends_it_there_and_saves() -> None
     await Watch(run).phase("previewing")
     ended = await stopped_by(run, signal.SIGTERM)
     assert ended["step"] <= 21
-    assert read_embedding(ended["embedding"]).step == ended["step"]
+    assert read_embedding(Path(ended["embedding"])).step == ended["step"]
     assert not any(event["kind"] == "preview" for event in read_all(run.folder.events))
 
 
