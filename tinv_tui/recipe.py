@@ -149,17 +149,25 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
-    """Apply one ``section.key=value`` to nested tables: raw text for text keys, TOML for the rest. Raises InputError."""
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals:
-        raise InputError("override-malformed", f"--set {override}: there is no '='", "Write --set section.key=value.")
-    if key not in all_keys():
-        raise _unknown_key(key, "--set")
+    """Apply one ``section.key=value`` to nested tables. Raises InputError."""
+    key, value = read_override(override)
     section, _, name = key.partition(".")
     table = values.setdefault(section, {})
     if isinstance(table, dict):  # anything else is the file's mistake, and make_recipe says so
-        table[name] = parse_value(key, text)
+        table[name] = value
+
+
+def read_override(override: str, source: str = "--set") -> tuple[str, Any]:
+    """Key and value of ``section.key=value``: raw text for text keys, TOML for the rest. Raises InputError."""
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals:
+        raise InputError(
+            "override-malformed", f"{source} {override}: there is no '='", f"Write {source} section.key=value."
+        )
+    if key not in all_keys():
+        raise _unknown_key(key, source)
+    return key, parse_value(key, text)
 
 
 def parse_value(key: str, text: str) -> Any:

@@ -10,6 +10,8 @@ from tinv_tui.errors import InputError
 Reading = Literal["duration", "absolute"]
 HIGH_RATE = 0.1
 HIGHEST_RATE = 1000.0
+MOST_STEPS = 100_000_000
+"""More steps than any run has."""
 _HINT = "Write a rate (0.005), or rates with step counts: 0.005:500, 0.001:1000, 0.004"
 
 
@@ -92,6 +94,26 @@ def parse_rates(text: str, steps: int, reading: Reading = "duration", *, key: st
     if key == "training.learning_rate" and max(s.rate for s in spans) >= HIGH_RATE:
         warnings.append(("rate-high", f"{key}: rates of {HIGH_RATE:g} and above usually destroy an embedding"))
     return Plan(tuple(spans), tuple(warnings))
+
+
+def changed_from(old: str, new: str, step: int, reading: Reading, *, key: str = "training.learning_rate") -> str:
+    """The rate text that says what ``old`` says up to ``step``, and from the next step on what ``new`` says.
+
+    Both count from the run's first step, so that a run trained by the text from its start takes the same rates. Raises
+    InputError.
+    """
+    before = parse_rates(old, MOST_STEPS, reading, key=key).spans
+    after = parse_rates(new, MOST_STEPS, reading, key=key).spans
+    kept = [Span(s.rate, s.first, min(s.last, step)) for s in before if s.first <= step]
+    joined = list[Span]()
+    for span in [*kept, *(Span(s.rate, max(s.first, step + 1), s.last) for s in after if s.last > step)]:
+        if joined and joined[-1].rate == span.rate:
+            joined[-1] = Span(span.rate, joined[-1].first, span.last)
+        else:
+            joined.append(span)
+    counts = [s.last - s.first + 1 if reading == "duration" else s.last for s in joined[:-1]]
+    parts = [f"{span.rate!r}:{count}" for span, count in zip(joined, counts, strict=False)]
+    return ", ".join([*parts, repr(joined[-1].rate)])
 
 
 def _parse_pair(pair: str, key: str) -> tuple[float, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinv_tui.errors import InputError
-from tinv_tui.schedule import Plan, Reading, parse_rates
+from tinv_tui.schedule import Plan, Reading, changed_from, parse_rates
 
 GUIDE = "0.005:500, 0.001:1000, 0.004"
 
@@ -203,3 +203,26 @@ def test_the_plan_knows_the_rate_of_every_step() -> None:
 
 def test_the_plan_in_words_gives_each_rate_and_its_steps() -> None:
     assert parse_rates(GUIDE, 2000).in_words() == "0.005 for 1–500, 0.001 for 501–1500, 0.004 for 1501–2000"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step", "reading", "text"),
+    [
+        ("0.005", "0.001", 310, "duration", "0.005:310, 0.001"),
+        ("0.005", "0.001", 310, "absolute", "0.005:310, 0.001"),
+        ("0.005", "0.001", 0, "duration", "0.001"),
+        ("0.005:500, 0.001", "0.004", 700, "duration", "0.005:500, 0.001:200, 0.004"),
+        ("0.005:500, 0.001", "0.004", 700, "absolute", "0.005:500, 0.001:700, 0.004"),
+        ("0.005:500, 0.001", "0.002:800, 0.0001", 300, "duration", "0.005:300, 0.002:500, 0.0001"),
+        ("0.005:500, 0.001", "0.002:100, 0.0001", 300, "duration", "0.005:300, 0.0001"),
+        ("0.005:310, 0.001", "0.005", 310, "duration", "0.005"),
+        ("1e-5", "2.5e-6", 1, "duration", "1e-05:1, 2.5e-06"),
+    ],
+)
+def test_a_rate_changed_on_the_way_is_one_text_that_tells_both(
+    old: str, new: str, step: int, reading: Reading, text: str
+) -> None:
+    assert changed_from(old, new, step, reading) == text
+    whole, before, after = (parse_rates(t, 5000, reading) for t in (text, old, new))
+    for at in range(1, 1500):
+        assert whole.rate_at(at) == (before if at <= step else after).rate_at(at)

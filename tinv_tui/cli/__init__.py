@@ -21,6 +21,7 @@ _COMMANDS = {
     "unpause": "steering",
     "save": "steering",
     "preview": "steering",
+    "set": "steering",
     "create": "embeddings",
     "check": "dataset",
     "generate": "generating",

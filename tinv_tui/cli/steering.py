@@ -1,28 +1,45 @@
-"""Commands to a running worker: stop, pause, unpause, save, preview."""
+"""Commands to a running worker: stop, pause, unpause, save, preview, set."""
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import Any
 
 import click
 
 from tinv_tui.cli.output import JobFailed, command, print_json
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import load_recipe, read_override
+from tinv_tui.runs.changes import change_live
 from tinv_tui.runs.folder import find_run
+from tinv_tui.runs.liveness import LIVE_STATES
 from tinv_tui.runs.run import Run
 
 
 def _steer(name: str, run: str, as_json: bool, **args: Any) -> None:
     """Leave the command and wait for the worker's answer."""
     handle = Run(find_run(run))
+    _say(handle, name, _command(handle, name, **args), as_json)
+
+
+def _command(handle: Run, name: str, **args: Any) -> str:
+    """What the worker answered. Raises JobFailed when it refused."""
     ack = asyncio.run(handle.command(name, **args))
-    more = {"run": str(handle.folder.path), "name": handle.folder.name, "command": name}
     if not ack["ok"]:
-        raise JobFailed("command-refused", str(ack["message"]), "", 1, more)
+        raise JobFailed("command-refused", str(ack["message"]), "", 1, _facts(handle, name))
+    return str(ack["message"])
+
+
+def _say(handle: Run, name: str, message: str, as_json: bool) -> None:
     if as_json:
-        print_json(more | {"ok": True, "message": ack["message"]})
+        print_json(_facts(handle, name) | {"ok": True, "message": message})
     else:
-        click.echo(ack["message"])
+        click.echo(message)
+
+
+def _facts(handle: Run, name: str) -> dict[str, Any]:
+    return {"run": str(handle.folder.path), "name": handle.folder.name, "command": name}
 
 
 @click.argument("run")
@@ -59,8 +76,27 @@ def _preview(run: str, prompt: str | None, as_json: bool) -> None:
     _steer("preview", run, as_json, **({"prompt": prompt} if prompt else {}))
 
 
+@click.argument("run")
+@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
+def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
+    """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
+    handle = Run(find_run(run))
+    state, status = handle.state()
+    if state not in LIVE_STATES:
+        sets = " ".join(f"--set {shlex.quote(change)}" for change in changes)
+        message = f"{handle.folder.name} is {state}: it takes no commands"
+        raise InputError("run-not-live", message, f"tinv-tui resume {handle.folder.handle} {sets}")
+    pairs = [read_override(change, "set") for change in changes]
+    recipe = load_recipe(handle.folder.recipe)
+    for key, value in pairs:  # all of them are looked at before the first is sent
+        recipe, _ = change_live(recipe, key, value, status.step if status else 0)
+    said = [_command(handle, "set", key=key, value=value) for key, value in pairs]
+    _say(handle, "set", "\n".join(said), as_json)
+
+
 stop = command("stop")(_stop)
 pause = command("pause")(_pause)
 unpause = command("unpause")(_unpause)
 save = command("save")(_save)
 preview = command("preview")(_preview)
+set = command("set")(_set)  # what the command is called

@@ -128,7 +128,7 @@ def in_words(event: Event) -> str:
             hint = f". {event['hint']}" if event.get("hint") else ""
             text = f"{event['state']} at step {event['step']}: {event['reason']}{hint}"
         case "changed":
-            text = f"{event['key']} {event['old']} → {event['new']} from step {event['step']}"
+            text = f"{event['key']} {event['old']} → {event['new']} after step {event['step']}"
         case _:
             rest = {k: v for k, v in event.items() if k not in ("v", "t", "kind")}
             text = f"{kind} {rest}"

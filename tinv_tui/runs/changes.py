@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, all_keys, apply_override, make_recipe
+from tinv_tui.recipe import Recipe, all_keys, apply_override, is_text, make_recipe, parse_value
+from tinv_tui.schedule import changed_from
 
 _FIXED = ("saving.log_directory",)
 CHANGEABLE: tuple[str, ...] = (
@@ -18,6 +20,16 @@ CHANGEABLE: tuple[str, ...] = (
     *(key for key in all_keys() if key.startswith(("saving.", "preview.")) and key not in _FIXED),
 )
 """What says how to go on, not what has been done: vectors, pictures and prompts stay as the run began with them."""
+
+_AT_A_RESUME = (
+    "training.rate_steps",  # it gives the whole rate text, the steps behind too, another meaning
+    "training.clip",
+    "training.clip_schedule",
+    "saving.tensorboard",
+    "preview.tiny_vae",  # loaded with the model
+)
+LIVE: tuple[str, ...] = tuple(key for key in CHANGEABLE if key not in _AT_A_RESUME)
+"""What may change while the run goes on."""
 
 Change = tuple[str, Any, Any]
 """Key, old and new value, as JSON has them."""
@@ -40,6 +52,44 @@ def change_recipe(recipe: Recipe, overrides: Sequence[str]) -> tuple[Recipe, lis
     after = changed.model_dump(mode="json")
     differing = [key for key in CHANGEABLE if _value(before, key) != _value(after, key)]
     return changed, [(key, _value(before, key), _value(after, key)) for key in differing]
+
+
+def change_live(recipe: Recipe, key: str, value: Any, step: int) -> tuple[Recipe, Change | None]:
+    """The recipe after a change of one key of :data:`LIVE` at ``step``, and the change, if it is one.
+
+    ``value`` is the key's, or its text as after ``--set``. A new rate holds from the next step on, and the recipe's rate
+    text tells the old one up to there: the recipe still says how every step was trained. Raises InputError.
+    """
+    if key not in LIVE:
+        near = difflib.get_close_matches(key, LIVE, n=1, cutoff=0.5)
+        may = "The rate, the steps and most of [saving] and [preview] may change while a run goes on"
+        if key in CHANGEABLE:
+            raise InputError("not-changeable", f"{key} changes only at a resume", "Stop the run, then resume --set.")
+        meant = f"Did you mean {near[0]}?" if near else f"{may}."
+        raise InputError("not-changeable", f"{key} cannot change while a run goes on", meant)
+    before = recipe.model_dump(mode="json")
+    asked = make_recipe(_with(before, key, _as_typed(key, value)), "set")
+    if asked.training.steps <= step:
+        message = f"training.steps = {asked.training.steps}: the run is at step {step} already"
+        raise InputError("steps-passed", message, "To end it here, stop it.")
+    new = _value(asked.model_dump(mode="json"), key)
+    recorded = new
+    if key == "training.learning_rate":
+        recorded = changed_from(_value(before, key), new, step, recipe.training.rate_steps)
+    if recorded == _value(before, key):
+        return recipe, None
+    return make_recipe(_with(before, key, recorded), "set"), (key, _value(before, key), new)
+
+
+def _as_typed(key: str, value: Any) -> Any:
+    if is_text(key):
+        return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return parse_value(key, value) if isinstance(value, str) else value
+
+
+def _with(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    section, _, name = key.partition(".")
+    return {**values, section: {**values[section], name: value}}
 
 
 def _value(values: dict[str, Any], key: str) -> Any:

@@ -176,7 +176,9 @@ class RunHistory:
         self._say(event, f"preview {preview.path.name}")
 
     def _take_changed(self, event: Event) -> None:
-        self._say(event, f"{event['key']} {event['old']} → {event['new']} from step {event['step']}")
+        if event["key"] == "training.steps":
+            self._facts["steps"] = int(event["new"])
+        self._say(event, f"{event['key']} {event['old']} → {event['new']} after step {event['step']}")
 
     def _take_warning(self, event: Event) -> None:
         hint = f" {event['hint']}" if event.get("hint") else ""

@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "unpause": (),
     "save": (),
     "preview": ("prompt",),
+    "set": ("key", "value"),
 }
 """The commands a worker takes, and the arguments each may have."""
 

@@ -54,7 +54,7 @@ class RunAttendant:
             if desk.is_paused:
                 time.sleep(_PAUSE_POLL_SECONDS)
         self._left = time.monotonic()
-        return not desk.is_stopped
+        return not desk.is_stopped and not desk.has_new_job
 
     def _save_what_is_due(self, state: TrainingState) -> None:
         recipe = self._work.job.recipe

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
+from tinv_tui.atomic import write_atomic
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import to_toml
+from tinv_tui.runs.changes import change_live
 from tinv_tui.runs.inbox import Command, take_commands
+from tinv_tui.runs.plan import check_changes
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.picturing import Previewer
+from tinv_tui.worker.setup import schedules
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.work import Work
 
@@ -27,6 +34,7 @@ class CommandDesk:
         self.is_paused = False
         self.is_stopped = False
         self.wants_result = True
+        self._has_new_job = False
 
     @property
     def previewer(self) -> Previewer:
@@ -36,6 +44,16 @@ class CommandDesk:
     def is_waiting(self) -> bool:
         """Whether the loop has to wait: a pause holds, or there are commands to carry out."""
         return not self.is_stopped and (self.is_paused or bool(self._commands))
+
+    @property
+    def has_new_job(self) -> bool:
+        """Whether the loop has to be left, to be entered with another job."""
+        return self._has_new_job
+
+    def takes_up_job(self) -> bool:
+        """Whether the run goes on with the job that a command has changed; asked once after the loop was left."""
+        changed, self._has_new_job = self._has_new_job, False
+        return changed and not self.is_stopped
 
     def _look(self) -> None:
         """Take new commands out of the inbox, at most ten times a second: a step may be much shorter."""
@@ -61,12 +79,14 @@ class CommandDesk:
             try:
                 message = self._carry_out(command, state, last_prompt)
                 ok = True
+            except InputError as error:
+                message, ok = f"{error.message}. {error.hint}".strip(), False
             except (OSError, ValueError) as error:
                 message, ok = str(error), False
             self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
 
     def _carry_out(self, command: Command, state: TrainingState, last_prompt: str) -> str:
-        """Do one command; what was done, in words. Raises OSError or ValueError with the reason it was not."""
+        """Do one command; what was done, in words. Raises InputError, OSError or ValueError with the reason it was not."""
         steps = self._work.job.recipe.training.steps
         match command.command:
             case "stop":
@@ -96,5 +116,27 @@ class CommandDesk:
                 if failure:
                     raise ValueError(failure)
                 return f"drew step {state.step}"
+            case "set":
+                return self._change(str(command.args.get("key", "")), command.args.get("value", ""), state)
             case unknown:
                 raise ValueError(f"there is no command {unknown!r}")
+
+    def _change(self, key: str, value: object, state: TrainingState) -> str:
+        """Change one setting from the next step on; the loop then has to be entered anew. Raises InputError or OSError.
+
+        The checkpoint comes first: a resume from it goes on as this run does, whichever of the two its recipe says.
+        """
+        work = self._work
+        recipe, change = change_live(work.job.recipe, key, value, state.step)
+        if change is None:
+            return f"{key} is so already"
+        check_changes(recipe, work.folder.path)
+        self._keeper.save_checkpoint(state)
+        write_atomic(work.folder.recipe, to_toml(recipe))
+        rates, clips = schedules(recipe)
+        work.job = replace(work.job, recipe=recipe, rates=rates, clips=clips)
+        self._has_new_job = True
+        _, old, new = change
+        work.reporter.update(steps=recipe.training.steps)
+        work.reporter.tell("changed", key=key, old=old, new=new, step=state.step)
+        return f"{key} {old} → {new} after step {state.step}"

@@ -19,7 +19,6 @@ from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.schedule import Plan, parse_rates
 from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, NotFinite, train
 from tinv_tui.training.state import TrainingState
@@ -27,7 +26,15 @@ from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.reporter import Reporter
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import (
+    CheckpointFiles,
+    FrozenDataset,
+    choose_device,
+    load,
+    prepare_job,
+    prepare_state,
+    schedules,
+)
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.work import Work
 
@@ -62,9 +69,11 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         attendant.begin()
         if state.step == 0:
             keeper.save_checkpoint(state)
-        train(job, state, attendant)
+        train(work.job, state, attendant)
+        while desk.takes_up_job():
+            train(work.job, state, attendant)
         result = _save_all(keeper, desk.wants_result, state, reporter)
-        finished = state.step >= recipe.training.steps
+        finished = state.step >= work.job.recipe.training.steps
         end("finished" if finished else "stopped", "all steps done" if finished else "as told", embedding=result)
         return 0
     except _Stopped:
@@ -143,7 +152,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
 
     reporter.update(phase="encoding")
     try:
-        job = prepare_job(recipe, *_schedules(recipe), dataset, model, files, progress)
+        job = prepare_job(recipe, *schedules(recipe), dataset, model, files, progress)
     except PictureUnreadable as error:
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     _stop_if_told(signals)
@@ -161,14 +170,6 @@ def _name_device(device: torch.device, reporter: Reporter) -> None:
             reporter.tell("warning", code="gpu-unused", message=message, hint=hint)
     elif expected == "cpu":
         reporter.update(device=f"{device} ({torch.cuda.get_device_name(device)})")
-
-
-def _schedules(recipe: Recipe) -> tuple[Plan, Plan]:
-    t = recipe.training
-    return (
-        parse_rates(t.learning_rate, t.steps, t.rate_steps),
-        parse_rates(t.clip_schedule, t.steps, t.rate_steps, key="training.clip_schedule"),
-    )
 
 
 def _save_all(keeper: Keeper, wants_result: bool, state: TrainingState, reporter: Reporter) -> str | None:

@@ -23,7 +23,7 @@ from tinv_tui.models.vae_file import identify_vae
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
-from tinv_tui.schedule import Plan
+from tinv_tui.schedule import Plan, parse_rates
 from tinv_tui.training.latents import LatentStore, encode_pictures
 from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
@@ -144,6 +144,15 @@ def load(
         tiny_vae=identify_vae(Path(tiny), base, "preview.tiny_vae") if tiny else None,
         prediction_type=recipe.model.prediction_type,
         progress=took,
+    )
+
+
+def schedules(recipe: Recipe) -> tuple[Plan, Plan]:
+    """The resolved learning rates and clipping thresholds. Raises InputError."""
+    t = recipe.training
+    return (
+        parse_rates(t.learning_rate, t.steps, t.rate_steps),
+        parse_rates(t.clip_schedule, t.steps, t.rate_steps, key="training.clip_schedule"),
     )
 
 
