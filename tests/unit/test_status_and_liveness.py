@@ -20,7 +20,16 @@ import pytest
 from tinv_tui.errors import InputError
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.launch import launch_worker
-from tinv_tui.runs.liveness import RunLock, boot_id, is_locked, read_holder, state_of
+from tinv_tui.runs.liveness import (
+    RunLock,
+    boot_id,
+    has_worker,
+    in_words,
+    is_locked,
+    living_holder,
+    read_holder,
+    state_of,
+)
 from tinv_tui.runs.status import Status, read_status, write_status
 
 HOLD = (
@@ -82,7 +91,7 @@ def test_a_status_reads_back_as_it_was_written_with_its_time(run: RunFolder) -> 
 def test_the_status_file_has_the_fields_that_others_count_on(run: RunFolder) -> None:
     write_status(run.status, Status())
     expected = (
-        "v state name phase step steps epoch loss evaluation best_step learning_rate steps_per_second eta_seconds "
+        "v state name phase step steps released epoch loss evaluation best_step learning_rate steps_per_second eta_seconds "
         "device memory_bytes pid beat t"
     )
     assert list(json.loads(run.status.read_text())) == expected.split()
@@ -217,3 +226,24 @@ def test_no_second_worker_is_started_on_a_run_that_has_one(run: RunFolder, hold:
     with pytest.raises(InputError, match="cat is running"):
         launch_worker(run)
     assert not run.worker_log.exists()
+
+
+def test_a_pause_that_gave_its_memory_back_needs_no_worker(run: RunFolder) -> None:
+    write_status(run.status, Status(state="paused", step=7, released=True, pid=1))
+    state, status = state_of(run)
+    assert (state, has_worker(state, status)) == ("paused", False)
+    assert in_words(state, status) == "paused (memory given back)"
+
+
+def test_a_pause_whose_worker_is_gone_is_lost(run: RunFolder) -> None:
+    write_status(run.status, Status(state="paused", step=7, pid=1))
+    assert state_of(run)[0] == "lost"
+
+
+def test_the_living_holder_is_a_process_that_lives_and_no_other(run: RunFolder, hold: Hold) -> None:
+    process = hold(run.lock)
+    holder = living_holder(run.lock)
+    assert holder is not None
+    assert holder.pid == process.pid
+    kill(process)
+    assert living_holder(run.lock) is None

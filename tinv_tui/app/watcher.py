@@ -8,7 +8,7 @@ from tinv_tui.runs.curve import LossTail
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.history import RunHistory, RunView
-from tinv_tui.runs.liveness import LIVE_STATES, RunState
+from tinv_tui.runs.liveness import LIVE_STATES, RunState, has_worker
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 
@@ -29,6 +29,11 @@ class RunNow:
     @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether there is a process that takes commands and holds memory."""
+        return has_worker(self.state, self.status)
 
 
 class RunWatcher:

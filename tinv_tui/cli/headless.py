@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
+from tinv_tui.runs.ending import signal_worker
 from tinv_tui.runs.events import Event
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
@@ -78,28 +79,42 @@ async def wait_for(run: Run, steps: int) -> dict[str, Any]:
     """
     progress = Progress(steps)
     interrupts = 0
+    ended: Event | None = None
+
+    async def follow() -> None:
+        nonlocal ended
+        async for event in run.events():
+            ended = event if event["kind"] == "ended" else None
+            progress.show(event)
+
+    following = asyncio.ensure_future(follow())
+
+    def tell_worker(number: int) -> None:
+        if not _signal_worker(run, number):
+            following.cancel()  # a paused run whose worker is gone: it stays as it is
 
     def interrupt() -> None:
         nonlocal interrupts
         interrupts += 1
         if interrupts == 1:
             click.echo("\nstopping after this step and saving; ctrl-c again ends it at once", err=True)
-            _signal_worker(run, signal.SIGTERM)
+            tell_worker(signal.SIGTERM)
         else:
-            _signal_worker(run, signal.SIGKILL)
+            tell_worker(signal.SIGKILL)
 
     def terminate() -> None:
         nonlocal interrupts
         interrupts += 1
-        _signal_worker(run, signal.SIGTERM)
+        tell_worker(signal.SIGTERM)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGTERM, terminate)
-    ended: Event | None = None
-    async for event in run.events():
-        ended = event if event["kind"] == "ended" else None
-        progress.show(event)
+    try:
+        await following
+    except asyncio.CancelledError:
+        if not interrupts:
+            raise
     progress.close()
     try:
         result = summary(run, ended, progress.loss)
@@ -122,6 +137,8 @@ def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]
         "seconds": ended.get("seconds") if ended else None,
         "steps_per_second": ended.get("steps_per_second") if ended else None,
     }
+    if ended is not None and ended["state"] == state == "paused":
+        return result
     if ended is None or state not in FINAL_STATES:
         last = _last_line(run)
         raise JobFailed("worker-lost", f"the worker of {run.folder.name} is gone{last}", _resume_hint(run), 1, result)
@@ -131,9 +148,12 @@ def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]
     return result
 
 
-def _signal_worker(run: Run, number: int) -> None:
+def _signal_worker(run: Run, number: int) -> bool:
+    """Also a worker that somebody else started when the run was paused in between; False when there is none to tell."""
     if run.process is not None and run.process.poll() is None:
         os.kill(run.process.pid, number)
+        return True
+    return signal_worker(run.folder, number) or run.state()[0] != "paused"
 
 
 def _last_line(run: Run) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import JobFailed, command, print_json
+from tinv_tui.cli.output import JobFailed, command, is_terminal, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import load_recipe, read_override
 from tinv_tui.runs.changes import change_live
+from tinv_tui.runs.ending import is_gone, kill_worker, terminate_worker
 from tinv_tui.runs.folder import find_run
-from tinv_tui.runs.liveness import LIVE_STATES
+from tinv_tui.runs.liveness import has_worker, in_words
 from tinv_tui.runs.run import Run
 
 
@@ -46,21 +47,63 @@ def _facts(handle: Run, name: str) -> dict[str, Any]:
 @click.option(
     "--save/--no-save", "save_result", default=True, show_default=True, help="Write the embedding as it is now."
 )
-def _stop(run: str, save_result: bool, as_json: bool) -> None:
+@click.option(
+    "--force", is_flag=True, help="Where it does not hear: end its process (TERM), then kill it; asks before."
+)
+@click.option("--yes", is_flag=True, help="With --force: do not ask.")
+@click.option("--patience", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds for each try.")
+def _stop(run: str, save_result: bool, force: bool, yes: bool, patience: float, as_json: bool) -> None:
     """Stop a run after its step; it can be resumed."""
-    _steer("stop", run, as_json, save=save_result)
+    if not force:
+        _steer("stop", run, as_json, save=save_result)
+        return
+    if not yes and (as_json or not is_terminal()):
+        raise InputError("not-confirmed", "--force asks before each blow, and there is no terminal", "Add --yes.")
+    handle = Run(find_run(run))
+    said = asyncio.run(_end(handle, save=save_result, patience=patience, sure=yes))
+    _say(handle, "stop", said, as_json)
+
+
+async def _end(handle: Run, *, save: bool, patience: float, sure: bool) -> str:
+    """Ask, tell the process, kill it: each for as long as there is patience; what it took. Raises InputError."""
+    folder = handle.folder
+    try:
+        ack = await handle.command("stop", patience=patience, save=save)
+        if ack["ok"] and await is_gone(folder, patience):
+            return str(ack["message"])
+    except InputError as error:
+        if error.code != "run-silent":
+            raise
+    _confirm(f"{folder.name} has not ended when it was asked to. Tell its process to end (TERM)?", sure)
+    terminate_worker(folder)
+    if await is_gone(folder, patience):
+        return "ended its process, which saved what it had"
+    _confirm("It is still there. Kill it? What it learned since its last checkpoint is lost.", sure)
+    kill_worker(folder)
+    if await is_gone(folder, patience):
+        return f"killed; go on from the last checkpoint: tinv-tui resume {folder.handle}"
+    raise InputError(
+        "worker-stuck", f"{folder.name} cannot be killed", "It waits for a disk or a driver in the kernel."
+    )
+
+
+def _confirm(question: str, sure: bool) -> None:
+    if not sure:
+        click.confirm(question, abort=True, err=True)
 
 
 @click.argument("run")
-def _pause(run: str, as_json: bool) -> None:
-    """Pause a run; its memory stays taken."""
-    _steer("pause", run, as_json)
+@click.option("--release", is_flag=True, help="Give the memory back too: the worker ends; unpause starts another.")
+def _pause(run: str, release: bool, as_json: bool) -> None:
+    """Pause a run; without --release its memory stays taken."""
+    _steer("pause", run, as_json, **({"release": True} if release else {}))
 
 
 @click.argument("run")
 def _unpause(run: str, as_json: bool) -> None:
     """Let a paused run go on."""
-    _steer("unpause", run, as_json)
+    handle = Run(find_run(run))
+    _say(handle, "unpause", asyncio.run(handle.unpause()), as_json)
 
 
 @click.argument("run")
@@ -82,9 +125,9 @@ def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
     handle = Run(find_run(run))
     state, status = handle.state()
-    if state not in LIVE_STATES:
+    if not has_worker(state, status):
         sets = " ".join(f"--set {shlex.quote(change)}" for change in changes)
-        message = f"{handle.folder.name} is {state}: it takes no commands"
+        message = f"{handle.folder.name} is {in_words(state, status)}: it takes no commands"
         raise InputError("run-not-live", message, f"tinv-tui resume {handle.folder.handle} {sets}")
     pairs = [read_override(change, "set") for change in changes]
     recipe = load_recipe(handle.folder.recipe)

@@ -10,7 +10,7 @@ import click
 from tinv_tui.cli.output import command, duration, print_json, require_terminal
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
-from tinv_tui.runs.liveness import state_of
+from tinv_tui.runs.liveness import has_worker, state_of
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
 
@@ -31,6 +31,7 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "phase": status.phase if status else "",
         "evaluation": status.evaluation if status else None,
         "best_step": status.best_step if status else None,
+        "released": state == "paused" and not has_worker(state, status),
     }
 
 
@@ -47,8 +48,13 @@ def _runs(as_json: bool) -> None:
         loss = f"{row['loss']:.4f}" if row["loss"] is not None else "–"
         rate = f"{row['steps_per_second']:.2f}/s" if row["steps_per_second"] else "–"
         click.echo(
-            f"{row['state']:<15} {row['name']:<24} {progress:>15}  loss {loss:>7}  {rate:>9}  {duration(row['eta_seconds']):>7}"
+            f"{_state(row):<16} {row['name']:<24} {progress:>15}  loss {loss:>7}  {rate:>9}  {duration(row['eta_seconds']):>7}"
         )
+
+
+def _state(row: dict[str, Any]) -> str:
+    """With a mark where the memory is given back."""
+    return "paused, released" if row["released"] else str(row["state"])
 
 
 @click.argument("run")

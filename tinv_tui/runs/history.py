@@ -194,6 +194,10 @@ class RunHistory:
 
     def _take_ended(self, event: Event) -> None:
         state, step = str(event["state"]), int(event["step"])
+        if state == "paused":  # its worker is gone, the run is not over
+            self._facts |= {"phase": "", "steps_per_second": None}
+            self._say(event, f"paused at step {step}: {event.get('reason', '')}")
+            return
         self._ended = Ended(
             state, step, str(event.get("reason", "")), str(event.get("hint", "")), event.get("embedding")
         )

@@ -13,7 +13,7 @@ from tinv_tui.errors import InputError
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "stop": ("save",),
-    "pause": (),
+    "pause": ("release",),
     "unpause": (),
     "save": (),
     "preview": ("prompt",),

@@ -19,7 +19,7 @@ from tinv_tui.runs.status import FINAL_STATES, Status, read_status
 RunState = Literal["starting", "running", "paused", "not-responding", "lost", "finished", "stopped", "failed"]
 
 LIVE_STATES = ("starting", "running", "paused", "not-responding")
-"""States in which a worker holds the run, or is about to."""
+"""States of a run that is under way. A worker holds it, or is about to: all but a released pause, see :func:`has_worker`."""
 SILENT_SECONDS = 15.0
 """A worker that has not renewed its status for so long is said to be not responding."""
 STARTING_SECONDS = 20.0
@@ -92,6 +92,14 @@ def read_holder(path: Path) -> Holder | None:
         return None
 
 
+def living_holder(path: Path) -> Holder | None:
+    """Who holds the lock, where that is a living process of this machine and boot."""
+    holder = read_holder(path)
+    if holder is None or not _is_of_this_host(holder) or is_locked(path) is False:
+        return None
+    return holder if abs(_start_time(holder.pid) - holder.start_time) < 1 else None
+
+
 def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
     """The true state of a run, with the worker's own last status."""
     status = read_status(folder.status)
@@ -110,7 +118,19 @@ def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
         return status.state, status  # type: ignore[return-value]
     if status is not None and status.state == "starting" and _age(status.t) < STARTING_SECONDS and status.pid == 0:
         return "starting", status  # made, but the worker has not taken the lock yet
+    if status is not None and status.state == "paused" and status.released:
+        return "paused", status
     return "lost", status
+
+
+def has_worker(state: RunState, status: Status | None) -> bool:
+    """Whether a worker can take commands: not that of a paused run that has given its memory back."""
+    return state in LIVE_STATES and not (state == "paused" and status is not None and status.released)
+
+
+def in_words(state: RunState, status: Status | None) -> str:
+    """The state as people read it."""
+    return "paused (memory given back)" if state == "paused" and not has_worker(state, status) else state
 
 
 def _process_lives(holder: Holder | None, status: Status | None) -> bool:

@@ -20,7 +20,7 @@ from tinv_tui.runs.events import Event, EventReader, EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command, take_commands
 from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
-from tinv_tui.runs.liveness import LIVE_STATES, RunState, state_of
+from tinv_tui.runs.liveness import LIVE_STATES, RunState, has_worker, in_words, state_of
 from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
 
@@ -49,7 +49,7 @@ class Run:
         the run's recipe and told as ``changed`` events.
         """
         state, status = self.state()
-        if state in LIVE_STATES:
+        if has_worker(state, status):
             raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
         await asyncio.to_thread(await_last_breath, self.folder)
         recipe = load_recipe(self.folder.recipe)
@@ -73,10 +73,23 @@ class Run:
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
         self.process = await asyncio.to_thread(launch_worker, self.folder)
 
+    async def unpause(self) -> str:
+        """Let a paused run go on, with a new worker where it has none; what was done. Raises InputError."""
+        state, status = await asyncio.to_thread(self.state)
+        if state == "paused" and not has_worker(state, status):
+            await self.resume()
+            return f"going on from step {status.step if status else 0} in a new worker"
+        ack = await self.command("unpause")
+        if not ack["ok"]:
+            raise InputError("command-refused", str(ack["message"]), "")
+        return str(ack["message"])
+
     def state(self) -> tuple[RunState, Status | None]:
         """The run's true state and the worker's last status."""
         gone = self.process is not None and self.process.poll() is not None  # also reaps it
         state, status = state_of(self.folder)
+        if gone and state == "paused":
+            self.process = None  # whoever lets it go on starts a worker of their own
         return ("lost", status) if gone and state == "starting" else (state, status)
 
     async def events(self) -> AsyncIterator[Event]:
@@ -99,11 +112,11 @@ class Run:
 
     async def command(self, command: str, *, patience: float = 60.0, **args: Any) -> Event:
         """Leave a command and wait for its ``ack`` event. Raises InputError when the run ends or stays silent."""
-        state, _ = await asyncio.to_thread(self.state)
-        if state not in LIVE_STATES:
-            raise InputError(
-                "run-not-live", f"{self.folder.name} is {state}: it takes no commands", "See: tinv-tui runs"
-            )
+        state, status = await asyncio.to_thread(self.state)
+        if not has_worker(state, status):
+            hint = f"tinv-tui unpause {self.folder.handle}" if state == "paused" else "See: tinv-tui runs"
+            said = f"{self.folder.name} is {in_words(state, status)}: it takes no commands"
+            raise InputError("run-not-live", said, hint)
         reader = EventReader(self.folder.events)
         reader.read_new()
         posted = post_command(self.folder.inbox, command, args)
@@ -112,14 +125,14 @@ class Run:
             for event in await asyncio.to_thread(reader.read_new):
                 if event["kind"] == "ack" and event.get("id") == posted.id:
                     return event
-            state, _ = await asyncio.to_thread(self.state)
-            if state not in LIVE_STATES and not reader.read_ahead():
+            state, status = await asyncio.to_thread(self.state)
+            if not has_worker(state, status) and not reader.read_ahead():
                 raise InputError("run-not-live", f"{self.folder.name} ended ({state}) before it took the command", "")
             await asyncio.sleep(_POLL_SECONDS / 2)
         raise InputError(
             "run-silent",
             f"{self.folder.name} has not answered for {patience:.0f} s",
-            "It takes the command between steps.",
+            f"It takes the command between steps. Or end it: tinv-tui stop {self.folder.handle} --force",
         )
 
     async def wait(self) -> Event | None:

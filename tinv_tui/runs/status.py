@@ -24,6 +24,8 @@ class Status:
     """loading, encoding, training, previewing, saving; empty once ended."""
     step: int = 0
     steps: int = 0
+    released: bool = False
+    """Paused by checkpoint and exit: no worker is left, and a new one goes on from there."""
     epoch: int = 0
     loss: float | None = None
     evaluation: float | None = None
@@ -42,7 +44,7 @@ class Status:
 def write_status(path: Path, status: Status) -> None:
     """Replace the file; never half a status. Not fsynced: it is out of date in a second anyway."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    write_atomic(path, json.dumps(asdict(status) | {"t": now}), durable=status.state in FINAL_STATES)
+    write_atomic(path, json.dumps(asdict(status) | {"t": now}), durable=status.state in FINAL_STATES or status.released)
 
 
 def read_status(path: Path) -> Status | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tinv_tui.atomic import write_atomic
@@ -22,17 +23,22 @@ _INBOX_SECONDS = 0.1
 
 
 class CommandDesk:
-    """Takes commands and signals; remembers whether the run is paused or is to stop."""
+    """Takes commands and signals; remembers whether the run is paused or is to stop.
 
-    def __init__(self, work: Work, keeper: Keeper, signals: Signals) -> None:
+    A pause that is ``released`` is a stop without a result, after which the run is not over.
+    """
+
+    def __init__(self, work: Work, keeper: Keeper, signals: Signals, waiting: Sequence[Command] = ()) -> None:
+        """``waiting`` are commands that came before the first step."""
         self._work = work
         self._keeper = keeper
         self._signals = signals
         self._previewer = Previewer(work, keeper, self._is_interrupted)
-        self._commands: list[Command] = []
+        self._commands = list(waiting)
         self._looked = 0.0
         self.is_paused = False
         self.is_stopped = False
+        self.is_released = False
         self.wants_result = True
         self._has_new_job = False
 
@@ -72,6 +78,7 @@ class CommandDesk:
             return
         if self._signals.save.is_set():
             self._signals.save.clear()
+            self._keeper.save_copy(state)
             self._keeper.save_checkpoint(state)
         self._look()
         while self._commands and not self.is_stopped:
@@ -94,7 +101,11 @@ class CommandDesk:
                 self.wants_result = command.args.get("save", True) is not False
                 return f"stopping at step {state.step}" + ("" if self.wants_result else " without saving a result")
             case "pause" if command.args.get("release"):
-                raise ValueError("a pause that gives the memory back is not possible yet; stop and resume instead")
+                if state.step >= steps:
+                    raise ValueError("the last step is done: it ends now")
+                self.is_stopped = self.is_released = True
+                self.wants_result = False
+                return f"paused at step {state.step}; its worker ends and gives the memory back"
             case "pause":
                 self.is_paused = True
                 self._work.reporter.flush_step()

@@ -23,6 +23,7 @@ from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, NotFinite, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
+from tinv_tui.worker.early import EarlyDesk, EndedEarly
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.reporter import Reporter
@@ -39,10 +40,6 @@ from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.work import Work
 
 
-class _Stopped(Exception):
-    """The worker was told to stop before the first step."""
-
-
 def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     """Train the run to its end; every way out writes ``ended``. Returns the exit code (0, 1 or 2)."""
     began = time.monotonic()
@@ -52,15 +49,20 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         rate = reporter.steps_per_second
         reporter.end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
 
+    def release() -> None:
+        reporter.update(released=True)
+        end("paused", f"its memory is given back; go on: tinv-tui unpause {folder.handle}")
+
     keeper: Keeper | None = None
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
         model_hash = HashInBackground(locate(recipe.model.path, folder.path))
-        job, state = _prepare(folder, recipe, reporter, signals)
+        early = EarlyDesk(folder, signals, reporter)
+        job, state = _prepare(folder, recipe, reporter, early)
         work = Work(folder, job, reporter, model_hash)
         keeper = Keeper(work)
-        desk = CommandDesk(work, keeper, signals)
+        desk = CommandDesk(work, keeper, signals, early.waiting)
         attendant = RunAttendant(work, keeper, desk)
         if recipe.saving.tensorboard:
             reporter.open_board(state.step, [job.prompts.readable(text) for text in recipe.preview.prompts])
@@ -73,11 +75,14 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         while desk.takes_up_job():
             train(work.job, state, attendant)
         result = _save_all(keeper, desk.wants_result, state, reporter)
+        if desk.is_released:
+            release()
+            return 0
         finished = state.step >= work.job.recipe.training.steps
         end("finished" if finished else "stopped", "all steps done" if finished else "as told", embedding=result)
         return 0
-    except _Stopped:
-        end("stopped", "told to stop before the first step")
+    except EndedEarly as ended:
+        release() if ended.released else end("stopped", "told to stop before the first step")
         return 0
     except InputError as error:
         end("failed", error.message, code=error.code, hint=error.hint)
@@ -96,8 +101,8 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         return 1
 
 
-def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Signals) -> tuple[Job, TrainingState]:
-    """Load, encode, and take up the checkpoint if there is one. Raises InputError or _Stopped."""
+def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk) -> tuple[Job, TrainingState]:
+    """Load, encode, and take up the checkpoint if there is one. Raises InputError or EndedEarly."""
     files = CheckpointFiles(folder.checkpoint)
     reporter.tell("phase", name="loading", done=0, total=1)
     device = choose_device()
@@ -112,7 +117,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         dataset.save(files.dataset)
 
     def loaded(done: int, total: int) -> None:
-        _stop_if_told(signals)
+        early.look()
         reporter.tell("phase", name="loading", done=done, total=total)
 
     model = load(recipe, model_facts, device, loaded)
@@ -147,7 +152,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         reporter.tell("warning", code=code, message=message, hint="")
 
     def progress(done: int, total: int) -> None:
-        _stop_if_told(signals)
+        early.look()
         reporter.tell("phase", name="encoding", done=done, total=total)
 
     reporter.update(phase="encoding")
@@ -155,7 +160,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, signals: Sig
         job = prepare_job(recipe, *schedules(recipe), dataset, model, files, progress)
     except PictureUnreadable as error:
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
-    _stop_if_told(signals)
+    early.look()
     return job, state
 
 
@@ -197,8 +202,3 @@ def _rescue(keeper: Keeper, state: TrainingState) -> str:
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         return f"the last good vectors could not be kept: {error}"
     return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"
-
-
-def _stop_if_told(signals: Signals) -> None:
-    if signals.stop.is_set():
-        raise _Stopped

@@ -6,7 +6,7 @@ import threading
 
 
 class Signals:
-    """``stop`` (TERM, INT) ends the run after its step, saved; ``save`` (USR1) writes a checkpoint."""
+    """``stop`` (TERM, INT) ends the run after its step, saved; ``save`` (USR1) writes a copy and a checkpoint."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()

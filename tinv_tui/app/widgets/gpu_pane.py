@@ -49,7 +49,7 @@ class GpuPane(Pane):
         brief = len(self._machine.gpu.gpus) * 3 + 2 > self.text.size.height
         for gpu in self._machine.gpu.gpus:
             lines += gpu_lines(gpu, width)[: 1 if brief and len(self._machine.gpu.gpus) > 1 else 3]
-        status = self._run.status if self._run is not None and self._run.is_live else None
+        status = self._run.status if self._run is not None and self._run.has_worker else None
         lines += host_lines(self._machine.host, status.memory_bytes if status is not None else None, width)
         self.text.show(lines)
 
