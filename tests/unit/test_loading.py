@@ -184,7 +184,9 @@ def test_what_a_single_file_computes_is_what_the_folder_computes(
 ) -> None:
     path = write_single_file(tmp_path / "model.safetensors", state_of(folders[family], family))
     outputs = [computed(parts) for parts in (parts_of(load(path, family)), stock_parts(folders[family], family))]
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*outputs, strict=True))
+    for ours, theirs in zip(*outputs, strict=True):
+        # The bits of a sum depend on where in memory its weights lie; those of the weights are compared above.
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @torch.no_grad()
