@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.ui.support import WIDE, ready, recipe, until
+from tests.ui.support import WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.run_control import RunControl
+from tinv_tui.app.screens.ask_value import AskValueScreen
 from tinv_tui.app.screens.confirm import ConfirmScreen
+from tinv_tui.app.screens.pick import PickScreen
 
 
-async def test_start_preview_save_pause_go_on_stop(pictures: Path) -> None:
+async def test_start_preview_save_pause_change_give_back_go_on_stop(pictures: Path) -> None:
     app = TinvApp(recipe(pictures))
     async with app.run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
@@ -29,6 +31,25 @@ async def test_start_preview_save_pause_go_on_stop(pictures: Path) -> None:
         paused_at = _step(app.control)
         await pilot.press("p")
         await until(pilot, lambda: _step(app.control) > paused_at)
+
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, PickScreen) and "training.steps" in screen_text(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, AskValueScreen) and "5000" in screen_text(app))
+        await pilot.press("ctrl+u", "1")
+        await until(pilot, lambda: "the run is at step" in screen_text(app))
+        await pilot.press("enter")
+        assert isinstance(app.screen, AskValueScreen)
+        await pilot.press(*"0000", "enter")
+        await until(pilot, lambda: app.control.now is not None and app.control.now.view.steps == 10000)
+
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: "its memory is given back" in screen_text(app))
+        released_at = _step(app.control)
+        await pilot.press("p")
+        await until(pilot, lambda: _step(app.control) > released_at)
 
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))

@@ -59,7 +59,7 @@ def read_fields(
     for key, text in texts.items():
         section, _, name = key.partition(".")
         try:
-            value = _value_of(key, text, fields[key].blank)
+            value = value_of(key, text, fields[key].blank)
             make_recipe({section: {name: value}})
             values[section][name] = value
         except InputError as error:
@@ -72,7 +72,8 @@ def read_fields(
         return None, {key_of(error) or "": short(error, key_of(error))}
 
 
-def _value_of(key: str, text: str, blank: str | None) -> Any:
+def value_of(key: str, text: str, blank: str | None = None) -> Any:
+    """What the text of a field means; an empty one ``blank``. Raises InputError."""
     if not text.strip() and blank is not None:
         text = blank
     if isinstance(field_of(key).default, tuple):

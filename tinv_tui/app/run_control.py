@@ -65,10 +65,30 @@ class RunControl:
 
     async def _tell(self, run: Run, command: str, arguments: dict[str, Any]) -> None:
         try:
-            await run.command(command, **arguments)
+            if command == "unpause":
+                await run.unpause()
+                self._keep(run)
+            else:
+                await run.command(command, **arguments)
         except InputError as error:
             self.note(f"{error.message}. {error.hint}".strip(), "warning")
         self._look_now.set()
+
+    def end(self, *, kill: bool) -> None:
+        """End the worker's process, for where it does not hear commands."""
+        if self.run is not None:
+            from tinv_tui.runs.ending import kill_worker, terminate_worker
+
+            try:
+                kill_worker(self.run.folder) if kill else terminate_worker(self.run.folder)
+            except InputError as error:
+                self.note(f"{error.message}. {error.hint}", "warning")
+            self._look_now.set()
+
+    def _keep(self, run: Run) -> None:
+        """A run that got a worker from here has to be reaped from here."""
+        if run not in self._started:
+            self._started.append(run)
 
     def _watch(self, run: Run) -> None:
         self.run, self.now = run, None

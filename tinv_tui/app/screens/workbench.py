@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form import Form
     from tinv_tui.app.widgets.recipe_form import RecipeForm
+    from tinv_tui.runs.folder import RunFolder
 
 
 class Workbench(ModeScreen):
@@ -37,6 +38,7 @@ class Workbench(ModeScreen):
     def __init__(self) -> None:
         super().__init__("train")
         self._tab = "form"
+        self._asked_to_stop: RunFolder | None = None
 
     def compose_body(self) -> ComposeResult:
         yield TabLine()
@@ -86,6 +88,8 @@ class Workbench(ModeScreen):
     # ----- what comes in
 
     def show_run(self, now: RunNow | None) -> None:
+        if now is None or not now.has_worker:
+            self._asked_to_stop = None
         with self.app.batch_update():
             self.loss.show(now)
             self.preview.show(now)
@@ -223,6 +227,26 @@ class Workbench(ModeScreen):
         if now is not None and now.is_live:
             self.app.control.tell("unpause" if now.state == "paused" else "pause")
 
+    def action_release(self) -> None:
+        now = self.app.control.now
+        if now is None or not now.has_worker:
+            return
+        question = f"Pause {now.name} and give its memory back?"
+        explanation = "Its worker ends after this step; p starts another, which goes on to the same bytes."
+
+        def answered(answer: str | None) -> None:
+            if answer == "release":
+                self.app.control.tell("pause", release=True)
+
+        self.app.push_screen(ConfirmScreen(question, explanation, [("release", "Give it back")]), answered)
+
+    def action_change(self) -> None:
+        from tinv_tui.app.change_run import pick_and_change
+
+        if self.app.control.now is not None and self.app.control.is_live:
+            asking = pick_and_change(self.app, self.app.control.now)
+            self.app.run_worker(asking, group="change", exclusive=True, exit_on_error=False)
+
     def action_preview(self) -> None:
         if self.app.control.is_live:
             self.app.control.tell("preview")
@@ -259,9 +283,15 @@ class Workbench(ModeScreen):
         question = f"Stop {now.name} at step {now.view.step}?"
         explanation = "Either way its checkpoint is kept and the run can be resumed."
         answers = [("stop-save", "Stop and save the embedding"), ("stop-only", "Stop without saving it")]
+        if now.state == "not-responding" or now.folder == self._asked_to_stop:
+            explanation = "It has been asked and is still there, or gives no sign of life. Its checkpoint is kept."
+            answers += [("terminate", "End its process (TERM)"), ("kill", "Kill it, with all its children")]
 
         def answered(answer: str | None) -> None:
-            if answer not in (None, CANCEL):
+            if answer in ("terminate", "kill"):
+                self.app.control.end(kill=answer == "kill")
+            elif answer not in (None, CANCEL):
+                self._asked_to_stop = now.folder
                 self.app.control.tell("stop", save=answer == "stop-save")
 
         self.app.push_screen(ConfirmScreen(question, explanation, answers), answered)

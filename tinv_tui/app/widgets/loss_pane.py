@@ -124,6 +124,8 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
             told[0] = (f"the worker did not start; see {now.folder.worker_log}", "bad")
     elif now.state == "not-responding":
         told = [("no sign of life from the worker", "bad"), (f"it may be stuck; see {now.folder.worker_log}", "")]
+    elif now.state == "paused" and not now.has_worker:
+        told = [("its memory is given back", ""), ("p goes on from here, with a new worker", "")]
     else:
         return []
     lines: list[Line] = []

@@ -1,0 +1,68 @@
+"""Lets the user change a setting of the run on the screen while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tinv_tui.app.screens.ask_value import AskValueScreen
+from tinv_tui.app.screens.pick import PickScreen
+from tinv_tui.errors import InputError
+
+if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.watcher import RunNow
+    from tinv_tui.recipe import Recipe
+
+
+async def pick_and_change(app: TinvApp, now: RunNow) -> None:
+    """Offer what may change, ask for its new value, and send it; what came of it is in the log."""
+    from tinv_tui.app.choices import Offer
+    from tinv_tui.recipe import field_of, load_recipe
+    from tinv_tui.runs.changes import LIVE
+
+    def offers() -> list[Offer]:
+        recipe = load_recipe(now.folder.recipe)
+        return [Offer(key, _text(recipe, key)) for key in LIVE]
+
+    try:
+        key = await app.push_screen_wait(PickScreen(f"{now.name}: change what?", offers(), offers))
+        if key is None:
+            return
+        recipe = await asyncio.to_thread(load_recipe, now.folder.recipe)
+    except InputError as error:
+        app.control.note(str(error), "bad")
+        return
+
+    def problem(text: str) -> str:
+        latest = app.control.now or now
+        return _problem(recipe, key, text, latest.view.step)
+
+    explanation = f"{field_of(key).description or ''}\nIt holds from the next step on."
+    text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), problem))
+    if text is not None:
+        app.control.tell("set", key=key, value=_value(key, text))
+
+
+def _text(recipe: Recipe, key: str) -> str:
+    from tinv_tui.app.form_values import text_of
+
+    section, _, name = key.partition(".")
+    return text_of(getattr(getattr(recipe, section), name))
+
+
+def _value(key: str, text: str) -> object:
+    from tinv_tui.app.form_values import value_of
+
+    return value_of(key, text)
+
+
+def _problem(recipe: Recipe, key: str, text: str, step: int) -> str:
+    from tinv_tui.app.form_values import short
+    from tinv_tui.runs.changes import change_live
+
+    try:
+        change_live(recipe, key, _value(key, text), step)
+    except InputError as error:
+        return short(error, key)
+    return ""

@@ -1,0 +1,56 @@
+"""Asks for one value, and says at every letter whether it can be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tinv_tui.app.widgets.text_field import TextField
+
+
+class AskValueScreen(ModalScreen[str | None]):
+    """Answers with the text, which has passed ``problem``; None when it was left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+
+    def __init__(self, title: str, explanation: str, suggestion: str, problem: Callable[[str], str]) -> None:
+        """``problem`` says what is wrong with a text; nothing when it is right."""
+        super().__init__()
+        self._title = title
+        self._explanation = explanation
+        self._suggestion = suggestion
+        self._problem = problem
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            yield Static(self._explanation, classes="dialog-text", markup=False)
+            yield TextField(id="value")
+            yield Static("", id="value-problem", markup=False)
+            yield Static("enter change   esc cancel", classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        field = self.query_one("#value", TextField)
+        field.value = self._suggestion
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        problem = self._problem(event.value)
+        self.query_one("#value-problem", Static).update(f"✖ {problem}" if problem else "")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._problem(event.value):
+            self.app.bell()
+        else:
+            self.dismiss(event.value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
