@@ -13,7 +13,9 @@ import torch
 from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.loop import Job, StepResult
 from tinv_tui.training.state import TrainingState
@@ -74,6 +76,13 @@ def train_here(folder: RunFolder) -> int:
     """Train a run folder in this process, as a worker's ``main`` does it; returns the exit code."""
     status = Status(name=folder.name, state="starting", phase="loading", pid=os.getpid())
     return run_session(folder, Signals(), Reporter(folder, status))
+
+
+def trained(wanted: Recipe) -> Run:
+    """A finished run, trained in this process: for tests of what a run leaves, to which the worker does not matter."""
+    folder = make_run(plan_run(wanted, Path.cwd()))
+    assert train_here(folder) == 0
+    return Run(folder)
 
 
 def weights_hash(job: Job) -> str:

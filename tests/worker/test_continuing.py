@@ -8,25 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.worker.helpers import recipe, train_here
+from tests.worker.helpers import recipe, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
-from tinv_tui.runs.launch import make_run
-from tinv_tui.runs.plan import plan_run
-from tinv_tui.runs.run import Run
 
 
 def short(**changes: object) -> Recipe:
     return recipe(training__evaluation_samples=0, training__steps=3, **changes)
-
-
-def train(wanted: Recipe) -> Run:
-    """Train in this process, as the worker's does it."""
-    folder = make_run(plan_run(wanted, Path.cwd()))
-    assert train_here(folder) == 0
-    return Run(folder)
 
 
 def shelved(name: str) -> Embedding:
@@ -40,7 +30,7 @@ def create(**embedding: object) -> Embedding:
 
 def test_a_created_embedding_is_the_one_that_is_trained_and_replaced() -> None:
     made = create(init_text="red star", vectors=2)
-    run = train(short(embedding__init_text="something else", embedding__vectors=1))
+    run = trained(short(embedding__init_text="something else", embedding__vectors=1))
     assert run.folder.name == "zork"
     result = shelved("zork")
     assert (result.step, result.count) == (3, 2)
@@ -52,18 +42,18 @@ def test_training_a_created_embedding_gives_what_its_phrase_alone_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(init_text="red star", vectors=2)
-    train(short(embedding__init_text="red star", embedding__vectors=2))
+    trained(short(embedding__init_text="red star", embedding__vectors=2))
     first = shelved("zork").vectors["emb_params"]
     monkeypatch.setenv("TINV_HOME", str(tmp_path / "other"))
-    train(short(embedding__init_text="red star", embedding__vectors=2))
+    trained(short(embedding__init_text="red star", embedding__vectors=2))
     assert np.array_equal(shelved("zork").vectors["emb_params"], first)
 
 
 @pytest.mark.parametrize(("step_count", "step"), [("go on", 6), ("restart", 3)])
 def test_the_step_count_of_a_continued_embedding_goes_on_or_restarts(step_count: str, step: int) -> None:
-    train(short())
+    trained(short())
     before = shelved("zork")
-    run = train(short(embedding__continue_from="zork", embedding__step_count=step_count, saving__embedding_every=3))
+    run = trained(short(embedding__continue_from="zork", embedding__step_count=step_count, saving__embedding_every=3))
     assert shelved("zork").step == step
     copy = read_embedding(run.folder.copies / "zork-3.safetensors")
     assert copy.step == 3  # a run counts its own steps
@@ -73,8 +63,8 @@ def test_the_step_count_of_a_continued_embedding_goes_on_or_restarts(step_count:
 
 def test_a_resumed_run_counts_on_from_what_it_first_continued() -> None:
     """Its own result lies at the name it continued by then, with a higher count."""
-    train(short())
-    run = train(short(embedding__continue_from="zork"))
+    trained(short())
+    run = trained(short(embedding__continue_from="zork"))
     assert shelved("zork").step == 6
     asyncio.run(run.resume(steps=5))
     assert run.process is not None

@@ -16,7 +16,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
@@ -27,7 +27,6 @@ from tinv_tui.models.hashes import known_hash
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.drawing import plan_drawing, short_hash
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
-from tinv_tui.runs.run import Run
 from tinv_tui.training.draws import Purpose, normal
 from tinv_tui.training.previews import scheduler_for
 
@@ -82,8 +81,7 @@ def _one_thread() -> None:
 
 
 async def test_a_learned_colour_is_in_the_pictures_with_the_embedding_and_not_in_those_without(tmp_path: Path) -> None:
-    run = await Run.start(recipe(training__steps=100, training__batch_size=4, saving__image_every=0))
-    assert (await run.wait() or {})["state"] == "finished"
+    trained(recipe(training__steps=100, training__batch_size=4, saving__image_every=0))
     told: list[dict[str, Any]] = []
     drawing = plan_drawing("a photo of a zork", settings(), tmp_path, count=4, folder=tmp_path / "out")
     result = await run_job("generate", told.append, **drawing.arguments())

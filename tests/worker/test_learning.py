@@ -9,12 +9,11 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tinv_tui import paths
 from tinv_tui.models import bundled
 from tinv_tui.models.bundled.build.measure import mean_hue_error
 from tinv_tui.models.bundled.build.sets import SETS
-from tinv_tui.runs.run import Run
 
 
 def pipeline() -> StableDiffusionPipeline:
@@ -36,11 +35,8 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-async def test_a_hundred_steps_teach_a_colour_without_a_name(tmp_path: Path) -> None:
-    run = await Run.start(recipe(training__steps=100, training__batch_size=4, embedding__name="zork"))
-    ended = await run.wait()
-    assert ended is not None
-    assert ended["state"] == "finished"
+def test_a_hundred_steps_teach_a_colour_without_a_name(tmp_path: Path) -> None:
+    trained(recipe(training__steps=100, training__batch_size=4, embedding__name="zork"))
     file = paths.embeddings_folder() / "zork.safetensors"
 
     pipe = pipeline()
@@ -55,9 +51,8 @@ async def test_a_hundred_steps_teach_a_colour_without_a_name(tmp_path: Path) -> 
     assert in_place < 12
 
 
-async def test_every_vector_of_an_embedding_is_loaded_by_diffusers(tmp_path: Path) -> None:
-    run = await Run.start(recipe(training__steps=2, embedding__vectors=3))
-    await run.wait()
+def test_every_vector_of_an_embedding_is_loaded_by_diffusers(tmp_path: Path) -> None:
+    trained(recipe(training__steps=2, embedding__vectors=3))
     pipe = pipeline()
     pipe.load_textual_inversion(paths.embeddings_folder() / "zork.safetensors", token="<zork>")
     tokens = pipe.tokenizer.convert_tokens_to_ids(["<zork>", "<zork>_1", "<zork>_2"])
@@ -68,7 +63,7 @@ async def test_every_vector_of_an_embedding_is_loaded_by_diffusers(tmp_path: Pat
     assert np.array_equal(rows.detach().numpy(), ours)
 
 
-async def test_previews_are_what_the_stock_pipeline_would_draw(tmp_path: Path) -> None:
+def test_previews_are_what_the_stock_pipeline_would_draw(tmp_path: Path) -> None:
     """Our sampling loop against diffusers' own, from the same noise, with the same guidance."""
     from tests.worker.helpers import make_job
     from tinv_tui.sections import PreviewSection

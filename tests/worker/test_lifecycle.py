@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
@@ -70,9 +70,8 @@ async def test_a_run_tells_its_whole_story_and_leaves_every_file() -> None:
     assert set(holder) == {"pid", "start_time", "boot_id", "host"}
 
 
-async def test_a_copy_holds_exactly_as_many_steps_as_its_name_says() -> None:
-    run = await Run.start(recipe(saving__embedding_every=5, training__steps=5))
-    await finish(run)
+def test_a_copy_holds_exactly_as_many_steps_as_its_name_says() -> None:
+    run = trained(recipe(saving__embedding_every=5, training__steps=5))
     copy = read_embedding(run.folder.copies / "zork-5.safetensors")
     result = read_embedding(paths.embeddings_folder() / "zork.safetensors")
     assert copy.step == 5
@@ -233,11 +232,9 @@ async def test_bad_input_leaves_nothing_behind() -> None:
     assert not paths.home().exists()
 
 
-async def test_two_runs_of_one_name_get_two_folders_and_two_results() -> None:
-    first = await Run.start(recipe(training__steps=2))
-    await finish(first)
-    second = await Run.start(recipe(training__steps=2))
-    await finish(second)
+def test_two_runs_of_one_name_get_two_folders_and_two_results() -> None:
+    first = trained(recipe(training__steps=2))
+    second = trained(recipe(training__steps=2))
     assert (first.folder.name, second.folder.name) == ("zork", "zork-2")
     assert sorted(p.name for p in paths.embeddings_folder().iterdir()) == ["zork-2.safetensors", "zork.safetensors"]
 

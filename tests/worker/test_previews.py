@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tests.worker.test_lifecycle import finish, until
 from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.embeddings.files import read_embedding
@@ -23,12 +23,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_several_prompts_make_several_pictures_each_with_its_own_name_and_text() -> None:
+def test_several_prompts_make_several_pictures_each_with_its_own_name_and_text() -> None:
     wanted = recipe(
         training__steps=6, saving__image_every=3, preview__prompts=PROMPTS, preview__sampler="euler a", preview__steps=2
     )
-    run = await Run.start(wanted)
-    await finish(run)
+    run = trained(wanted)
     files = [f"zork-{step}{more}.png" for step in (3, 6) for more in ("", "-2", "-3")]
     assert names(run.folder.images) == names(run.folder.image_embeddings) == sorted(files)
     assert names(run.folder.copies) == []  # a card needs no copy beside it
@@ -42,9 +41,8 @@ async def test_several_prompts_make_several_pictures_each_with_its_own_name_and_
     assert notes == []
 
 
-async def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> None:
-    run = await Run.start(recipe(training__steps=4, saving__image_every=4, saving__embedding_every=4))
-    await finish(run)
+def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> None:
+    run = trained(recipe(training__steps=4, saving__image_every=4, saving__embedding_every=4))
     copy = read_embedding(run.folder.copies / "zork-4.safetensors")
     card = run.folder.image_embeddings / "zork-4.png"
     carried = read_embedding(card)
@@ -54,16 +52,15 @@ async def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> N
     assert read_infotext(card) == read_infotext(run.folder.images / "zork-4.png")
 
 
-async def test_cards_are_made_only_where_they_are_wanted() -> None:
-    run = await Run.start(recipe(training__steps=2, saving__image_every=2, saving__image_carries_embedding=False))
-    await finish(run)
+def test_cards_are_made_only_where_they_are_wanted() -> None:
+    run = trained(recipe(training__steps=2, saving__image_every=2, saving__image_carries_embedding=False))
     assert names(run.folder.images) == ["zork-2.png"]
     assert names(run.folder.image_embeddings) == []
 
 
-async def test_with_both_intervals_zero_a_run_leaves_its_result_alone() -> None:
-    run = await Run.start(recipe(training__steps=3, saving__image_every=0, saving__embedding_every=0))
-    ended = await finish(run)
+def test_with_both_intervals_zero_a_run_leaves_its_result_alone() -> None:
+    run = trained(recipe(training__steps=3, saving__image_every=0, saving__embedding_every=0))
+    ended = read_all(run.folder.events)[-1]
     assert (ended["state"], Path(ended["embedding"]).is_file()) == ("finished", True)
     assert names(run.folder.images) == names(run.folder.copies) == names(run.folder.image_embeddings) == []
 

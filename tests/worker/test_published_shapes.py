@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from tests.checkpoints import ldm_state, meta_parts, write_single_file
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.models.families import SD1, SD2, SDXL, Family
 from tinv_tui.models.published import published_configs
-from tinv_tui.runs.run import Run
+from tinv_tui.runs.events import read_all
 
 STEPS = 3
 
@@ -56,7 +56,7 @@ def with_numbers(shapes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     ],
     ids=["SD1", "SD2 v", "SDXL"],
 )
-async def test_a_file_of_published_widths_is_trained_on(
+def test_a_file_of_published_widths_is_trained_on(
     tmp_path: Path, family: Family, kind: str, tensors: dict[str, tuple[int, int]]
 ) -> None:
     shapes = ldm_state(family, meta_parts(cut(family)))
@@ -71,10 +71,8 @@ async def test_a_file_of_published_widths_is_trained_on(
         training__evaluation_samples=0,
         saving__image_every=0,
     )
-    run = await Run.start(asked)
-    events = [event async for event in run.events()]
-    assert (events[-1]["state"], events[-1]["step"]) == ("finished", STEPS), events[-1]
-    made = read_embedding(Path(events[-1]["embedding"]))
+    ended = read_all(trained(asked).folder.events)[-1]
+    made = read_embedding(Path(ended["embedding"]))
     assert {name: rows.shape for name, rows in made.vectors.items()} == tensors
     assert (made.family, made.base_model, made.step) == (family.name, "base", STEPS)
     file.unlink()

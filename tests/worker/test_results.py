@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.worker.test_continuing import short, train
+from tests.worker.helpers import trained
+from tests.worker.test_continuing import short
 from tinv_tui import paths
 from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.embedding import Embedding
@@ -21,7 +22,7 @@ from tinv_tui.runs.events import read_all
 
 
 def result(**changes: Any) -> tuple[Embedding, str]:
-    run = train(short(**changes))
+    run = trained(short(**changes))
     path = paths.embeddings_folder() / "zork.safetensors"
     length = int.from_bytes(path.read_bytes()[:8], "little")
     assert length < 2**16
@@ -55,14 +56,14 @@ def test_the_same_run_gives_the_same_bytes_wherever_it_is_kept(tmp_path: Path, m
     files = []
     for home in ("a", "b"):
         monkeypatch.setenv("TINV_HOME", str(tmp_path / home))
-        train(short(saving__log_directory=str(tmp_path / home / "elsewhere")))
+        trained(short(saving__log_directory=str(tmp_path / home / "elsewhere")))
         files.append((paths.embeddings_folder() / "zork.safetensors").read_bytes())
     assert files[0] == files[1]
 
 
 def test_every_format_asked_for_is_written_and_the_first_is_the_result() -> None:
     names = ["safetensors", "pt", "diffusers", "bin", "kohya", "onetrainer", "invokeai", "png", "webp"]
-    run = train(short(saving__formats=names))
+    run = trained(short(saving__formats=names))
     files = sorted(path.name for path in paths.embeddings_folder().iterdir())
     assert files == sorted(
         ["zork.safetensors", "zork.pt", "zork.bin", "zork.png", "zork.webp"]
@@ -78,7 +79,7 @@ def test_every_format_asked_for_is_written_and_the_first_is_the_result() -> None
 
 def test_a_format_with_no_place_for_the_tensors_is_refused_before_there_is_a_run() -> None:
     with pytest.raises(InputError, match=r"saving\.formats: pti"):
-        train(short(saving__formats=["safetensors", "pti"]))
+        trained(short(saving__formats=["safetensors", "pti"]))
     assert not paths.runs_folder().exists()
 
 
@@ -89,7 +90,7 @@ def test_a_picture_of_that_name_in_the_library_is_moved_aside_not_replaced() -> 
     mine = paths.embeddings_folder() / "zork.png"
     write_png(mine, Image.new("RGB", (8, 8), (200, 3, 3)), {})
     before = mine.read_bytes()
-    train(short(saving__formats=["safetensors", "png"]))
+    trained(short(saving__formats=["safetensors", "png"]))
     kept = paths.embeddings_folder() / "zork.before-step-3.png"
     assert kept.read_bytes() == before
     assert read_embedding(mine).step == 3
@@ -99,7 +100,7 @@ def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path)
     import torch
 
     torch.save({"<cat>": torch.ones(64), "<dog>": torch.full((3, 64), 0.1)}, tmp_path / "two.bin")
-    train(short(embedding__continue_from=f"{tmp_path}/two.bin#<dog>"))
+    trained(short(embedding__continue_from=f"{tmp_path}/two.bin#<dog>"))
     held = read_embedding(paths.embeddings_folder() / "zork.safetensors")
     assert (held.count, held.history["recipe"]["embedding"]["continue_from"]) == (3, "two.bin#<dog>")
 
@@ -110,7 +111,7 @@ def test_an_embedding_a1111_created_is_the_one_that_is_trained() -> None:
     paths.embeddings_folder().mkdir(parents=True)
     made = Embedding("zork", {"emb_params": np.full((4, 64), 0.01, np.float32)}, 0)
     write_embedding(paths.embeddings_folder() / "zork.pt", made, FORMATS["pt"])
-    run = train(short())
+    run = trained(short())
     held = read_embedding(paths.embeddings_folder() / "zork.safetensors")
     assert (run.folder.name, held.count, held.step) == ("zork", 4, 3)
 

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
 from tinv_tui.errors import InputError
 from tinv_tui.runs.curve import LossCurve
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.runs.run import Run
 
 
 def read_board(folder: Path) -> Any:
@@ -35,8 +34,7 @@ async def test_losses_rate_lengths_and_previews_can_be_read_back_and_go_on_after
     wanted = recipe(
         training__steps=4, saving__image_every=2, saving__tensorboard=True, preview__prompts=prompts, preview__steps=1
     )
-    run = await Run.start(wanted)
-    await finish(run)
+    run = trained(wanted)
     await run.resume(steps=6, overrides=["training.learning_rate=0.001"])
     await finish(run)
 
@@ -59,8 +57,7 @@ async def test_losses_rate_lengths_and_previews_can_be_read_back_and_go_on_after
 
 
 async def test_a_board_that_cannot_be_written_is_a_warning_not_an_end() -> None:
-    run = await Run.start(recipe(training__steps=3))
-    await finish(run)
+    run = trained(recipe(training__steps=3))
     run.folder.tensorboard.write_text("in the way")
     await run.resume(steps=5, overrides=["saving.tensorboard=true"])
     assert (await finish(run))["state"] == "finished"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tests.worker.test_cli import answer
 from tests.worker.test_lifecycle import finish, until
 from tinv_tui import paths
@@ -23,13 +23,12 @@ def shelf() -> list[str]:
     return sorted(path.name for path in paths.embeddings_folder().iterdir())
 
 
-async def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None:
-    run = await Run.start(
+def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None:
+    run = trained(
         recipe(
             training__steps=6, saving__embedding_every=2, saving__image_every=3, preview__steps=1, dataset__repeats=1
         )
     )
-    await finish(run)
     result = paths.embeddings_folder() / "zork.safetensors"
     ended = result.read_bytes()
     copies = {copy.word: copy for copy in copies_of(run.folder)}
@@ -77,9 +76,8 @@ async def test_a_copy_can_be_used_while_the_run_goes_on_and_its_end_does_not_los
     assert any(e["kind"] == "warning" and e["code"] == "result-kept" for e in read_all(run.folder.events))
 
 
-async def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
-    run = await Run.start(recipe(training__steps=3))
-    await finish(run)
+def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
+    run = trained(recipe(training__steps=3))
     (paths.embeddings_folder() / "zork.safetensors").unlink()
     used = use_copy(run.folder, "last")
     assert (used.embedding.step, used.kept, used.embedding.base_model) == (3, None, "bundled")
