@@ -9,6 +9,10 @@ import pytest
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.errors import InputError
+from tinv_tui.runs import orphans
+from tinv_tui.runs.orphans import Orphan
+from tinv_tui.runs.run import Run
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -28,6 +32,34 @@ async def test_runs_are_listed_and_enter_shows_one(size: tuple[int, int], pictur
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
         await until(pilot, lambda: "zork ✖ failed" in screen_text(pilot.app))
+
+
+async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_question(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = past_run(recipe(pictures), tmp_path / "home", state="stopped", reason="as told")
+    asked = list[tuple[Path, bool]]()
+
+    async def resume(self: Run, *, anyway: bool = False) -> None:
+        asked.append((self.folder.path, anyway))
+        if not anyway:
+            raise InputError("inputs-changed", "zork: changed since the run began: model.path: x", "resume --anyway")
+
+    monkeypatch.setattr(Run, "resume", resume)
+    orphan = Orphan(7, "/somewhere/plork", "its worker is gone", None)
+    monkeypatch.setattr(orphans, "find_orphans", lambda: (orphan,))
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "■ stopped" in screen_text(app) and "its worker is gone" in screen_text(app))
+        await pilot.press("r")
+        await until(pilot, lambda: "Go on with zork?" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "model.path: x" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Workbench))
+        assert asked == [(folder.path, False), (folder.path, True)]
 
 
 async def test_without_runs_it_says_so(pictures: Path) -> None:

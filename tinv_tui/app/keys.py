@@ -116,6 +116,7 @@ KEYS: tuple[Key, ...] = (
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
+    Key("runs.resume", "r", "resume", "resume…", "Go on with a run that is over or lost; asks first", ("runs",)),
     Key("library.use", "enter", "use", "take to Train", "Train this embedding, or go on from it", ("library",)),
     Key("library.refresh", "r,ctrl+r", "refresh", "read again", "Read the library again", ("library",)),
     *(

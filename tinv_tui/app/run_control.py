@@ -47,10 +47,13 @@ class RunControl:
 
     def attach(self, folder: RunFolder) -> None:
         """Watch a run that is there already, live or not."""
-        from tinv_tui.runs.run import Run
+        self._watch(self._handle(folder))
 
-        mine = next((run for run in self._started if run.folder == folder), None)
-        self._watch(mine or Run(folder))
+    async def resume(self, folder: RunFolder, *, anyway: bool = False) -> None:
+        """Start a worker on a run again. Raises InputError, and then nothing has changed."""
+        run = self._handle(folder)
+        await run.resume(anyway=anyway)
+        self._keep(run)
 
     def note(self, text: str, level: Level = "plain") -> None:
         from tinv_tui.runs.history import LogLine
@@ -84,6 +87,11 @@ class RunControl:
             except InputError as error:
                 self.note(f"{error.message}. {error.hint}", "warning")
             self._look_now.set()
+
+    def _handle(self, folder: RunFolder) -> Run:
+        from tinv_tui.runs.run import Run
+
+        return next((run for run in self._started if run.folder == folder), None) or Run(folder)
 
     def _keep(self, run: Run) -> None:
         """A run that got a worker from here has to be reaped from here."""

@@ -73,15 +73,22 @@ demo = command("demo")(_demo)
     metavar="KEY=VALUE",
     help="Change a rate, the steps, or a key of [saving] or [preview] from here on.",
 )
+@click.option("--anyway", is_flag=True, help="Go on though the model or the pictures have changed meanwhile.")
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
 @click.option("--detach", is_flag=True, help="Start and return at once.")
 def _resume(
-    run: str, steps: int | None, overrides: tuple[str, ...], headless: bool, detach: bool, as_json: bool
+    run: str,
+    steps: int | None,
+    overrides: tuple[str, ...],
+    anyway: bool,
+    headless: bool,
+    detach: bool,
+    as_json: bool,
 ) -> None:
     """Go on with a run that was stopped, killed or has failed, from its checkpoint."""
     _refuse_both(headless, detach)
     handle = Run(find_run(run))
-    asyncio.run(handle.resume(steps=steps, overrides=overrides))
+    asyncio.run(handle.resume(steps=steps, overrides=overrides, anyway=anyway))
     _go(handle, load_recipe(handle.folder.recipe).training.steps, headless, detach, as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from tinv_tui.cli.output import command, duration, print_json, require_terminal
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
 from tinv_tui.runs.liveness import has_worker, state_of
+from tinv_tui.runs.orphans import find_orphans
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
 
@@ -38,9 +40,12 @@ def describe(folder: RunFolder) -> dict[str, Any]:
 def _runs(as_json: bool) -> None:
     """List all runs, newest first."""
     rows = [describe(folder) for folder in all_runs()]
+    orphans = find_orphans()
     if as_json:
-        print_json({"runs": rows})
+        print_json({"runs": rows, "orphans": [asdict(orphan) for orphan in orphans]})
         return
+    for orphan in orphans:
+        click.echo(orphan.in_words(), err=True)
     if not rows:
         click.echo("no runs yet; try: tinv-tui demo")
     for row in rows:

@@ -70,6 +70,11 @@ class RunFolder:
         return self.checkpoint / STATE_FILE
 
     @property
+    def inputs(self) -> Path:
+        """Which files of model and dataset the run began with."""
+        return self.checkpoint / "inputs.json"
+
+    @property
     def copies(self) -> Path:
         return self.path / "embeddings"
 

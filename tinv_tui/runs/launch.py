@@ -15,6 +15,7 @@ from tinv_tui.recipe import Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.liveness import is_locked
 from tinv_tui.runs.log_directories import remember
+from tinv_tui.runs.orphans import MARK
 from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
 from tinv_tui.sections import EmbeddingSection
@@ -77,6 +78,7 @@ def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
             env={
                 **NVIDIA_ORDER,
                 **os.environ,
+                MARK: str(folder.path),
                 "TINV_HOME": str(paths.home()),  # it may be relative, and the worker works elsewhere
                 "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it CUDA cannot repeat a matrix product to the bit
                 "PYTHONUNBUFFERED": "1",

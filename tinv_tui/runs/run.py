@@ -19,6 +19,7 @@ from tinv_tui.runs.changes import Change, change_recipe
 from tinv_tui.runs.events import Event, EventReader, EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command, take_commands
+from tinv_tui.runs.inputs import accept_inputs, compare_inputs, require_same
 from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
 from tinv_tui.runs.liveness import LIVE_STATES, RunState, has_worker, in_words, state_of
 from tinv_tui.runs.plan import check_changes, plan_run
@@ -42,11 +43,12 @@ class Run:
         folder = await asyncio.to_thread(make_run, plan)
         return cls(folder, launch_worker(folder))
 
-    async def resume(self, *, steps: int | None = None, overrides: Sequence[str] = ()) -> None:
+    async def resume(self, *, steps: int | None = None, overrides: Sequence[str] = (), anyway: bool = False) -> None:
         """Start a worker on the folder again, from its checkpoint. Raises InputError, and then nothing has changed.
 
         ``steps`` is a new total; ``overrides`` are ``section.key=value`` of keys that may change. Both are written into
-        the run's recipe and told as ``changed`` events.
+        the run's recipe and told as ``changed`` events. A model or pictures that have become others are refused, unless
+        ``anyway``: then they are told too.
         """
         state, status = self.state()
         if has_worker(state, status):
@@ -62,13 +64,19 @@ class Run:
                 f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
                 f"Extend it: tinv-tui resume {self.folder.handle} --steps {reached * 2}",
             )
+        inputs = await asyncio.to_thread(compare_inputs, self.folder, recipe)
+        if not anyway:
+            require_same(self.folder.name, inputs)
         if changes:
             await asyncio.to_thread(check_changes, changed, self.folder.path)
             atomic.write_atomic(self.folder.recipe, to_toml(changed))
         earlier = EventReader(self.folder.events)
         earlier.read_new()
         self._since = earlier.offset
-        _tell_changes(self.folder, changes, reached)
+        if inputs.changes:
+            await asyncio.to_thread(accept_inputs, self.folder, recipe)
+            changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]
+        _tell_changes(self.folder, changes, inputs.pictures_gone, reached)
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
         self.process = await asyncio.to_thread(launch_worker, self.folder)
@@ -143,10 +151,13 @@ class Run:
         return last if last is not None and last["kind"] == "ended" else None
 
 
-def _tell_changes(folder: RunFolder, changes: Sequence[Change], step: int) -> None:
+def _tell_changes(folder: RunFolder, changes: Sequence[Change], pictures_gone: int, step: int) -> None:
     """Tell what was changed while no worker lived to tell it."""
-    if changes:
+    if changes or pictures_gone:
         writer = EventWriter(folder.events)
+        if pictures_gone:
+            message = f"{pictures_gone} pictures are gone: the run goes on with what it holds of them"
+            writer.write("warning", code="pictures-gone", message=message, hint="")
         for key, old, new in changes:
             writer.write("changed", key=key, old=old, new=new, step=step)
         writer.close()

@@ -17,6 +17,7 @@ from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.models.identify import identify, locate
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.inputs import record_inputs
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.latents import PictureUnreadable
@@ -114,6 +115,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: Early
     else:
         plan = plan_run(recipe, folder.path, name_is_settled=True)
         dataset, warnings, model_facts = FrozenDataset.of(plan).hashed(), plan.warnings, plan.model
+        record_inputs(folder, recipe, dict(zip(dataset.files, dataset.hashes, strict=True)))
         dataset.save(files.dataset)
 
     def loaded(done: int, total: int) -> None:

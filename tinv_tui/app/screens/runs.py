@@ -13,6 +13,7 @@ from textual.binding import BindingType
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings
+from tinv_tui.app.resume_run import ask_and_resume
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tinv_tui.runs.status import Status
 
 LOOK_SECONDS = 2.0
+_ORPHAN_SECONDS = 10.0
+_MOST_ORPHANS = 3
 _MOST_RUNS = 200
 _TAIL_BYTES = 16384
 
@@ -49,6 +52,7 @@ class RunsScreen(ModeScreen):
         with Pane("Runs", id="runs-list"):
             yield Lines(id="runs-head")
             yield RowList(id="runs-rows")
+            yield Lines(id="runs-orphans")
         with Pane("", id="run-detail"):
             yield Lines(id="run-facts")
 
@@ -58,6 +62,7 @@ class RunsScreen(ModeScreen):
 
     def on_mount(self) -> None:
         self.run_worker(self._look_on(), group="runs", exclusive=True, exit_on_error=False)
+        self.run_worker(self._look_for_orphans(), group="orphans", exclusive=True, exit_on_error=False)
 
     async def _look_on(self) -> None:
         """Only while this screen is the one in sight."""
@@ -68,6 +73,18 @@ class RunsScreen(ModeScreen):
 
     def on_resize(self) -> None:
         self.call_after_refresh(lambda: self._show(self._rows))
+
+    async def _look_for_orphans(self) -> None:
+        """Reads the environment of every process: seldom."""
+        from tinv_tui.runs.orphans import find_orphans
+
+        while True:
+            if self.is_current:
+                orphans = await asyncio.to_thread(find_orphans)
+                lines = self.query_one("#runs-orphans", Lines)
+                lines.styles.height = min(len(orphans), _MOST_ORPHANS)
+                lines.show([((orphan.in_words(), "bad"),) for orphan in orphans[:_MOST_ORPHANS]])
+            await asyncio.sleep(_ORPHAN_SECONDS)
 
     async def on_screen_resume(self) -> None:
         self._show(await asyncio.to_thread(_read_rows))
@@ -106,6 +123,11 @@ class RunsScreen(ModeScreen):
     def action_attach(self) -> None:
         if self._rows:
             self.app.open_run(self._rows[self.rows.cursor].folder)
+
+    def action_resume(self) -> None:
+        if self._rows:
+            asking = ask_and_resume(self.app, self._rows[self.rows.cursor].folder)
+            self.app.run_worker(asking, group="resume", exclusive=True, exit_on_error=False)
 
 
 _ROOMY = 100
