@@ -8,7 +8,6 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,6 @@ from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import all_runs
-from tinv_tui.runs.liveness import read_holder
 from tinv_tui.runs.run import Run
 
 
@@ -131,31 +129,6 @@ async def test_pausing_previewing_and_saving_change_no_byte() -> None:
     first, second = (read_embedding(library / f"{n}.safetensors").vectors["emb_params"] for n in ("zork", "zork2"))
     assert first.tobytes() == second.tobytes()
     assert rows_of(plain) == rows_of(disturbed)
-
-
-async def test_a_killed_run_resumes_to_the_same_bytes_and_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted: dict[str, Any] = {"training__steps": 120, "saving__checkpoint_seconds": 1, "saving__embedding_every": 50}
-    monkeypatch.setenv("TINV_HOME", str(tmp_path / "whole"))
-    whole = await Run.start(recipe(**wanted))
-    await finish(whole)
-    monkeypatch.setenv("TINV_HOME", str(tmp_path / "killed"))
-    killed = await Run.start(recipe(**wanted))
-    await until(killed, 65)
-    holder = read_holder(killed.folder.lock)
-    assert holder is not None
-    os.kill(holder.pid, signal.SIGKILL)
-    assert killed.process is not None
-    killed.process.wait()
-    assert killed.state()[0] == "lost"
-    with killed.folder.events.open("ab") as file:
-        file.write(b'{"v":1,"kind":"st')  # half an event, as a kill may leave
-    await killed.resume()
-    ended = await finish(killed)
-    assert ended["state"] == "finished"
-    files = [tmp_path / home / "embeddings" / "zork.safetensors" for home in ("whole", "killed")]
-    assert files[0].read_bytes() == files[1].read_bytes()
-    assert rows_of(killed) == rows_of(whole)
-    assert len([e for e in read_all(killed.folder.events) if e["kind"] == "started"]) == 2
 
 
 async def test_a_stopped_run_can_be_resumed_and_a_finished_one_extended() -> None:
