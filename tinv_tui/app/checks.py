@@ -58,6 +58,8 @@ class CheckedRecipe(Checked):
     """The outcome, and for the dataset pane the pictures, what prompts they become and what they are checked for."""
 
     plan: RunPlan | None = None
+    need: MemoryNeed | None = None
+    """Where there is a plan."""
     pictures: tuple[PictureEntry, ...] | None = None
     prompts: PromptMaker | None = None
     settings: CheckSettings | None = None
@@ -86,6 +88,7 @@ def check_form(
         errors["dataset.path"] = dataset_error
     prompts = _prompt_maker(texts, beside)
     plan: RunPlan | None = None
+    need: MemoryNeed | None = None
     facts: tuple[tuple[Mark, str], ...] = ()
     if recipe is not None and not errors:
         try:
@@ -105,7 +108,9 @@ def check_form(
                 errors[""] = error.message
     settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
     findings = tuple(check_headers(pictures, settings)) if pictures else ()
-    return CheckedRecipe(recipe, errors, missing, notes, facts, plan, pictures, prompts, settings, findings, schedules)
+    return CheckedRecipe(
+        recipe, errors, missing, notes, facts, plan, need, pictures, prompts, settings, findings, schedules
+    )
 
 
 def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:

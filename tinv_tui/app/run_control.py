@@ -37,11 +37,14 @@ class RunControl:
     def is_live(self) -> bool:
         return self.now is not None and self.now.is_live
 
-    async def start(self, recipe: Recipe) -> None:
-        """Start a run and watch it. Raises InputError when the recipe cannot be run, and then nothing is left behind."""
+    async def start(self, recipe: Recipe, wait_free_bytes: int = 0) -> None:
+        """Start a run and watch it. Raises InputError when the recipe cannot be run, and then nothing is left behind.
+
+        It begins when its device has ``wait_free_bytes`` of free memory.
+        """
         from tinv_tui.runs.run import Run
 
-        run = await Run.start(recipe)
+        run = await Run.start(recipe, wait_free_bytes=wait_free_bytes)
         self._started.append(run)
         self._watch(run)
 

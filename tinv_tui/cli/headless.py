@@ -35,6 +35,8 @@ class Progress:
             case "step":
                 self.loss = event["loss"]
                 self._step(event)
+            case "phase" if event["name"] == "waiting":
+                self._line(event["message"])
             case "phase" if event["name"] in ("loading", "encoding"):
                 self._line(counted(event["name"], event["done"], event["total"]), passing=True)
             case "started":

@@ -23,23 +23,39 @@ from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.neighbours import in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
+from tinv_tui.telemetry.room import room_for_training
+
+_wait_free = click.option(
+    "--wait-free",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Load nothing before so much memory is free on the GPU, or on the host where there is none.",
+)
 
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
 @preview_from_option
+@_wait_free
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
 @click.option("--detach", is_flag=True, help="Start and return at once.")
 def _train(
-    recipe: Path, overrides: tuple[str, ...], preview_from: Path | None, headless: bool, detach: bool, as_json: bool
+    recipe: Path,
+    overrides: tuple[str, ...],
+    preview_from: Path | None,
+    wait_free: float | None,
+    headless: bool,
+    detach: bool,
+    as_json: bool,
 ) -> None:
     """Train an embedding by a recipe. In a terminal this opens the app on the run."""
     _refuse_both(headless, detach)
+    wanted = _wanted_bytes(wait_free)
     asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
     fetch_if_missing(asked, recipe.absolute().parent)
     plan = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)
-    _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json)
+    _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json, wanted)
 
 
 train = command("train")(_train)
@@ -47,18 +63,20 @@ train = command("train")(_train)
 
 @click.option("--steps", type=click.IntRange(min=1), default=DEMO_STEPS, show_default=True)
 @click.option("--set", "chosen", metavar="NAME", help="Which bundled pictures; default: the first set.")
+@_wait_free
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
-def _demo(steps: int, chosen: str | None, headless: bool, as_json: bool) -> None:
+def _demo(steps: int, chosen: str | None, wait_free: float | None, headless: bool, as_json: bool) -> None:
     """The whole main job on the model and pictures that ship with the program: no GPU, no network."""
+    wanted = _wanted_bytes(wait_free)
     recipe = demo_recipe(steps, chosen)
-    if is_terminal() and not headless and not as_json:
+    if is_terminal() and not headless and not as_json and not wanted:
         from tinv_tui.app.app import run_app
 
         run_app(recipe=recipe, start=True)
         return
     plan = plan_run(recipe, Path.cwd(), source="demo")
     _say_plan(plan)
-    _go(Run(make_run(plan)), steps, True, False, as_json)
+    _go(Run(make_run(plan)), steps, headless, False, as_json, wanted)
 
 
 demo = command("demo")(_demo)
@@ -74,6 +92,7 @@ demo = command("demo")(_demo)
     help="Change a rate, the steps, or a key of [saving] or [preview] from here on.",
 )
 @click.option("--anyway", is_flag=True, help="Go on though the model or the pictures have changed meanwhile.")
+@_wait_free
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
 @click.option("--detach", is_flag=True, help="Start and return at once.")
 def _resume(
@@ -81,6 +100,7 @@ def _resume(
     steps: int | None,
     overrides: tuple[str, ...],
     anyway: bool,
+    wait_free: float | None,
     headless: bool,
     detach: bool,
     as_json: bool,
@@ -88,7 +108,8 @@ def _resume(
     """Go on with a run that was stopped, killed or has failed, from its checkpoint."""
     _refuse_both(headless, detach)
     handle = Run(find_run(run))
-    asyncio.run(handle.resume(steps=steps, overrides=overrides, anyway=anyway))
+    wanted = _wanted_bytes(wait_free)
+    asyncio.run(handle.resume(steps=steps, overrides=overrides, anyway=anyway, wait_free_bytes=wanted))
     _go(handle, load_recipe(handle.folder.recipe).training.steps, headless, detach, as_json)
 
 
@@ -100,10 +121,23 @@ def _refuse_both(headless: bool, detach: bool) -> None:
         raise InputError("wait-or-leave", "--headless waits and --detach leaves", "Give one of them.")
 
 
-def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool) -> None:
+def _wanted_bytes(wait_free: float | None) -> int:
+    """What ``--wait-free`` asks for; 0 without. Raises InputError for more than there can ever be."""
+    wanted = round((wait_free or 0) * 2**30)
+    if wanted:
+        room = room_for_training()
+        if room.total_bytes is not None and wanted > room.total_bytes:
+            has = f"{room.device} has {room.total_bytes / 2**30:.1f} GiB in all"
+            raise InputError(
+                "wait-too-much", f"--wait-free {wait_free:g}: {has}", "Ask for less: it would never start."
+            )
+    return wanted
+
+
+def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool, wait_free_bytes: int = 0) -> None:
     """Launch where nothing runs yet, then wait, leave, or open the app."""
     if run.process is None:
-        run.process = launch_worker(run.folder)
+        run.process = launch_worker(run.folder, wait_free_bytes)
     if detach:
         _say_detached(run, as_json)
     elif headless or as_json or not is_terminal():

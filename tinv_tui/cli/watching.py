@@ -127,6 +127,8 @@ def in_words(event: Event) -> str:
             text = f"{event['what']} of step {event['step']}: {event['path']}"
         case "preview":
             text = f"preview of step {event['step']}: {event['path']}  ({event['prompt']})"
+        case "phase" if event["name"] == "waiting":
+            text = event["message"]
         case "phase":
             text = counted(event["name"], event["done"], event["total"])
         case "warning":

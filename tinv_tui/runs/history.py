@@ -142,7 +142,9 @@ class RunHistory:
 
     def _take_phase(self, event: Event) -> None:
         name, done, total = str(event["name"]), int(event.get("done", 0)), int(event.get("total", 0))
-        if name == "loading" and self._facts.get("phase") != "loading":
+        if name == "waiting":
+            self._say(event, str(event["message"]))
+        elif name == "loading" and self._facts.get("phase") != "loading":
             self._say(event, "loading the model")
         elif name == "encoding" and done == total:
             self._say(event, f"{total} pictures encoded")

@@ -62,13 +62,17 @@ def await_last_breath(folder: RunFolder) -> None:
         time.sleep(0.05)
 
 
-def launch_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
-    """Exec the worker on a run folder; returns at once. Raises InputError when the run already has a living worker."""
+def launch_worker(folder: RunFolder, wait_free_bytes: int = 0) -> subprocess.Popen[bytes]:
+    """Exec the worker on a run folder; returns at once. Raises InputError when the run already has a living worker.
+
+    The worker loads nothing before its device has ``wait_free_bytes`` of free memory.
+    """
     if is_locked(folder.lock):
         raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.handle}")
+    waiting = ["--wait-free", str(wait_free_bytes)] if wait_free_bytes else []
     with folder.worker_log.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "tinv_tui.worker", str(folder.path)],
+            [sys.executable, "-m", "tinv_tui.worker", str(folder.path), *waiting],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = {"loading": " MiB"}
+_UNITS = {"loading": " MiB", "waiting": " MiB"}
 
 
 def counted(phase: str, done: int, total: int) -> str:

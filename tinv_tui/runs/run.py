@@ -37,18 +37,28 @@ class Run:
         self._since = 0
 
     @classmethod
-    async def start(cls, recipe: Recipe, *, beside: Path | None = None) -> Run:
-        """Check the recipe, make the folder, start the worker. Raises InputError, and then nothing is left behind."""
+    async def start(cls, recipe: Recipe, *, beside: Path | None = None, wait_free_bytes: int = 0) -> Run:
+        """Check the recipe, make the folder, start the worker. Raises InputError, and then nothing is left behind.
+
+        The worker waits until its device has ``wait_free_bytes`` of free memory.
+        """
         plan = await asyncio.to_thread(plan_run, recipe, beside or Path.cwd())
         folder = await asyncio.to_thread(make_run, plan)
-        return cls(folder, launch_worker(folder))
+        return cls(folder, launch_worker(folder, wait_free_bytes))
 
-    async def resume(self, *, steps: int | None = None, overrides: Sequence[str] = (), anyway: bool = False) -> None:
+    async def resume(
+        self,
+        *,
+        steps: int | None = None,
+        overrides: Sequence[str] = (),
+        anyway: bool = False,
+        wait_free_bytes: int = 0,
+    ) -> None:
         """Start a worker on the folder again, from its checkpoint. Raises InputError, and then nothing has changed.
 
         ``steps`` is a new total; ``overrides`` are ``section.key=value`` of keys that may change. Both are written into
         the run's recipe and told as ``changed`` events. A model or pictures that have become others are refused, unless
-        ``anyway``: then they are told too.
+        ``anyway``: then they are told too. ``wait_free_bytes`` is as for :meth:`start`.
         """
         state, status = self.state()
         if has_worker(state, status):
@@ -79,7 +89,7 @@ class Run:
         _tell_changes(self.folder, changes, inputs.pictures_gone, reached)
         take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
         write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
-        self.process = await asyncio.to_thread(launch_worker, self.folder)
+        self.process = await asyncio.to_thread(launch_worker, self.folder, wait_free_bytes)
 
     async def unpause(self) -> str:
         """Let a paused run go on, with a new worker where it has none; what was done. Raises InputError."""

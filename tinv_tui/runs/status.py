@@ -21,7 +21,7 @@ class Status:
     """starting, running, paused, finished, stopped or failed, as the worker itself sees it."""
     name: str = ""
     phase: str = ""
-    """loading, encoding, training, previewing, saving; empty once ended."""
+    """waiting (for memory), loading, encoding, training, previewing, saving; empty once ended."""
     step: int = 0
     steps: int = 0
     released: bool = False

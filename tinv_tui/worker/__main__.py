@@ -1,10 +1,12 @@
-"""``python -m tinv_tui.worker RUN``: train a run folder to its end, fresh or from its checkpoint."""
+"""``python -m tinv_tui.worker RUN [--wait-free BYTES]``: train a run folder to its end, fresh or from its checkpoint."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +15,18 @@ from tinv_tui.runs.leftovers import sweep_leftovers
 from tinv_tui.runs.liveness import RunLock
 from tinv_tui.runs.status import Status, read_status
 from tinv_tui.worker.device import TakenDevice
+from tinv_tui.worker.early import EndedEarly
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
 
 
 def main() -> int:
     """Lock the run and train it; the exit code is 0 (finished or stopped), 1 (failed) or 2 (bad input)."""
-    folder = RunFolder(Path(sys.argv[1]).absolute())
+    parser = argparse.ArgumentParser(prog="python -m tinv_tui.worker")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--wait-free", type=int, default=0, metavar="BYTES")
+    asked = parser.parse_args()
+    folder = RunFolder(asked.run.absolute())
     try:
         RunLock(folder.lock)  # before torch is imported: from here on the run is seen to be alive
     except BlockingIOError as error:
@@ -36,7 +43,14 @@ def main() -> int:
 
     status = read_status(folder.status) or Status(name=folder.name)
     reporter = Reporter(folder, replace(status, state="starting", phase="loading", pid=os.getpid()))
-    device = TakenDevice(folder, reporter)
+    began = time.monotonic()
+    try:
+        device = TakenDevice(folder, reporter, signals, asked.wait_free)
+    except EndedEarly:
+        seconds = round(time.monotonic() - began, 2)
+        reason = "told to stop while it waited for memory"
+        reporter.end("stopped", reason=reason, embedding=None, seconds=seconds, steps_per_second=None)
+        return 0
 
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
 

@@ -9,6 +9,8 @@ from tinv_tui.runs.neighbours import neighbours_on, sharing_warning
 from tinv_tui.runs.sharing import DeviceLock
 from tinv_tui.telemetry.room import Room, room_for_training
 from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.signals import Signals
+from tinv_tui.worker.waiting import RoomKeeper, take_lock
 
 
 def show_torch_only(room: Room) -> None:
@@ -20,15 +22,17 @@ def show_torch_only(room: Room) -> None:
 class TakenDevice:
     """The device of this worker; other runs see it taken until :meth:`release`, and are told of here as a warning."""
 
-    def __init__(self, folder: RunFolder, reporter: Reporter) -> None:
-        room = room_for_training()
+    def __init__(self, folder: RunFolder, reporter: Reporter, signals: Signals, wait_free_bytes: int = 0) -> None:
+        """Returns when so much of its memory is free. Raises EndedEarly when the run is stopped before."""
+        self._lock: DeviceLock | None = None
+        if wait_free_bytes:
+            room, self._lock = RoomKeeper(wait_free_bytes, folder, reporter, signals).wait()
+            reporter.update(phase="loading")
+        else:
+            room = room_for_training()
+            self._lock = take_lock(room, folder)
         show_torch_only(room)
         reporter.update(device=room.device if room.on_gpu else "cpu")
-        self._lock: DeviceLock | None = None
-        try:
-            self._lock = DeviceLock(room.key, folder.path)
-        except OSError as error:
-            print(f"other runs cannot see which device this one takes: {error}", flush=True)
         shared = sharing_warning(room, neighbours_on(room))
         if shared:
             reporter.tell("warning", code="device-shared", message=shared, hint="")

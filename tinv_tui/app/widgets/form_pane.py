@@ -10,7 +10,7 @@ from textual import on
 from textual.message import Message
 from textual.widgets import Button
 
-from tinv_tui.app.screens.confirm import ConfirmScreen
+from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
     from tinv_tui.runs.estimates import Probe
+    from tinv_tui.runs.memory import MemoryNeed
 
 
 class FormPane(Pane):
@@ -107,7 +108,11 @@ class FormPane(Pane):
             if checked.recipe is None or checked.errors:
                 self._refuse(checked.errors)
                 return
-            await self.app.control.start(checked.recipe)
+            answer = await self._ask_where_memory_is_short(checked.need)
+            if answer == CANCEL:
+                return
+            wanted = checked.need.peak_bytes if checked.need is not None and answer == "wait" else 0
+            await self.app.control.start(checked.recipe, wanted)
             self.post_message(self.Started())
         except InputError as error:
             key = key_of(error)
@@ -116,6 +121,25 @@ class FormPane(Pane):
             self._refuse({"": str(error)})
         finally:
             self._starting = False
+
+    async def _ask_where_memory_is_short(self, need: MemoryNeed | None) -> str:
+        """ "start", at once where there is room; "wait", or :data:`CANCEL`."""
+        from tinv_tui.app import wording
+        from tinv_tui.runs.neighbours import in_words
+
+        if need is None or not need.is_tight:
+            return "start"
+        room = need.room
+        takes = f"this run takes {'' if need.measured else 'about '}{wording.memory(need.peak_bytes)}"
+        question = f"{room.device} has {wording.memory(room.free_bytes)} free; {takes}."
+        answers = [("start", "Start anyway")]
+        if need.may_come_free:
+            others = in_words(need.neighbours, most=2)
+            explanation = f"Others hold the rest now{f': {others}' if others else ''}."
+            answers.insert(0, ("wait", "Wait for room, then start"))
+        else:
+            explanation = f"It has {wording.memory(room.total_bytes)} in all. A smaller batch or size takes less."
+        return await self.app.push_screen_wait(ConfirmScreen(question, explanation, answers))
 
     def _refuse(self, errors: dict[str, str]) -> None:
         self.post_message(self.Refused())
