@@ -128,6 +128,9 @@ class TrainingSection(Section):
     """Ask the GPU for the same bytes every time, at some cost in speed. The CPU always gives them."""
     evaluation_samples: int = Field(4, ge=0, le=64)
     """Fixed pictures, noises and timesteps for the evaluation loss, which shows progress the training loss hides. 0: off."""
+    minutes: float = Field(0.0, ge=0, le=525_600)
+    """End after so many minutes with the best so far, counted over all resumes: training, previews and saving, not loading
+    and pauses. 0: no limit."""
 
 
 class SavingSection(Section):
@@ -148,6 +151,9 @@ class SavingSection(Section):
     """File formats of the result; the first is the result, others lie beside it. safetensors is loaded by every tool and
     keeps how the embedding was made. Others: pt (A1111's own), diffusers and bin (its learned_embeds), kohya, onetrainer,
     invokeai, pti (replicate, SDXL only), png and webp (a picture that carries it, not for SDXL)."""
+    result: Literal["auto", "last", "best"] = "auto"
+    """Which vectors become the result: the last, or the best, of the lowest evaluation loss. "auto": the best where
+    training.minutes ended the run, else the last."""
     private_paths: bool = False
     """Keep whole paths in the recipe that the result carries. Otherwise the last name of each is kept, so that a file you
     give away does not tell your folders."""

@@ -1,4 +1,4 @@
-"""The user's own settings, ``TINV_HOME/settings.toml``: in which folders base models and embeddings lie."""
+"""The user's own settings, ``TINV_HOME/settings.toml``: folders of models and embeddings, the bell, the end of a run."""
 
 from __future__ import annotations
 
@@ -43,10 +43,24 @@ class FoldersSection(Section):
     """The folder of a ComfyUI installation: its models/checkpoints, models/vae and models/embeddings."""
 
 
+class HooksSection(Section):
+    on_end: str = ""
+    """A command that a run's worker starts when the run has ended, split as a shell would, but not run by one. What it is
+    told is in its environment: TINV_RUN, TINV_NAME, TINV_STATE, TINV_STEP, TINV_REASON, TINV_EMBEDDING. It has 60 s; what it
+    prints goes to the run's worker.log."""
+
+
+class AppSection(Section):
+    bell: bool = True
+    """Ring the terminal's bell when the run that is watched, here or by train --headless, has ended."""
+
+
 class Settings(Section):
     """Everything in settings.toml. Relative folders start at TINV_HOME."""
 
     folders: FoldersSection = FoldersSection()
+    hooks: HooksSection = HooksSection()
+    app: AppSection = AppSection()
 
     def model_folders(self) -> tuple[Path, ...]:
         """Where base models are looked for, TINV_HOME/models first; any of them may not exist."""
@@ -72,6 +86,10 @@ class Settings(Section):
         return tuple(dict.fromkeys(found))
 
 
+_SECTIONS: dict[str, type[Section]] = {"folders": FoldersSection, "hooks": HooksSection, "app": AppSection}
+_KINDS_OF_VALUE: dict[type, str] = {str: "text", bool: "true or false", tuple: 'a list of folders, as ["/models"]'}
+
+
 def settings_file() -> Path:
     """May not exist: then every setting has its default."""
     return paths.home() / "settings.toml"
@@ -80,6 +98,14 @@ def settings_file() -> Path:
 def load_settings() -> Settings:
     """The settings, or the defaults where there is no file. Raises InputError naming the file and the key."""
     return _checked(_read())
+
+
+def wants_bell() -> bool:
+    """Whether to ring at a run's end; settings that cannot be read are told elsewhere."""
+    try:
+        return load_settings().app.bell
+    except InputError:
+        return AppSection().bell
 
 
 def add_folder(folder: Path) -> tuple[Kind, Path]:
@@ -186,26 +212,22 @@ def _checked(values: dict[str, Any]) -> Settings:
     key = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     if first["type"] == "extra_forbidden":
         raise InputError("settings-unknown-key", f"{file}: there is no key {key}", _nearest(key))
-    allowed = (
-        "a table"
-        if "." not in key
-        else "text"
-        if isinstance(_default(key), str)
-        else 'a list of folders, as ["/models"]'
-    )
-    value = values.get("folders")
-    for part in key.split(".")[1:]:
+    allowed = _KINDS_OF_VALUE[type(_default(key))] if "." in key else "a table"
+    value: Any = values
+    for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else value
     raise InputError("settings-value", f"{file}: {key} = {value!r} is not {allowed}", f"{key} takes {allowed}.")
 
 
 def _default(key: str) -> Any:
-    return FoldersSection.model_fields[key.partition(".")[2]].default
+    section, _, name = key.partition(".")
+    return _SECTIONS[section].model_fields[name].default
 
 
 def _nearest(key: str) -> str:
-    known = ["folders", *(f"folders.{name}" for name in FoldersSection.model_fields)]
-    if "." not in key and key in FoldersSection.model_fields:
-        return f"Did you mean folders.{key}? Write [folders] above it."
+    known = [*_SECTIONS, *(f"{name}.{field}" for name, section in _SECTIONS.items() for field in section.model_fields)]
+    owner = next((name for name, section in _SECTIONS.items() if "." not in key and key in section.model_fields), None)
+    if owner is not None:
+        return f"Did you mean {owner}.{key}? Write [{owner}] above it."
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.ui.support import WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.run_control import RunControl
@@ -12,8 +14,12 @@ from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.pick import PickScreen
 
 
-async def test_start_preview_save_pause_change_give_back_go_on_stop(pictures: Path) -> None:
+async def test_start_preview_save_pause_change_give_back_go_on_stop(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = TinvApp(recipe(pictures))
+    rung = list[int]()
+    monkeypatch.setattr(app, "bell", lambda: rung.append(_step(app.control)))
     async with app.run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
         await pilot.press("ctrl+s")
@@ -59,7 +65,9 @@ async def test_start_preview_save_pause_change_give_back_go_on_stop(pictures: Pa
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("enter")
+        assert len(rung) == 1  # a value that could not be taken
         await until(pilot, lambda: _state(app.control) == "stopped")
+        assert len(rung) == 2
         assert app.control.now.view.loss is not None
         assert "stopping at step" in workbench.log_pane.text.plain or _said(app.control, "stopping at step")
 

@@ -59,6 +59,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "seed": -1,
         "deterministic": False,
         "evaluation_samples": 4,
+        "minutes": 0.0,
     },
     "saving": {
         "log_directory": "",
@@ -67,6 +68,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "image_carries_embedding": True,
         "tensorboard": False,
         "formats": ["safetensors"],
+        "result": "auto",
         "private_paths": False,
         "checkpoint_seconds": 20,
     },

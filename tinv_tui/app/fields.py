@@ -75,6 +75,7 @@ ROWS: Rows = (
     (Field("saving.image_carries_embedding", "preview carries the embedding"),),
     (Field("saving.log_directory", "Log folder", placeholder="TINV_HOME/runs"),),
     (Field("saving.formats", "Formats", 0), Field("saving.checkpoint_seconds", "Save state", 6)),
+    (Field("training.minutes", "Minutes", 6, blank="0", placeholder="any"), Field("saving.result", "Result", 0)),
     (Field("saving.private_paths", "the result tells whole paths"),),
     (Field("saving.tensorboard", "write for TensorBoard too"),),
     (Field("preview.prompts", "Preview", placeholder="the step's own prompt", lists=True),),

@@ -10,6 +10,7 @@ from textual.app import App
 
 from tinv_tui.app.messages import RunLooked
 from tinv_tui.errors import InputError
+from tinv_tui.settings import wants_bell
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
@@ -113,6 +114,8 @@ class RunControl:
         while True:
             self._look_now.clear()
             now = await asyncio.to_thread(watcher.look)
+            if self.is_live and not now.is_live and await asyncio.to_thread(wants_bell):
+                self._app.bell()
             self.now = now
             self._app.post_message(RunLooked(now))
             try:

@@ -15,8 +15,9 @@ from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
 from tinv_tui.runs.ending import signal_worker
 from tinv_tui.runs.events import Event
 from tinv_tui.runs.phases import counted
-from tinv_tui.runs.run import Run
+from tinv_tui.runs.run import HOOK_FAILED, Run
 from tinv_tui.runs.status import FINAL_STATES
+from tinv_tui.settings import wants_bell
 
 _LINE_SECONDS = 5.0
 
@@ -86,8 +87,9 @@ async def wait_for(run: Run, steps: int) -> dict[str, Any]:
     async def follow() -> None:
         nonlocal ended
         async for event in run.events():
-            ended = event if event["kind"] == "ended" else None
             progress.show(event)
+            if event.get("code") != HOOK_FAILED:
+                ended = event if event["kind"] == "ended" else None
 
     following = asyncio.ensure_future(follow())
 
@@ -118,6 +120,8 @@ async def wait_for(run: Run, steps: int) -> dict[str, Any]:
         if not interrupts:
             raise
     progress.close()
+    if sys.stderr.isatty() and wants_bell():
+        click.echo("\a", err=True, nl=False)
     try:
         result = summary(run, ended, progress.loss)
     except JobFailed as error:

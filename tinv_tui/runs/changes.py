@@ -15,6 +15,7 @@ CHANGEABLE: tuple[str, ...] = (
     "training.learning_rate",
     "training.rate_steps",
     "training.steps",
+    "training.minutes",
     "training.clip",
     "training.clip_schedule",
     *(key for key in all_keys() if key.startswith(("saving.", "preview.")) and key not in _FIXED),

@@ -15,6 +15,7 @@ from typing import Any
 from tinv_tui import atomic
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe, to_toml
+from tinv_tui.runs.budget import require_time_left
 from tinv_tui.runs.changes import Change, change_recipe
 from tinv_tui.runs.events import Event, EventReader, EventWriter
 from tinv_tui.runs.folder import RunFolder
@@ -26,6 +27,8 @@ from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
 
 _POLL_SECONDS = 0.2
+HOOK_FAILED = "hook-failed"
+"""The code of the one warning that may come after ``ended``."""
 
 
 class Run:
@@ -74,6 +77,7 @@ class Run:
                 f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
                 f"Extend it: tinv-tui resume {self.folder.handle} --steps {reached * 2}",
             )
+        require_time_left(self.folder, changed)
         inputs = await asyncio.to_thread(compare_inputs, self.folder, recipe)
         if not anyway:
             require_same(self.folder.name, inputs)
@@ -157,7 +161,8 @@ class Run:
         """Wait until the worker is gone; its ``ended`` event, or None when it left without one."""
         last: Event | None = None
         async for event in self.events():
-            last = event
+            if event.get("code") != HOOK_FAILED:
+                last = event
         return last if last is not None and last["kind"] == "ended" else None
 
 

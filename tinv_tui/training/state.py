@@ -26,6 +26,8 @@ class TrainingState:
     """Updates made. Moments belong to this step too."""
     steps_before: int = 0
     """Steps of the embedding this one goes on from that the result's count includes."""
+    seconds: float = 0.0
+    """Time spent on them, previews and saving included."""
     best_vectors: Tensor | None = None
     best_step: int = 0
     best_evaluation: float | None = None
@@ -51,6 +53,7 @@ class TrainingState:
         facts = {
             "step": self.step,
             "steps_before": self.steps_before,
+            "seconds": self.seconds,
             "best_step": self.best_step,
             "best_evaluation": self.best_evaluation,
             "family": self.family,
@@ -71,6 +74,7 @@ class TrainingState:
             moment2=tensors["moment2"],
             step=int(facts["step"]),
             steps_before=int(facts["steps_before"]),
+            seconds=float(facts.get("seconds", 0.0)),
             best_vectors=tensors.get("best_vectors"),
             best_step=int(facts["best_step"]),
             best_evaluation=facts["best_evaluation"],

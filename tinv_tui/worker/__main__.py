@@ -16,12 +16,17 @@ from tinv_tui.runs.liveness import RunLock
 from tinv_tui.runs.status import Status, read_status
 from tinv_tui.worker.device import TakenDevice
 from tinv_tui.worker.early import EndedEarly
+from tinv_tui.worker.hook import become_hook
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
 
 
 def main() -> int:
-    """Lock the run and train it; the exit code is 0 (finished or stopped), 1 (failed) or 2 (bad input)."""
+    """Lock the run and train it; the exit code is 0 (finished or stopped), 1 (failed) or 2 (bad input).
+
+    Where the user wants a command run at the end, the process becomes the one that does that: by then the run, its lock and
+    all memory are let go of.
+    """
     parser = argparse.ArgumentParser(prog="python -m tinv_tui.worker")
     parser.add_argument("run", type=Path)
     parser.add_argument("--wait-free", type=int, default=0, metavar="BYTES")
@@ -55,9 +60,11 @@ def main() -> int:
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
 
     try:
-        return run_session(folder, signals, reporter)
+        code = run_session(folder, signals, reporter)
     finally:
         device.release()
+    become_hook(folder, code)
+    return code
 
 
 if __name__ == "__main__":

@@ -23,11 +23,17 @@ class RunAttendant:
         self._desk = desk
         self._steps_per_epoch = work.job.recipe.steps_per_epoch(work.pictures)
         self._left = time.monotonic()
+        self._counted = time.monotonic()
 
     def begin(self) -> None:
         """Called when the first step is about to start."""
-        self._left = time.monotonic()
+        self._left = self._counted = time.monotonic()
         self._keeper.begin()
+
+    def is_time_over(self, state: TrainingState) -> bool:
+        """Whether the run has had the minutes that its recipe gives it."""
+        minutes = self._work.job.recipe.training.minutes
+        return bool(minutes) and state.seconds >= minutes * 60
 
     def stepped(self, result: StepResult) -> None:
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
@@ -44,6 +50,7 @@ class RunAttendant:
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
         self._work.reporter.took(time.monotonic() - self._left)
+        self._count(state)
         self._save_what_is_due(state)
         desk, saving = self._desk, self._work.job.recipe.saving
         desk.obey(state, last_prompt)
@@ -53,8 +60,14 @@ class RunAttendant:
             desk.obey(state, last_prompt)
             if desk.is_paused:
                 time.sleep(_PAUSE_POLL_SECONDS)
+                self._counted = time.monotonic()
         self._left = time.monotonic()
-        return not desk.is_stopped and not desk.has_new_job
+        return not (desk.is_stopped or desk.has_new_job or self.is_time_over(state))
+
+    def _count(self, state: TrainingState) -> None:
+        now = time.monotonic()
+        state.seconds += now - self._counted
+        self._counted = now
 
     def _save_what_is_due(self, state: TrainingState) -> None:
         recipe = self._work.job.recipe

@@ -84,19 +84,23 @@ class Keeper:
         self._work.reporter.tell("saved", step=step, path=str(path), what="copy")
         return path
 
-    def save_result(self, state: TrainingState) -> Path:
-        """The finished embedding, where the library and other tools look. Raises OSError."""
+    def save_result(self, state: TrainingState, step: int) -> Path:
+        """The finished embedding, where the library and other tools look. Raises OSError.
+
+        ``step`` is the last one, or that of the best vectors.
+        """
+        rows = state.vectors if step == state.step or state.best_vectors is None else state.best_vectors
         recipe = self._work.job.recipe
         name = recipe.embedding.name
         library = paths.embeddings_folder()
         library.mkdir(parents=True, exist_ok=True)
-        embedding = self.embedding(state.vectors, state.steps_before + state.step, name, state)
+        embedding = self.embedding(rows, state.steps_before + step, name, state)
         results = []
         for form in [FORMATS[form] for form in recipe.saving.formats]:
             path = library_file(library, name, form)
-            self._keep_what_was_chosen(path, state.step)
+            self._keep_what_was_chosen(path, step)
             for written in write_embedding(path, embedding, form):
-                self._work.reporter.tell("saved", step=state.step, path=str(written), what="result")
+                self._work.reporter.tell("saved", step=step, path=str(written), what="result")
                 results.append(written)
         return results[0]
 

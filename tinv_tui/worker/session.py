@@ -75,12 +75,19 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         train(work.job, state, attendant)
         while desk.takes_up_job():
             train(work.job, state, attendant)
-        result = _save_all(keeper, desk.wants_result, state, reporter)
+        finished = state.step >= work.job.recipe.training.steps
+        is_over = not (finished or desk.is_stopped) and attendant.is_time_over(state)
+        chosen = _step_of_result(work.job.recipe, state, is_over=is_over)
+        result = _save_all(keeper, chosen if desk.wants_result else 0, state, reporter)
         if desk.is_released:
             release()
             return 0
-        finished = state.step >= work.job.recipe.training.steps
-        end("finished" if finished else "stopped", "all steps done" if finished else "as told", embedding=result)
+        reason = "all steps done" if finished else "as told"
+        if is_over:
+            reason = f"the {work.job.recipe.training.minutes:g} minutes are over"
+        if result and chosen != state.step:
+            reason += f"; the result is the best so far, of step {chosen}"
+        end("finished" if finished else "stopped", reason, embedding=result)
         return 0
     except EndedEarly as ended:
         release() if ended.released else end("stopped", "told to stop before the first step")
@@ -179,13 +186,18 @@ def _name_device(device: torch.device, reporter: Reporter) -> None:
         reporter.update(device=f"{device} ({torch.cuda.get_device_name(device)})")
 
 
-def _save_all(keeper: Keeper, wants_result: bool, state: TrainingState, reporter: Reporter) -> str | None:
+def _step_of_result(recipe: Recipe, state: TrainingState, *, is_over: bool) -> int:
+    """Which vectors become the result: the last, or the best where those are wanted and training has made any."""
+    wants_best = recipe.saving.result == "best" or (recipe.saving.result == "auto" and is_over)
+    return state.best_step if wants_best and state.best_vectors is not None and state.best_step else state.step
+
+
+def _save_all(keeper: Keeper, step: int, state: TrainingState, reporter: Reporter) -> str | None:
+    """The checkpoint, and the result of ``step``; 0 for none."""
     reporter.update(phase="saving")
     reporter.flush_step()
     keeper.save_checkpoint(state)
-    if not wants_result or state.step == 0:
-        return None
-    return str(keeper.save_result(state))
+    return str(keeper.save_result(state, step)) if step else None
 
 
 def _after_not_finite(error: NotFinite, folder: RunFolder, step: int) -> str:

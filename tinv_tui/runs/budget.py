@@ -1,0 +1,25 @@
+"""The minutes a recipe gives its run, and whether a run has had them."""
+
+from __future__ import annotations
+
+from tinv_tui.checkpoint_file import newest_sound
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.folder import RunFolder
+
+
+def require_time_left(folder: RunFolder, recipe: Recipe) -> None:
+    """Raise InputError for a run that could not make one step more."""
+    minutes = recipe.training.minutes
+    if minutes and _seconds(folder) >= minutes * 60:
+        message = f"{folder.name} has had its {minutes:g} minutes"
+        more = f"tinv-tui resume {folder.handle} --set training.minutes={minutes * 2:g}"
+        raise InputError("time-over", message, f"Give it more, or 0 for no limit: {more}")
+
+
+def _seconds(folder: RunFolder) -> float:
+    """Time spent as of its checkpoint."""
+    try:
+        return float(newest_sound(folder.state)[1].get("seconds", 0.0))
+    except (OSError, ValueError, TypeError):
+        return 0.0
