@@ -17,9 +17,9 @@ from PIL import Image
 from tests.unit.test_memory import machine, rtx_3080
 from tinv_tui import paths
 from tinv_tui.app.screens.help import PANES
-from tinv_tui.cli import doctor
 from tinv_tui.cli.checking import plan as plan_command
 from tinv_tui.cli.dataset import check as check_command
+from tinv_tui.cli.health.memory import check_gpu, check_host
 from tinv_tui.datasets.checks import FEW_PICTURES
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
@@ -225,15 +225,15 @@ def test_plan_prints_the_guides_rates_as_the_guide_reads_them(
 
 def test_doctor_shows_this_machine_beside_the_guides_8_gb_of_vram_and_16_gb_of_ram(machine: Any) -> None:
     machine(rtx_3080())
-    assert "the guide asks for 8 GB of VRAM" in doctor._gpu().message
-    assert "10.0 GiB" in doctor._gpu().message
-    assert "the guide asks for 16 GB" in doctor._memory().message
+    assert "the guide asks for 8 GB of VRAM" in check_gpu().message
+    assert "10.0 GiB" in check_gpu().message
+    assert "the guide asks for 16 GB" in check_host().message
 
 
 def test_a_card_below_the_guides_figure_is_said_to_be_one(machine: Any) -> None:
     machine(rtx_3080(nvmlDeviceGetMemoryInfo=SimpleNamespace(total=4 * 2**30, free=0, used=0)))
-    assert doctor._gpu().ok is False
-    assert "--probe" in doctor._gpu().hint
+    assert check_gpu().ok is False
+    assert "--probe" in check_gpu().hint
 
 
 def test_the_rate_plan_covers_every_step() -> None:

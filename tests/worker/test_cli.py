@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -199,10 +200,15 @@ def test_a_fault_of_input_that_only_the_worker_finds_ends_the_run_failed_with_ex
     assert state_of(find_run("zork"))[0] == "failed"
 
 
-def test_doctor_lists_checks() -> None:
+def test_doctor_checks_this_machine_and_trains_on_it() -> None:
     checks = answer("doctor")["checks"]
     assert all(set(check) == {"name", "ok", "message", "hint"} for check in checks)
-    assert {"torch", "gpu", "home", "bundled model"} <= {check["name"] for check in checks}
+    assert all(check["ok"] or check["hint"] for check in checks)
+    found = {check["name"]: check for check in checks}
+    assert {"torch", "driver", "gpu", "memory", "SDXL memory", "home", "file system", "logout", "runs"} <= set(found)
+    assert found["self-test"]["ok"]
+    assert re.match(r"20 steps on the bundled model on .+: [\d.]+ steps/s, ", found["self-test"]["message"])
+    assert all_runs() == []
 
 
 def test_the_command_line_never_loads_torch() -> None:

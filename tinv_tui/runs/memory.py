@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.families import Family
 from tinv_tui.models.number_formats import FLOAT_BYTES
 from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
@@ -89,10 +90,20 @@ def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
     model, family = plan.model, plan.model.family
     parameters = model.weight_bytes / _stored_number_bytes(model)
     number = 4 if precision == "fp32" or (precision == "auto" and (model.is_small or not on_gpu)) else 2
+    largest = max(w * h for w, h in plan.groups)
+    return _bytes_of(family, parameters, number, largest * plan.recipe.training.batch_size)
+
+
+def family_bytes(family: Family, *, on_gpu: bool) -> int:
+    """The same for a family's published models, at their native size and a batch of one."""
+    return _bytes_of(family, family.parameters, 2 if on_gpu else 4, family.native_size**2)
+
+
+def _bytes_of(family: Family, parameters: float, number: int, pixels: int) -> int:
+    """``number`` is the bytes of one in the UNet, ``pixels`` are those of a whole batch."""
     weights = parameters * (family.unet_share * number + (1 - family.unet_share) * 4)
-    largest = max(w * h for w, h in plan.groups) / 512**2
     size = (parameters / family.parameters) ** 0.5
-    kept = family.kept_bytes * number / 2 * largest * plan.recipe.training.batch_size * size
+    kept = family.kept_bytes * number / 2 * pixels / 512**2 * size
     return int(_LIBRARY_BYTES + weights + kept)
 
 

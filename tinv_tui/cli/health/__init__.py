@@ -1,0 +1,1 @@
+"""What ``tinv-tui doctor`` checks, a module for each subject."""
