@@ -20,7 +20,10 @@ from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.liveness import has_worker, living_holder, state_of
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status
 from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.session import run_session
+from tinv_tui.worker.signals import Signals
 
 
 def last(folder: RunFolder) -> Event:
@@ -28,12 +31,16 @@ def last(folder: RunFolder) -> Event:
 
 
 async def reach(folder: RunFolder, step: int) -> None:
-    reader = EventReader(folder.events)
+    await told(EventReader(folder.events), "step", step)
+
+
+async def told(reader: EventReader, kind: str, step: int = 0) -> None:
+    """Wait for an event of a kind, of this step or a later one."""
     for _ in range(6000):
-        if any(e["kind"] == "step" and e["step"] >= step for e in reader.read_new()):
+        if any(e["kind"] == kind and e.get("step", step) >= step for e in reader.read_new()):
             return
         await asyncio.sleep(0.01)
-    raise AssertionError(f"it never reached step {step}")
+    raise AssertionError(f"{kind} was never told")
 
 
 async def test_a_run_that_gives_its_memory_back_and_goes_on_comes_to_the_same_bytes(
@@ -88,6 +95,27 @@ def test_a_stop_that_comes_while_pictures_are_encoded_is_obeyed_there(monkeypatc
     assert (events[-1]["state"], events[-1]["step"]) == ("stopped", 0)
     assert [(e["command"], e["ok"]) for e in events if e["kind"] == "ack"] == [("stop", True)]
     assert not (folder.checkpoint / "latents.safetensors").exists()
+
+
+async def test_signals_are_heard_while_the_model_loads_and_while_the_run_is_paused() -> None:
+    folder = make_run(plan_run(recipe(training__evaluation_samples=0), Path.cwd()))
+    signals = Signals()
+    signals.save.set()
+    post_command(folder.inbox, "pause")
+    reporter = Reporter(folder, Status(name=folder.name, phase="loading", pid=os.getpid()))
+    life = asyncio.create_task(asyncio.to_thread(run_session, folder, signals, reporter))
+    copies = EventReader(folder.events)
+    await told(copies, "ack")
+    assert [path.name for path in folder.copies.iterdir()] == ["zork-1.safetensors"]
+    (folder.copies / "zork-1.safetensors").unlink()
+    signals.save.set()
+    await told(copies, "saved")
+    assert (folder.copies / "zork-1.safetensors").is_file()
+    signals.stop.set()
+    assert await life == 0
+    ended = last(folder)
+    assert (ended["state"], ended["step"]) == ("stopped", 1)
+    assert Path(ended["embedding"]).is_file()
 
 
 def invoke(*arguments: str) -> str:

@@ -51,10 +51,13 @@ def main() -> int:
     began = time.monotonic()
     try:
         device = TakenDevice(folder, reporter, signals, asked.wait_free)
-    except EndedEarly:
+    except EndedEarly as early:
         seconds = round(time.monotonic() - began, 2)
-        reason = "told to stop while it waited for memory"
-        reporter.end("stopped", reason=reason, embedding=None, seconds=seconds, steps_per_second=None)
+        reason = f"told to {'pause' if early.released else 'stop'} while it waited for memory"
+        reporter.update(released=early.released)
+        state = "paused" if early.released else "stopped"
+        reporter.end(state, reason=reason, embedding=None, seconds=seconds, steps_per_second=None)
+        become_hook(folder, 0)
         return 0
 
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
