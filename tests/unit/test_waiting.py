@@ -10,6 +10,7 @@ import pytest
 from tests.unit.test_sharing import locks, other_run
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import post_command
+from tinv_tui.runs.phases import counted
 from tinv_tui.runs.sharing import Sharer
 from tinv_tui.telemetry.room import Room
 from tinv_tui.worker import waiting
@@ -81,6 +82,10 @@ def test_it_looks_again_until_there_is_room_and_tells_it_once(wait: Any) -> None
     (told,) = wait(machine)
     assert told["message"] == "waiting for 4.0 GiB on this machine, 1.0 free"
     assert machine.looks == 4
+
+
+def test_what_it_waits_for_is_said_in_gib() -> None:
+    assert counted("waiting", 1024, 4096) == "waiting for 4.0 GiB, 1.0 free"
 
 
 def test_it_says_who_is_there(wait: Any, other_run: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.faults import FaultRecord
 from tests.worker.helpers import recipe
 from tests.worker.test_lifecycle import finish, until
 from tinv_tui.recipe import to_toml
@@ -68,8 +69,9 @@ async def until_it_waits(run: Run) -> Event:
     raise AssertionError(f"it did not wait: {read_all(run.folder.events)}")
 
 
+@pytest.mark.faults(ci=True)
 async def test_a_second_run_waits_for_room_then_is_warned_of_the_first_and_both_end_well(
-    tmp_path: Path, locks: Path
+    tmp_path: Path, locks: Path, fault: FaultRecord
 ) -> None:
     first = await Run.start(recipe(training__steps=10**6, training__evaluation_samples=0))
     await until(first, 5)
@@ -103,10 +105,12 @@ async def test_a_second_run_waits_for_room_then_is_warned_of_the_first_and_both_
     assert (await finish(first))["state"] == "stopped"
     assert first.process.wait(60) == 0
     assert list(locks.iterdir()) == []
+    fault("two runs on one device", note="the second waits for room, is warned, and both end well")
 
 
+@pytest.mark.faults(ci=True)
 @pytest.mark.parametrize("how", ["command", "TERM"])
-async def test_stop_ends_a_run_that_waits(how: str, tmp_path: Path) -> None:
+async def test_stop_ends_a_run_that_waits(how: str, tmp_path: Path, fault: FaultRecord) -> None:
     run = start_short_of_memory(tmp_path)
     await until_it_waits(run)
     if how == "command":
@@ -117,6 +121,7 @@ async def test_stop_ends_a_run_that_waits(how: str, tmp_path: Path) -> None:
     assert (ended["state"], ended["step"]) == ("stopped", 0)
     assert ended["reason"] == "told to stop while it waited for memory"
     assert run.state()[0] == "stopped"
+    fault("stopped while it waits for memory (command, TERM)", steps_lost=0)
 
 
 @pytest.mark.faults

@@ -109,5 +109,6 @@ class RoomKeeper:
                 ack(True, "waiting no longer: starting with the memory there is")
                 return True
             case _:
-                ack(False, "it waits for memory and has not begun; unpause starts it now, stop ends it")
+                start = f"tinv-tui unpause {self._folder.handle}"
+                ack(False, f"it waits for memory and has not begun; {start} starts it now, stop ends it")
                 return False
