@@ -151,6 +151,19 @@ def test_of_several_gpus_the_one_with_the_most_free_memory_is_taken(
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-second"
 
 
+def test_what_never_fits_one_gpu_may_come_free_on_a_larger_one(
+    on_gpu: Any, plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The larger one is full now, so that the smaller one is where training would run."""
+    full = SimpleNamespace(total=80 * GIB, free=GIB, used=79 * GIB)
+    on_gpu(rtx_3080(), rtx_3080(nvmlDeviceGetUUID="GPU-large", nvmlDeviceGetMemoryInfo=full))
+    need = memory_need(plan("bundled"), 40 * GIB)
+    assert need.room.key == "GPU-5d1f0c6e"
+    assert need.may_come_free
+    monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "0")
+    assert not memory_need(plan("bundled"), 40 * GIB).may_come_free
+
+
 def test_the_users_own_choice_of_a_gpu_is_left_as_it_is(on_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on_gpu(rtx_3080(), rtx_3080(nvmlDeviceGetUUID="GPU-second"))
     monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "1")

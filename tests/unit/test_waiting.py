@@ -56,10 +56,12 @@ def wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     folder.inbox.mkdir(parents=True)
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
 
-    def go(machine: Machine, *, commands: tuple[str, ...] = (), stop: bool = False) -> list[dict[str, Any]]:
+    def go(
+        machine: Machine, *, commands: tuple[str, ...] = (), stop: bool = False, **args: Any
+    ) -> list[dict[str, Any]]:
         monkeypatch.setattr(waiting, "room_for_training", machine.look)
         for command in commands:
-            post_command(folder.inbox, command)
+            post_command(folder.inbox, command, args)
         told, signals = Told(), Signals()
         if stop:
             signals.stop.set()
@@ -106,9 +108,15 @@ def test_stop_and_term_end_it(wait: Any) -> None:
         wait(Machine(1), stop=True)
 
 
+def test_a_pause_that_gives_memory_back_ends_its_worker(wait: Any) -> None:
+    with pytest.raises(EndedEarly) as ended:
+        wait(Machine(1), commands=("pause",), release=True)
+    assert ended.value.released
+
+
 def test_unpause_starts_it_and_other_commands_are_refused(wait: Any) -> None:
-    acks = [event for event in wait(Machine(1), commands=("preview", "unpause")) if event["kind"] == "ack"]
-    assert [(ack["command"], ack["ok"]) for ack in acks] == [("preview", False), ("unpause", True)]
+    acks = [event for event in wait(Machine(1), commands=("pause", "preview", "unpause")) if event["kind"] == "ack"]
+    assert [(ack["command"], ack["ok"]) for ack in acks] == [("pause", False), ("preview", False), ("unpause", True)]
 
 
 def young(machine: Machine, monkeypatch: pytest.MonkeyPatch, since: float, expects_gib: float) -> None:

@@ -126,8 +126,9 @@ def _wanted_bytes(wait_free: float | None) -> int:
     wanted = round((wait_free or 0) * 2**30)
     if wanted:
         room = room_for_training()
-        if room.total_bytes is not None and wanted > room.total_bytes:
-            has = f"{room.device} has {room.total_bytes / 2**30:.1f} GiB in all"
+        if room.most_bytes is not None and wanted > room.most_bytes:
+            largest = room.device if room.total_bytes == room.most_bytes else "the largest GPU"
+            has = f"{largest} has {room.most_bytes / 2**30:.1f} GiB in all"
             raise InputError(
                 "wait-too-much", f"--wait-free {wait_free:g}: {has}", "Ask for less: it would never start."
             )

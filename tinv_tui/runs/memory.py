@@ -39,7 +39,7 @@ class MemoryNeed:
     @property
     def may_come_free(self) -> bool:
         """Whether it is tight only because of what others hold now."""
-        return self.is_tight and self.room.total_bytes is not None and self.peak_bytes <= self.room.total_bytes
+        return self.is_tight and self.room.most_bytes is not None and self.peak_bytes <= self.room.most_bytes
 
 
 def memory_need(plan: RunPlan, measured_bytes: int | None = None) -> MemoryNeed:

@@ -32,6 +32,13 @@ class Room:
     """What holds memory on the GPU now."""
     was_chosen: bool = False
     """Whether it is one GPU of several."""
+    largest_gpu_bytes: int = 0
+    """The memory of the largest GPU that may be chosen in its place once it has room; 0 where none may."""
+
+    @property
+    def most_bytes(self) -> int | None:
+        """More than this can never come free for a training."""
+        return None if self.total_bytes is None else max(self.total_bytes, self.largest_gpu_bytes)
 
 
 def room_for_training() -> Room:
@@ -53,6 +60,7 @@ def room_for_training() -> Room:
         key=gpu.uuid,
         processes=gpu.processes,
         was_chosen=len(gpus) > 1,
+        largest_gpu_bytes=0 if _is_set_by_user() else max(other.memory_total_bytes or 0 for other in gpus),
     )
 
 
@@ -72,11 +80,14 @@ def _gpus() -> tuple[Gpu, ...]:
         sampler.close()
 
 
+def _is_set_by_user() -> bool:
+    return "CUDA_VISIBLE_DEVICES" in os.environ
+
+
 def _training_gpu(gpus: tuple[Gpu, ...]) -> Gpu | None:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
+    if not _is_set_by_user():
         return max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index), default=None)
-    first = visible.partition(",")[0].strip()
+    first = os.environ["CUDA_VISIBLE_DEVICES"].partition(",")[0].strip()
     return next((g for g in gpus if first and (first == str(g.index) or g.uuid.startswith(first))), None)
 
 

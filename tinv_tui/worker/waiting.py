@@ -105,6 +105,9 @@ class RoomKeeper:
             case "stop":
                 ack(True, "stopping; it has waited for memory, and nothing was begun")
                 raise EndedEarly
+            case "pause" if command.args.get("release"):
+                ack(True, "paused; it has waited for memory, and nothing was begun")
+                raise EndedEarly(released=True)
             case "unpause":
                 ack(True, "waiting no longer: starting with the memory there is")
                 return True
