@@ -62,7 +62,7 @@ def change_live(recipe: Recipe, key: str, value: Any, step: int) -> tuple[Recipe
     text tells the old one up to there: the recipe still says how every step was trained. Raises InputError.
     """
     if key not in LIVE:
-        near = difflib.get_close_matches(key, LIVE, n=1, cutoff=0.5)
+        near = [] if key in all_keys() else difflib.get_close_matches(key, LIVE, n=1, cutoff=0.5)
         may = "The rate, the steps and most of [saving] and [preview] may change while a run goes on"
         if key in CHANGEABLE:
             raise InputError("not-changeable", f"{key} changes only at a resume", "Stop the run, then resume --set.")

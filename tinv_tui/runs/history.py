@@ -188,6 +188,8 @@ class RunHistory:
 
     def _take_ack(self, event: Event) -> None:
         said = str(event.get("message", ""))
+        if self._log and self._log[-1].text == said:
+            return  # a change is told by its own event too
         self._say(
             event,
             said if event.get("ok") else f"{event['command']} was refused: {said}",

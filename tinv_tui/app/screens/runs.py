@@ -179,6 +179,8 @@ def _facts(row: RunRow, width: int) -> list[Line]:
         lines += wording.flow([*numbers, ("on", status.device or wording.DASH)], width)
     if row.reason:
         lines += [((text, "bad"),) for text in textwrap.wrap(row.reason, width)]
+    if row.state == "paused" and status is not None and status.released:
+        lines.append((("its memory is given back; r goes on with a new worker", "warning"),))
     if row.state == "lost":
         lines.append(((f"its worker is gone; go on with: tinv-tui resume {row.folder.name}", "bad"),))
     return lines
