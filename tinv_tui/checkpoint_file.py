@@ -41,6 +41,11 @@ def before(path: Path) -> Path:
     return path.with_name(f"{path.stem}-before{path.suffix}")
 
 
+def forget_before(path: Path) -> None:
+    """Remove the checkpoint before this one: it is of steps that the run has given up. Raises OSError."""
+    before(path).unlink(missing_ok=True)
+
+
 def newest_sound(path: Path) -> tuple[bytes, dict[str, Any]]:
     """The checkpoint, or the one before it where it is damaged or gone. Raises OSError or ValueError as of the newest."""
     try:
@@ -75,7 +80,7 @@ def mend(path: Path) -> str | None:
 
 def _keep(path: Path) -> None:
     """By a second name for the file, so that at no moment there is none of the usual name."""
-    second = before(path).with_name(f".{before(path).name}")
+    second = before(path).with_name(f".{before(path).name}.tmp")
     second.unlink(missing_ok=True)
     try:
         os.link(path, second)

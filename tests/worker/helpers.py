@@ -17,6 +17,7 @@ from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
+from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job, StepResult
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
@@ -61,12 +62,18 @@ class Onlooker:
     def __init__(self) -> None:
         self.results: list[StepResult] = []
         self.evaluations: list[tuple[int, float]] = []
+        self.went_back_to: list[int] = []
 
     def stepped(self, result: StepResult) -> None:
         self.results.append(result)
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         self.evaluations.append((state.step, loss))
+
+    def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
+        self.went_back_to.append(state.step)
+        self.results = [result for result in self.results if result.step <= state.step]
+        self.evaluations = [told for told in self.evaluations if told[0] <= state.step]
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return True

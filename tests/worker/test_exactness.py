@@ -17,7 +17,8 @@ from tinv_tui.models import bundled
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training import loop
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
-from tinv_tui.training.loop import Job, NotFinite, train
+from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.loop import Job, train
 from tinv_tui.training.previews import draw_preview
 from tinv_tui.training.state import TrainingState
 
@@ -213,7 +214,7 @@ def test_what_is_saved_is_told_first_also_where_the_host_runs_ahead(
             return True
 
     monkeypatch.setattr(loop, "steps_ahead", lambda _device: 2)  # as on a GPU
-    job, state = make_job(tmp_path, recipe(training__steps=3))
+    job, state = make_job(tmp_path, recipe(training__steps=4))
     saver = Saver()
     train(job, state, saver)
-    assert saver.known == [(1, 0, 1), (2, 1, 2), (3, 2, 3)]
+    assert saver.known == [(1, 0, 1), (2, 1, 2), (3, 2, 3), (4, 4, 4)]  # evaluated at its end, which waits

@@ -135,7 +135,7 @@ class RunHistory:
         step = int(event["from_step"])
         self._facts |= {"steps": int(event["steps"]), "step": step, "device": str(event.get("device", ""))}
         self._ended = None
-        self._evaluations = [e for e in self._evaluations if e[0] <= step]
+        self._go_back(step)
         on = f"on {event.get('device', '?')}: {event.get('model', '?')}, {event.get('pictures', '?')} pictures"
         said = f"resumed at step {step} of {event['steps']}" if step else f"started, {event['steps']} steps"
         self._say(event, f"{said} {on}, seed {event.get('seed', '?')}")
@@ -149,6 +149,13 @@ class RunHistory:
         elif name == "encoding" and done == total:
             self._say(event, f"{total} pictures encoded")
         self._facts |= {"phase": name, "phase_done": done, "phase_total": total}
+
+    def _go_back(self, step: int) -> None:
+        """The steps after this one are made again."""
+        self._facts["step"] = step
+        self._evaluations = [e for e in self._evaluations if e[0] <= step]
+        if self._best is not None and self._best[0] > step:
+            self._best = min(self._evaluations, key=lambda row: row[1], default=None)
 
     def _take_step(self, event: Event) -> None:
         self._loss = float(event["loss"])
@@ -183,6 +190,8 @@ class RunHistory:
         self._say(event, f"{event['key']} {event['old']} → {event['new']} after step {event['step']}")
 
     def _take_warning(self, event: Event) -> None:
+        if event.get("code") == "rolled-back":
+            self._go_back(int(event["step"]))
         hint = f" {event['hint']}" if event.get("hint") else ""
         self._say(event, f"{event['message']}.{hint}" if hint else str(event["message"]), "warning")
 

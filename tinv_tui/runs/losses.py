@@ -42,6 +42,12 @@ class LossTable:
             with self._lock:
                 del self._waiting[: len(rows)]
 
+    def cut(self, step: int) -> None:
+        """Drop the rows after ``step``, those that wait too. Raises OSError."""
+        self.flush()
+        with self._file_lock:
+            cut_table(self._path, step)
+
 
 def cut_table(path: Path, step: int) -> None:
     """Drop the rows after ``step``, and a half-written one: a resumed run writes them again."""

@@ -21,6 +21,7 @@ from tinv_tui.schedule import Plan
 from tinv_tui.training.conditioning import predict
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.evaluation import Evaluation, evaluation_interval
+from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.objective import add_noise, target_of, weighted_loss
 from tinv_tui.training.prompts import PromptBook
@@ -41,15 +42,6 @@ class StepResult:
     first_prompt: str
 
 
-class NotFinite(Exception):
-    """Something became NaN or infinite; the last saved state is good."""
-
-    def __init__(self, step: int, learning_rate: float, what: str = "the loss") -> None:
-        super().__init__(f"{what} of step {step} is not finite (learning rate {learning_rate:g})")
-        self.step = step
-        self.learning_rate = learning_rate
-
-
 class Attendant(Protocol):
     """Who looks after the loop: hears what happened, and says when to go on."""
 
@@ -58,6 +50,9 @@ class Attendant(Protocol):
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         """The evaluation loss of the state as it is now."""
+
+    def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
+        """The steps after the state's are made again, at half the rate: something of them was not finite."""
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         """Called after each step: save, draw, wait, as needed. False ends the loop.
@@ -81,20 +76,41 @@ class Job:
     seed: int
 
 
+def rate_of(job: Job, state: TrainingState, step: int | None = None) -> float:
+    """The learning rate of a step, by default that of the state's last one."""
+    return job.rates.rate_at(max(1, state.step if step is None else step)) * state.rate_factor
+
+
 def steps_ahead(device: torch.device) -> int:
     """How many steps the host may run ahead of the device before it waits; a CPU has nothing to run ahead of."""
     return 2 if device.type == "cuda" else 0
 
 
 def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
-    """Train ``state`` in place up to the recipe's last step, or until the attendant says stop. Raises NotFinite."""
+    """Train ``state`` in place up to the recipe's last step, or until the attendant says stop.
+
+    What is not finite takes it back to the last good state, to go on at half the rate. Raises NotFinite where that does
+    not help; the state is a good one then too.
+    """
+    state.follow(job.recipe.training.learning_rate)
+    guard = Guard(state, steps_ahead(job.model.device))
+    while True:
+        try:
+            _train(job, state, attendant, guard)
+            return
+        except NotFinite as trouble:
+            guard.go_back(state, trouble)
+            attendant.went_back(state, trouble)
+
+
+def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -> None:
     settings, model, seed = job.recipe.training, job.model, job.seed
     batch, micro_batches = settings.batch_size, settings.gradient_accumulation
     repeats = job.recipe.dataset.repeats
     order = PictureOrder(seed, [len(b.pictures) * repeats for b in job.latents.buckets], batch)
     sides = 2 if job.recipe.dataset.flip else 1
     random_latents = job.recipe.dataset.latent_sampling == "random"
-    scale = FP16_LOSS_SCALE if model.dtype == torch.float16 else 1.0
+    scale = FP16_LOSS_SCALE * state.rate_factor if model.dtype == torch.float16 else 1.0
     blank = job.prompts.chunks("")[0]
 
     vectors = torch.nn.Parameter(state.vectors)
@@ -105,14 +121,15 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
     if evaluation is not None and state.step == 0:
         _evaluate(evaluation, job, state, attendant)
 
-    arriving: deque[tuple[int, Tensor, float, str]] = deque()
+    arriving = deque[_Arriving]()
 
     def settle(leave: int = 0) -> None:
         while len(arriving) > leave:
-            _report(arriving.popleft(), attendant)
+            arriving.popleft().report(attendant)
 
     for step in range(state.step + 1, settings.steps + 1):
-        rate = job.rates.rate_at(step)
+        held = guard.hold(state)
+        rate = rate_of(job, state, step)
         optimizer.param_groups[0]["lr"] = rate
         total, first_prompt = torch.zeros((), device=model.device), ""
         for micro in range(micro_batches):
@@ -152,19 +169,21 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
             torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
         elif settings.clip == "norm":
             torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
-        if model.device.type == "cpu" and not bool(torch.isfinite(total + vectors.grad.sum())):
-            raise NotFinite(step, rate)  # before the update: the vectors are still good
+        measured = torch.stack([total, vectors.grad.abs().max()])
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        state.step = step
+        state.step, state.before = step, held
 
-        arriving.append((step, total, rate, first_prompt))
+        arriving.append(_Arriving(step, measured, rate, first_prompt))
         settle(steps_ahead(model.device))
         if evaluation is not None and (step % every == 0 or step == settings.steps):
+            settle()
             _evaluate(evaluation, job, state, attendant)
         if not attendant.goes_on(state, first_prompt, settle):
             break
     settle()
+    if not state.is_finite:
+        raise NotFinite(state.step, rate_of(job, state), "the update", suspect=state.step)
 
 
 def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim.AdamW:
@@ -181,7 +200,7 @@ def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim
 def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant: Attendant) -> None:
     loss = evaluation.loss(job.encoder, state.vectors)
     if not np.isfinite(loss):
-        raise NotFinite(state.step, job.rates.rate_at(max(1, state.step)), "the evaluation loss")
+        raise NotFinite(state.step, rate_of(job, state), "the evaluation loss", suspect=state.step)
     is_best = state.best_evaluation is None or loss < state.best_evaluation
     if is_best:
         state.best_evaluation, state.best_step = loss, state.step
@@ -189,12 +208,22 @@ def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant:
     attendant.evaluated(state, loss, is_best)
 
 
-def _report(arrived: tuple[int, Tensor, float, str], attendant: Attendant) -> None:
-    step, total, rate, prompt = arrived
-    loss = float(total)
-    if not np.isfinite(loss):
-        raise NotFinite(step, rate)
-    attendant.stepped(StepResult(step, loss, rate, prompt))
+@dataclass(frozen=True)
+class _Arriving:
+    """A step's result, on its way from the device. ``measured`` [2]: the loss, and the gradient's largest number."""
+
+    step: int
+    measured: Tensor
+    learning_rate: float
+    first_prompt: str
+
+    def report(self, attendant: Attendant) -> None:
+        """Wait for it and hand it on. Raises NotFinite."""
+        loss, gradient = self.measured.tolist()
+        if not np.isfinite(loss) or not np.isfinite(gradient):
+            what = "the gradient" if np.isfinite(loss) else "the loss"
+            raise NotFinite(self.step, self.learning_rate, what, suspect=self.step - 1)
+        attendant.stepped(StepResult(self.step, loss, self.learning_rate, self.first_prompt))
 
 
 def _on_device(array: np.ndarray, device: torch.device) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tinv_tui.training.loop import StepResult
+from tinv_tui.training.guard import MOST_TIMES, NotFinite
+from tinv_tui.training.loop import StepResult, rate_of
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.obeying import CommandDesk
@@ -46,6 +47,17 @@ class RunAttendant:
         self._work.reporter.tell("evaluation", step=step, loss=loss, best=is_best, norms=norms)
         best = {"best_step": step} if is_best else {}
         self._work.reporter.update(evaluation=loss, **best)
+
+    def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
+        self._keeper.go_back(state)
+        rate, reporter = rate_of(self._work.job, state, trouble.suspect), self._work.reporter
+        best = state.best_step if state.best_evaluation is not None else None
+        reporter.update(best_step=best, evaluation=state.best_evaluation)
+        message = f"{trouble}: back to step {state.step}, and on from there at half the rate"
+        hint = f"The run ends if that does not help {MOST_TIMES} times."
+        reporter.tell("warning", code="rolled-back", message=message, hint=hint, step=state.step)
+        reporter.tell("changed", key="learning_rate", old=2 * rate, new=rate, step=state.step)
+        self._left = time.monotonic()
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle

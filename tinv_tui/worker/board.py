@@ -21,16 +21,23 @@ class Board:
 
     def __init__(self, folder: Path, losses: Path, step: int, prompts: Iterable[str]) -> None:
         """``losses`` is the run's loss table up to ``step``, where the run goes on; each of ``prompts`` has its own row."""
-        from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self._writer = EventFileWriter(str(folder), max_queue_size=_WAITING, flush_secs=_FLUSH_SECONDS)
         self._prompts = frozenset(prompts)
+        self._losses = losses
         self._smoothing = Smoothing()
-        for _, loss in LossTail(losses).read_new():
-            self._smoothing.add(loss)
         if step:  # what a killed worker wrote beyond its checkpoint is written again
-            self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
+            self.go_back(step)
+
+    def go_back(self, step: int) -> None:
+        """The steps after this one are written again. The loss table has been cut already."""
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        self._smoothing = Smoothing()
+        for _, loss in LossTail(self._losses).read_new():
+            self._smoothing.add(loss)
+        self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def step(self, step: int, loss: float, rate: float) -> None:
         smooth = self._smoothing.add(loss)

@@ -9,12 +9,14 @@ from pathlib import Path
 from torch import Tensor
 
 from tinv_tui import paths
+from tinv_tui.checkpoint_file import forget_before
 from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, library_file
 from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
 from tinv_tui.embeddings.packing import unpack
-from tinv_tui.training.loop import NotFinite
+from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.loop import rate_of
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.provenance import SmoothedLoss, history_of
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
@@ -50,7 +52,7 @@ class Keeper:
 
     def _require_finite(self, state: TrainingState) -> None:
         if not state.is_finite:  # a gradient can be beyond all bounds where the loss is not
-            raise NotFinite(state.step, self._work.job.rates.rate_at(max(1, state.step)), "an update")
+            raise NotFinite(state.step, rate_of(self._work.job, state), "the update", suspect=state.step)
 
     def _write_checkpoint(self, state: TrainingState) -> None:
         self._work.reporter.losses.flush()
@@ -58,20 +60,25 @@ class Keeper:
         self._checkpointed = time.monotonic()
         self._work.reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")
 
+    def go_back(self, state: TrainingState) -> None:
+        """Forget what was kept and told of the steps after the state's. Raises OSError.
+
+        The state is written first: a run that is killed between these lines has every row that its checkpoint counts on.
+        """
+        self.settle = lambda: None  # there is nothing left to wait for
+        self._write_checkpoint(state)
+        forget_before(self._files.state)
+        self._work.reporter.go_back(state.step)
+        self.smoothed = SmoothedLoss(self._work.folder.losses)
+
     def save_copy(self, state: TrainingState) -> None:
         self.settle()
         self._require_finite(state)
         self._write_copy(state.vectors, state.step, state)
 
     def rescue(self, state: TrainingState) -> list[Path]:
-        """After a :class:`NotFinite`: keep the newest finite vectors and the best ones as copies; the files. Raises OSError.
-
-        On a GPU the state may have gone on beyond the step that broke it: then the checkpoint's is the newest.
-        """
-        if state.is_finite:
-            self._write_checkpoint(state)
-        else:
-            state = TrainingState.load(self._files.state, state.vectors.device)
+        """After halving the rate in vain: keep the last good and the best vectors as copies; the files. Raises OSError."""
+        self.go_back(state)
         kept = {state.step: state.vectors}
         if state.best_vectors is not None:
             kept[state.best_step] = state.best_vectors

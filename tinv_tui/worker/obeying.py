@@ -82,7 +82,9 @@ class CommandDesk:
             self._keeper.save_checkpoint(state)
         self._look()
         while self._commands and not self.is_stopped:
-            command = self._commands.pop(0)
+            command = self._commands[
+                0
+            ]  # taken off when it is done: where the state turns out bad, it waits for a good one
             try:
                 message = self._carry_out(command, state, last_prompt)
                 ok = True
@@ -90,6 +92,7 @@ class CommandDesk:
                 message, ok = f"{error.message}. {error.hint}".strip(), False
             except (OSError, ValueError) as error:
                 message, ok = str(error), False
+            self._commands.pop(0)
             self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
 
     def _carry_out(self, command: Command, state: TrainingState, last_prompt: str) -> str:

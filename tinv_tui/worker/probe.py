@@ -17,7 +17,8 @@ from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import RunPlan, plan_run
-from tinv_tui.training.loop import NotFinite, StepResult, train
+from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.loop import StepResult, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
@@ -48,6 +49,9 @@ class Stopwatch:
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         raise AssertionError("a probe evaluates nothing")
+
+    def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
+        pass  # a step takes as long
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return len(self.seconds) < UNCOUNTED + 2 or time.monotonic() - self._began < ENOUGH_SECONDS

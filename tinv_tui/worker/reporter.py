@@ -99,6 +99,13 @@ class Reporter:
             self.tell("step", **self._held_back)
             self._held_back = None
 
+    def go_back(self, step: int) -> None:
+        """Forget what was told of the steps after this one: they are made again. Raises OSError."""
+        self._held_back = None
+        self.losses.cut(step)
+        self._on_board(lambda board: board.go_back(step))
+        self.update(step=step)
+
     def took(self, seconds: float) -> None:
         """The time one step took, without what came between steps."""
         self._steps_seen += 1

@@ -20,8 +20,9 @@ from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inputs import record_inputs
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.latents import PictureUnreadable
-from tinv_tui.training.loop import Job, NotFinite, train
+from tinv_tui.training.loop import Job, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.early import EarlyDesk, EndedEarly
@@ -98,7 +99,7 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     except NotFinite as error:
         assert keeper is not None
         kept = _rescue(keeper, state)
-        hint = _after_not_finite(error, folder, state.step)
+        hint = _after_not_finite(error, folder)
         reporter.update(step=state.step)
         end("failed", f"{error}; {kept}", code="not-finite", hint=hint)
         return 1
@@ -200,8 +201,8 @@ def _save_all(keeper: Keeper, step: int, state: TrainingState, reporter: Reporte
     return str(keeper.save_result(state, step)) if step else None
 
 
-def _after_not_finite(error: NotFinite, folder: RunFolder, step: int) -> str:
-    if step == 0:
+def _after_not_finite(error: NotFinite, folder: RunFolder) -> str:
+    if error.suspect == 0:
         return (
             "No step has been made, so it is not the rate: look at the starting vectors, pictures, model and precision."
         )
