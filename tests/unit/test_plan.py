@@ -341,6 +341,9 @@ def test_the_time_is_estimated_from_a_run_that_does_the_same_work(plan: Any) -> 
     estimate = estimate_time(plan(training__steps=100))
     assert (estimate.seconds, "zork" in estimate.basis) == (25.0, True)
     assert estimate_time(plan(training__steps=100, training__batch_size=2)).seconds is None
+    cut_short = estimate_time(plan(training__steps=10_000, training__minutes=1))
+    assert cut_short.seconds == 60
+    assert "its 1 minutes end it at about step" in cut_short.basis
 
 
 def test_a_run_whose_recipe_is_damaged_does_not_hinder_the_estimate(plan: Any) -> None:

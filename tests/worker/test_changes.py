@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import FaultRecord
+from tests.worker.faults.support import reached_step
 from tests.worker.helpers import recipe, train_here
 from tests.worker.test_lifecycle import finish, rows_of, until
 from tinv_tui import paths
@@ -63,7 +65,7 @@ def test_a_changed_run_is_repeated_to_the_byte_by_the_recipe_in_its_folder(
 
 @pytest.mark.faults
 async def test_a_changed_and_killed_run_is_repeated_to_the_byte_by_the_recipe_in_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: FaultRecord
 ) -> None:
     monkeypatch.setenv("TINV_HOME", str(tmp_path / "changed"))
     run = await Run.start(recipe(training__steps=100_000, training__batch_size=1))
@@ -86,6 +88,7 @@ async def test_a_changed_and_killed_run_is_repeated_to_the_byte_by_the_recipe_in
     os.kill(holder.pid, signal.SIGKILL)
     assert run.process is not None
     run.process.wait()
+    reached = reached_step(run)
     await run.resume()
     ended = await finish(run)
     assert (ended["state"], ended["step"]) == ("finished", steps)
@@ -104,3 +107,5 @@ async def test_a_changed_and_killed_run_is_repeated_to_the_byte_by_the_recipe_in
     assert read_embedding(repeated).step == steps
     assert repeated.read_bytes() == result.read_bytes()
     assert rows_of(again) == rows_of(run)
+    back_at = [e["from_step"] for e in read_all(run.folder.events) if e["kind"] == "started"][-1]
+    fault("kill -9 after live changes", steps_lost=reached - back_at, identical=True)

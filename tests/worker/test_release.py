@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import FaultRecord
 from tests.worker.helpers import recipe, train_here
 from tests.worker.test_cli import tinv
 from tests.worker.test_lifecycle import rows_of, until
@@ -125,7 +126,7 @@ def invoke(*arguments: str) -> str:
 
 
 @pytest.mark.faults
-async def test_a_worker_that_hears_nothing_is_killed_with_its_whole_group() -> None:
+async def test_a_worker_that_hears_nothing_is_killed_with_its_whole_group(fault: FaultRecord) -> None:
     run = await Run.start(recipe(training__steps=100_000))
     await until(run, 3)
     holder = living_holder(run.folder.lock)
@@ -136,6 +137,7 @@ async def test_a_worker_that_hears_nothing_is_killed_with_its_whole_group() -> N
     assert run.process is not None
     assert run.process.wait() == -signal.SIGKILL
     assert run.state()[0] == "lost"
+    fault("a worker that hears nothing, not even TERM: stop --force")
 
 
 @pytest.mark.faults

@@ -58,7 +58,7 @@ def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
     Previews are not counted, and of earlier runs neither are loading and encoding.
     """
     if probe is not None:
-        return Estimate(probe.seconds_of(plan), probe.in_words())
+        return _within_its_minutes(plan.recipe, probe.seconds_of(plan), probe.in_words())
     for run in all_runs()[:_LOOK_BACK]:
         status = read_status(run.status)
         if status is None or not status.steps_per_second:
@@ -68,10 +68,18 @@ def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
         except InputError:
             continue
         if work_of(other) == work_of(plan.recipe):
-            return Estimate(
-                plan.recipe.training.steps / status.steps_per_second, f"measured in {run.path.parent.name}/{run.name}"
-            )
+            seconds = plan.recipe.training.steps / status.steps_per_second
+            return _within_its_minutes(plan.recipe, seconds, f"measured in {run.path.parent.name}/{run.name}")
     return Estimate(None, "unknown: no run with this model, size and batch yet; --probe measures it")
+
+
+def _within_its_minutes(recipe: Recipe, seconds: float, basis: str) -> Estimate:
+    """All its steps, or as many of them as there is time for."""
+    minutes, steps = recipe.training.minutes, recipe.training.steps
+    if not minutes or seconds <= minutes * 60:
+        return Estimate(seconds, basis)
+    reached = int(steps * minutes * 60 / seconds)
+    return Estimate(minutes * 60, f"{basis}; its {minutes:g} minutes end it at about step {reached} of {steps}")
 
 
 def work_of(recipe: Recipe) -> Work:

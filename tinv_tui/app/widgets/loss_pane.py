@@ -123,7 +123,7 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
         if now.status is None or not now.status.pid:
             told[0] = (f"the worker did not start; see {now.folder.worker_log}", "bad")
     elif now.state == "not-responding":
-        told = [("no sign of life from the worker", "bad"), (f"it may be stuck; see {now.folder.worker_log}", "")]
+        told = [("no sign of life from the worker", "bad"), (f"it may be stuck: s ends it; see {now.folder.worker_log}", "")]
     elif now.state == "paused" and not now.has_worker:
         told = [("its memory is given back", ""), ("p goes on from here, with a new worker", "")]
     else:
