@@ -76,6 +76,9 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
     return wording.flow([(label, value) for label, (_, value) in zip(wide, pairs, strict=True)], width)
 
 
+_GIVEN_BACK = "its memory is given back; p goes on from here"
+
+
 def _foot(now: RunNow, width: int) -> list[Line]:
     view, status = now.view, now.status
     steps = view.steps or (status.steps if status else 0)
@@ -92,7 +95,8 @@ def _foot(now: RunNow, width: int) -> list[Line]:
         speed = f" {speed.strip()} "
     far: Line = ((done, "value"), (speed, ""), ("eta ", "label"), (eta, "value"))
     share = view.step / steps if steps else 0.0
-    return [*wording.flow(pairs, width)[:1], far, _progress(share, width)]
+    released: list[Line] = [((_GIVEN_BACK, "warning"),)] if now.state == "paused" and not now.has_worker else []
+    return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
 
 
 def _progress(share: float, width: int) -> Line:
@@ -123,9 +127,10 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
         if now.status is None or not now.status.pid:
             told[0] = (f"the worker did not start; see {now.folder.worker_log}", "bad")
     elif now.state == "not-responding":
-        told = [("no sign of life from the worker", "bad"), (f"it may be stuck: s ends it; see {now.folder.worker_log}", "")]
-    elif now.state == "paused" and not now.has_worker:
-        told = [("its memory is given back", ""), ("p goes on from here, with a new worker", "")]
+        told = [
+            ("no sign of life from the worker", "bad"),
+            (f"it may be stuck: s ends it; see {now.folder.worker_log}", ""),
+        ]
     else:
         return []
     lines: list[Line] = []
