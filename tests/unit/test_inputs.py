@@ -109,7 +109,7 @@ async def test_a_resume_refuses_what_changed_and_leaves_all_as_it_was_unless_tol
 ) -> None:
     launched = list[RunFolder]()
 
-    def launch(folder: RunFolder) -> subprocess.Popen[bytes]:
+    def launch(folder: RunFolder, wait_free_bytes: int = 0) -> subprocess.Popen[bytes]:
         launched.append(folder)
         return subprocess.Popen(["true"])
 
