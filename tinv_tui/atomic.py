@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
 # Read once, at import: it can only be read by setting it, and that is no thing to do while other threads make files.
+
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+
+def is_disk_trouble(error: OSError) -> bool:
+    """Whether the disk is full, the quota used up, or the disk takes no writes: what may pass, and then all is well."""
+    return error.errno in _DISK_TROUBLE
 
 
 def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> None:

@@ -91,8 +91,8 @@ def test_a_status_reads_back_as_it_was_written_with_its_time(run: RunFolder) -> 
 def test_the_status_file_has_the_fields_that_others_count_on(run: RunFolder) -> None:
     write_status(run.status, Status())
     expected = (
-        "v state name phase step steps released epoch loss evaluation best_step learning_rate steps_per_second eta_seconds "
-        "device memory_bytes pid beat t"
+        "v state reason name phase step steps released epoch loss evaluation best_step learning_rate steps_per_second "
+        "eta_seconds device memory_bytes pid beat t"
     )
     assert list(json.loads(run.status.read_text())) == expected.split()
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tinv_tui.atomic import is_disk_trouble
+
 Event = dict[str, Any]
 """``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
 
@@ -22,31 +24,55 @@ class EventWriter:
         cut_half_line(path)
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
+        self._waiting = b""  # what the disk has not taken yet; it may begin amid a line
         self._unsynced = False
 
     def write(self, kind: str, **fields: Any) -> Event:
-        """Append one event. Raises OSError when the disk is full."""
+        """Append one event. What a full disk does not take waits in memory for the next event, or :meth:`sync`."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         event: Event = {"v": VERSION, "t": now, "kind": kind, **fields}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str)
         with self._lock:
             # A file name may hold bytes that are no text: backslashreplace leaves them as JSON escapes.
-            self._file.write(line.encode(errors="backslashreplace") + b"\n")
+            self._waiting += line.encode(errors="backslashreplace") + b"\n"
             self._unsynced = True
-        if kind == "ended":
-            self.sync()
+            try:
+                self._write_waiting()
+                if kind == "ended":
+                    self._force()
+            except OSError as error:
+                if not is_disk_trouble(error):
+                    raise
         return event
 
     def sync(self) -> None:
         """Force what was written to the disk; the caller does so about once a second. Raises OSError."""
-        if self._unsynced:
+        with self._lock:
+            self._write_waiting()
+            if not self._unsynced:
+                return
             self._unsynced = False
-            os.fsync(self._file.fileno())
+        try:
+            self._force()  # without the lock: the training thread writes on while the disk is busy
+        except OSError:
+            self._unsynced = True
+            raise
 
     def close(self) -> None:
+        """Raises OSError when there is an event that could not be written; the file is closed all the same."""
         with self._lock:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            try:
+                self._write_waiting()
+                self._force()
+            finally:
+                self._file.close()
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
+
+    def _force(self) -> None:
+        os.fsync(self._file.fileno())
 
 
 def cut_half_line(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from io import RawIOBase
 from pathlib import Path
 
 from tinv_tui.atomic import write_atomic
@@ -33,12 +34,15 @@ class LossTable:
                 rows = list(self._waiting)
             if not rows:
                 return
-            with self._path.open("a", encoding="utf-8") as file:
-                if file.tell() == 0:
-                    file.write(",".join(COLUMNS) + "\n")
-                file.writelines(rows)
-                file.flush()
-                os.fsync(file.fileno())
+            with self._path.open("ab", buffering=0) as file:
+                before = file.tell()
+                header = "" if before else ",".join(COLUMNS) + "\n"
+                try:
+                    _write_whole(file, "".join([header, *rows]).encode())
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(before)  # half of them may be there, and all of them are written again
+                    raise
             with self._lock:
                 del self._waiting[: len(rows)]
 
@@ -47,6 +51,12 @@ class LossTable:
         self.flush()
         with self._file_lock:
             cut_table(self._path, step)
+
+
+def _write_whole(file: RawIOBase, data: bytes) -> None:
+    """A disk that fills up takes the part that it has room for, without an error."""
+    while data:
+        data = data[file.write(data) or 0 :]
 
 
 def cut_table(path: Path, step: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinv_tui.atomic import write_atomic
+from tinv_tui.atomic import is_disk_trouble, write_atomic
 
+_AGAIN_SECONDS = 0.01
 FINAL_STATES = ("finished", "stopped", "failed")
 
 
@@ -19,6 +22,8 @@ class Status:
     v: int = 1
     state: str = "starting"
     """starting, running, paused, finished, stopped or failed, as the worker itself sees it."""
+    reason: str = ""
+    """Why it is paused or ended, in words; empty where the state says all."""
     name: str = ""
     phase: str = ""
     """waiting (for memory), loading, encoding, training, previewing, saving; empty once ended."""
@@ -42,17 +47,37 @@ class Status:
 
 
 def write_status(path: Path, status: Status) -> None:
-    """Replace the file; never half a status. Not fsynced: it is out of date in a second anyway."""
+    """Replace the file; never half a status. Not fsynced: it is out of date in a second anyway. Raises OSError."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    write_atomic(path, json.dumps(asdict(status) | {"t": now}), durable=status.state in FINAL_STATES or status.released)
+    content = json.dumps(asdict(status) | {"t": now})
+    try:
+        write_atomic(path, content, durable=status.state in FINAL_STATES or status.released)
+    except OSError as error:
+        if not is_disk_trouble(error):
+            raise
+        _overwrite(path, content.encode())
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """Where a full disk has no room for a second file: over the first, whose block is there already."""
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        os.pwrite(handle, content.ljust(os.fstat(handle).st_size), 0)
+    finally:
+        os.close(handle)
 
 
 def read_status(path: Path) -> Status | None:
     """The last status written; None when there is none that can be read. Unknown keys are passed over."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    content = None
+    for patience in (_AGAIN_SECONDS, 0.0):
+        try:
+            content = json.loads(path.read_bytes())
+            break
+        except OSError:
+            return None
+        except ValueError:  # perhaps it is being written over: see above
+            time.sleep(patience)
     if not isinstance(content, dict):
         return None
     known = {f.name for f in fields(Status)}

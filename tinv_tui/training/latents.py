@@ -62,6 +62,11 @@ class LatentStore:
             latents = latents + chosen.deviation[at, side] * noise
         return latents, chosen.weight[at, side], chosen.sizes[at]
 
+    @property
+    def size_bytes(self) -> int:
+        kept = [t for b in self.buckets for t in (b.mean, b.deviation, b.weight, b.sizes) if t is not None]
+        return sum(tensor.nbytes for tensor in kept)
+
     def save(self, path: Path) -> None:
         """Write to a safetensors file, so that a resumed run sees the very same latents. Raises OSError."""
         tensors = {

@@ -62,6 +62,7 @@ class RunAttendant:
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
         self._work.reporter.took(time.monotonic() - self._left)
+        self._work.room.look()
         self._count(state)
         self._save_what_is_due(state)
         desk, saving = self._desk, self._work.job.recipe.saving

@@ -40,6 +40,11 @@ class EarlyDesk:
             self.waiting += take_commands(self._folder.inbox)
             self._end_if_asked()
 
+    def ends(self) -> bool:
+        """:meth:`look`, asked as a question: told to end, it raises EndedEarly."""
+        self.look()
+        return False
+
     def _end_if_asked(self) -> None:
         for command in self.waiting:
             released = command.command == "pause" and bool(command.args.get("release"))

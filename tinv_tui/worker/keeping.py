@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -55,8 +56,9 @@ class Keeper:
             raise NotFinite(state.step, rate_of(self._work.job, state), "the update", suspect=state.step)
 
     def _write_checkpoint(self, state: TrainingState) -> None:
-        self._work.reporter.losses.flush()
-        state.save(self._files.state)
+        room, reporter = self._work.room, self._work.reporter
+        room.write(self._files.state, reporter.losses.flush)
+        room.write(self._files.state, lambda: state.save(self._files.state), 5 * state.vectors.nbytes)
         self._checkpointed = time.monotonic()
         self._work.reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")
 
@@ -87,7 +89,8 @@ class Keeper:
     def _write_copy(self, rows: Tensor, step: int, state: TrainingState) -> Path:
         name = f"{self._work.job.recipe.embedding.name}-{step}"
         path = self._work.folder.copies / f"{name}.safetensors"
-        write_embedding(path, self.embedding(rows, step, name, state))
+        embedding = self.embedding(rows, step, name, state)
+        self._work.room.write(path, lambda: write_embedding(path, embedding), 2 * rows.nbytes)
         self._work.reporter.tell("saved", step=step, path=str(path), what="copy")
         return path
 
@@ -100,13 +103,14 @@ class Keeper:
         recipe = self._work.job.recipe
         name = recipe.embedding.name
         library = paths.embeddings_folder()
-        library.mkdir(parents=True, exist_ok=True)
+        self._work.room.write(library, lambda: library.mkdir(parents=True, exist_ok=True))
         embedding = self.embedding(rows, state.steps_before + step, name, state)
         results = []
         for form in [FORMATS[form] for form in recipe.saving.formats]:
             path = library_file(library, name, form)
-            self._keep_what_was_chosen(path, step)
-            for written in write_embedding(path, embedding, form):
+            size = 2 * rows.nbytes
+            self._work.room.write(path, partial(self._keep_what_was_chosen, path, step), size)
+            for written in self._work.room.write(path, partial(write_embedding, path, embedding, form), size):
                 self._work.reporter.tell("saved", step=step, path=str(written), what="result")
                 results.append(written)
         return results[0]

@@ -34,6 +34,7 @@ class CommandDesk:
         self._keeper = keeper
         self._signals = signals
         self._previewer = Previewer(work, keeper, self._is_interrupted)
+        work.room.must_stop = self._is_interrupted
         self._commands = list(waiting)
         self._looked = 0.0
         self.is_paused = False
@@ -67,9 +68,17 @@ class CommandDesk:
             self._looked = time.monotonic()
             self._commands += take_commands(self._work.folder.inbox)
 
+    def dismiss(self, message: str) -> None:
+        """Answer what still waits when the run ends in another way: a stop is heard, the rest comes too late."""
+        while self._commands:
+            command = self._commands.pop(0)
+            ok = command.command == "stop"
+            self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
+
     def _is_interrupted(self) -> bool:
         self._look()
-        return self._signals.stop.is_set() or any(c.command == "stop" for c in self._commands)
+        told = self._signals.stop.is_set() or any(c.command == "stop" for c in self._commands)
+        return told or self.is_stopped
 
     def obey(self, state: TrainingState, last_prompt: str) -> None:
         """Carry out what has come in, oldest first."""

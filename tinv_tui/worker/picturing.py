@@ -11,6 +11,7 @@ from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
 from tinv_tui.training.previews import Interrupted, draw_preview
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.disk_room import GaveUp
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.work import Work
 
@@ -33,6 +34,8 @@ class Previewer:
                 self._draw_one(state, text)
             except Interrupted:
                 break
+            except GaveUp:
+                raise
             except Exception as error:  # noqa: BLE001  whatever it is, training goes on
                 failure = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
                 self._work.warn("preview-failed", failure, "Training goes on; look at the preview settings.")
@@ -62,7 +65,7 @@ class Previewer:
         prompt = job.prompts.readable(text)
         model_hash = self._work.model_hash.result()
         parameters = write_infotext(prompt, settings, size, seed, job.model.base.name, model_hash=model_hash)
-        write_png(path, image, {KEYWORD: parameters})
+        self._work.room.write(path, lambda: write_png(path, image, {KEYWORD: parameters}), _most_bytes(image))
         self._work.reporter.tell("preview", step=state.step, path=str(path), prompt=prompt, seed=seed)
         if job.recipe.saving.image_carries_embedding:
             if len(job.model.base.widths) == 1:
@@ -79,4 +82,10 @@ class Previewer:
         """``name`` is the picture's; the embedding in it is called by its step, as a copy is."""
         path = self._work.folder.image_embeddings / f"{name}.png"
         called = f"{self._work.job.recipe.embedding.name}-{state.step}"
-        write_card(path, image, self._keeper.embedding(state.vectors, state.step, called, state), parameters)
+        embedding = self._keeper.embedding(state.vectors, state.step, called, state)
+        self._work.room.write(path, lambda: write_card(path, image, embedding, parameters), _most_bytes(image))
+
+
+def _most_bytes(image: Image.Image) -> int:
+    """A PNG of it takes less, whatever is in it."""
+    return 4 * image.width * image.height

@@ -41,13 +41,15 @@ class Reporter:
         self._held_back: dict[str, Any] | None = None
         self._process = psutil.Process()
         self._board: Board | None = None
+        self.is_held_up = False
+        """Whether the disk did not take what was told when it was last asked to."""
         self._done = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="status", daemon=True)
         self._thread.start()
 
     def tell(self, kind: str, **fields: Any) -> None:
-        """Append an event."""
+        """Append an event; where the disk is full it waits for :meth:`flush`."""
         self._events.write(kind, **fields)
         self._on_board(lambda board: board.told(kind, fields))
 
@@ -118,30 +120,43 @@ class Reporter:
         recent = list(self._durations)
         return round(1 / statistics.median(recent), 3) if recent else None
 
-    def end(self, state: str, **fields: Any) -> None:
-        """The last word: the held-back step, ``ended``, and the final status."""
+    def tell_end(self, state: str, **fields: Any) -> None:
+        """The last word, after the held-back step."""
+        self.flush_step()
+        self._on_board(lambda board: board.close())
+        self.tell("ended", state=state, step=self._status.step, **fields)
+
+    def end(self, state: str, *, reason: str, **fields: Any) -> None:
+        """The last word, without waiting for room on the disk."""
+        self.tell_end(state, reason=reason, **fields)
+        self.close(state, reason)
+
+    def close(self, state: str, reason: str) -> None:
+        """No more is told; the final status says how the run ended."""
         self._done = True
         self._wake.set()
         self._thread.join()
         try:
-            self.flush_step()
-            self.losses.flush()
-            self._on_board(lambda board: board.close())
-            self.tell("ended", state=state, step=self._status.step, **fields)
+            self.flush()
             self._events.close()
-        except OSError as error:  # a full disk: the status below may still find room in place of the old one
-            print(f"the end of the run could not be told: {error}", flush=True)
-        self._status = replace(self._status, state=state, phase="", eta_seconds=None)
+        except OSError:
+            pass  # a full disk and no time to wait for it: the status may still find room in place of the old one
+        self._status = replace(self._status, state=state, reason=reason, phase="", eta_seconds=None)
         self._write_status()
+
+    def flush(self) -> None:
+        """All that was told so far, onto the disk. Raises OSError."""
+        self.losses.flush()
+        self._events.sync()
+        self.is_held_up = False
 
     def _beat(self) -> None:
         while not self._done:
             self._wake.clear()
             try:
-                self.losses.flush()
-                self._events.sync()
+                self.flush()
             except OSError:
-                pass  # the rows wait for the next beat
+                self.is_held_up = True  # the rows and events wait for the next beat
             self._write_status()
             self._wake.wait(_BEAT_SECONDS)
 

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import traceback
+from functools import partial
 from typing import Any
 
 import safetensors
@@ -25,6 +26,7 @@ from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
+from tinv_tui.worker.disk_room import DiskRoom, GaveUp
 from tinv_tui.worker.early import EarlyDesk, EndedEarly
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.obeying import CommandDesk
@@ -49,20 +51,28 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     def end(state: str, reason: str, *, embedding: str | None = None, **more: Any) -> None:
         seconds = round(time.monotonic() - began, 2)
         rate = reporter.steps_per_second
-        reporter.end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
+        reporter.tell_end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
+        try:
+            room.write(folder.path, reporter.flush)
+        except (GaveUp, EndedEarly, OSError):
+            pass  # the status may still find room in place of the old one
+        reporter.close(state, reason)
 
     def release() -> None:
         reporter.update(released=True)
         end("paused", f"its memory is given back; go on: tinv-tui unpause {folder.handle}")
 
+    room = DiskRoom(folder.path, reporter, signals.stop.is_set)
+    desk: CommandDesk | None = None
     keeper: Keeper | None = None
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
         model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         early = EarlyDesk(folder, signals, reporter)
-        job, state = _prepare(folder, recipe, reporter, early)
-        work = Work(folder, job, reporter, model_hash)
+        room.must_stop = early.ends
+        job, state = _prepare(folder, recipe, reporter, early, room)
+        work = Work(folder, job, reporter, model_hash, room)
         keeper = Keeper(work)
         desk = CommandDesk(work, keeper, signals, early.waiting)
         attendant = RunAttendant(work, keeper, desk)
@@ -91,7 +101,13 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         end("finished" if finished else "stopped", reason, embedding=result)
         return 0
     except EndedEarly as ended:
+        room.must_stop = lambda: True
         release() if ended.released else end("stopped", "told to stop before the first step")
+        return 0
+    except GaveUp as lack:
+        if desk is not None:
+            desk.dismiss(f"stopping: {lack}")
+        end("stopped", f"told to stop while {lack}", hint=_after_giving_up(folder))
         return 0
     except InputError as error:
         end("failed", error.message, code=error.code, hint=error.hint)
@@ -110,7 +126,9 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         return 1
 
 
-def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk) -> tuple[Job, TrainingState]:
+def _prepare(
+    folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk, room: DiskRoom
+) -> tuple[Job, TrainingState]:
     """Load, encode, and take up the checkpoint if there is one. Raises InputError or EndedEarly."""
     files = CheckpointFiles(folder.checkpoint)
     reporter.tell("phase", name="loading", done=0, total=1)
@@ -123,8 +141,9 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: Early
     else:
         plan = plan_run(recipe, folder.path, name_is_settled=True)
         dataset, warnings, model_facts = FrozenDataset.of(plan).hashed(), plan.warnings, plan.model
-        record_inputs(folder, recipe, dict(zip(dataset.files, dataset.hashes, strict=True)))
-        dataset.save(files.dataset)
+        hashes = dict(zip(dataset.files, dataset.hashes, strict=True))
+        room.write(files.dataset, partial(record_inputs, folder, recipe, hashes))
+        room.write(files.dataset, partial(dataset.save, files.dataset))
 
     def loaded(done: int, total: int) -> None:
         early.look()
@@ -140,7 +159,8 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: Early
             "checkpoint-broken", f"{files.state}: {error}", "Start the recipe again as a new run."
         ) from None
     if state_file_exists:
-        cut_table(folder.losses, state.step)
+        size = folder.losses.stat().st_size if folder.losses.exists() else 0
+        room.write(folder.losses, partial(cut_table, folder.losses, state.step), size)
     reporter.update(step=state.step, best_step=state.best_step if state.best_evaluation is not None else None)
     reporter.tell(
         "started",
@@ -167,7 +187,7 @@ def _prepare(folder: RunFolder, recipe: Recipe, reporter: Reporter, early: Early
 
     reporter.update(phase="encoding")
     try:
-        job = prepare_job(recipe, *schedules(recipe), dataset, model, files, progress)
+        job = prepare_job(recipe, *schedules(recipe), dataset, model, files, progress, room.write)
     except PictureUnreadable as error:
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     early.look()
@@ -210,10 +230,14 @@ def _after_not_finite(error: NotFinite, folder: RunFolder) -> str:
     return f"The rate {error.learning_rate:g} is probably too high; go on with a tenth of it: {lower}"
 
 
+def _after_giving_up(folder: RunFolder) -> str:
+    return f"Nothing was saved since its last checkpoint. Make room, and go on: tinv-tui resume {folder.handle}"
+
+
 def _rescue(keeper: Keeper, state: TrainingState) -> str:
     """Keep what is good; what that is, in words."""
     try:
         kept = keeper.rescue(state)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (GaveUp, InputError, OSError, ValueError, safetensors.SafetensorError) as error:
         return f"the last good vectors could not be kept: {error}"
     return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"

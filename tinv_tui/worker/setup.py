@@ -164,8 +164,12 @@ def prepare_job(
     model: LoadedModel,
     files: CheckpointFiles,
     progress: Callable[[int, int], None],
+    write: Callable[[Path, Callable[[], None], int], None] = lambda path, write, needs: write(),
 ) -> Job:
-    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises OSError when a picture has gone."""
+    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises OSError when a picture has gone.
+
+    ``write`` has the latents written: a file, what writes it, and how many bytes it takes.
+    """
     seed = recipe.training.seed
     if files.latents.exists():
         latents = LatentStore.load(files.latents, model.device)
@@ -181,7 +185,7 @@ def prepare_job(
             seed=seed,
             progress=lambda done: progress(done, len(dataset.files)),
         )
-        latents.save(files.latents)
+        write(files.latents, lambda: latents.save(files.latents), latents.size_bytes)
     prompts = PromptBook(
         lines=dataset.template,
         captions=dataset.captions,

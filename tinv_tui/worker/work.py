@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.training.loop import Job
+from tinv_tui.worker.disk_room import DiskRoom
 from tinv_tui.worker.reporter import Reporter
 
 
@@ -18,6 +19,7 @@ class Work:
     job: Job
     reporter: Reporter
     model_hash: HashInBackground
+    room: DiskRoom
 
     def warn(self, code: str, message: str, hint: str) -> None:
         self.reporter.tell("warning", code=code, message=message, hint=hint)
