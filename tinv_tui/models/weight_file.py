@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.number_formats import FLOAT_BYTES, NUMBER_BYTES
+from tinv_tui.models.number_formats import FLOAT_BYTES
+from tinv_tui.models.safetensors_file import read_header
 from tinv_tui.models.torch_file import StoredTensor, read_numbers, read_torch_file, tensors_in
 
 _LONGEST_HEADER = 100_000_000
@@ -43,11 +42,15 @@ def read_weight_file(path: Path, key: str = "model.path") -> WeightFile:
             size = file.seek(0, 2)
             length = int.from_bytes(start[:8], "little")
             if start[8:9] == b"{" and length <= _LONGEST_HEADER:
-                return _safetensors(path, file, length, size)
+                return _safetensors(path, file, size)
     except OSError as error:
         raise InputError("model-broken", f"{key}: {path}: {error.strerror or error}", "") from None
     except ValueError as error:
-        raise InputError("model-broken", f"{key}: {path} {error}", f"Is the download complete? {_AGAIN}") from None
+        raise InputError(
+            "model-broken",
+            f"{key}: {path} is not a readable safetensors file: {error}",
+            f"Is the download complete? {_AGAIN}",
+        ) from None
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
         return _torch_file(path, key)
     raise _no_weights(path, key, start)
@@ -84,31 +87,14 @@ def read_rows(path: Path, stored: StoredTensor, rows: Sequence[int]) -> NDArray[
     return found
 
 
-def _safetensors(path: Path, file: BinaryIO, length: int, size: int) -> WeightFile:
-    """Raises ValueError whose text follows the path."""
-    if 8 + length > size:
-        raise ValueError(f"is cut off: {size:,} bytes, and its header alone has {8 + length:,}")
-    file.seek(8)
-    header: Any = json.loads(file.read(length))
-    metadata = header.pop("__metadata__", None) or {}
-    tensors, end = dict[str, StoredTensor](), 8 + length
-    try:
-        for name, entry in header.items():
-            kind, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
-            first, last = (int(at) for at in entry["data_offsets"])
-            if not 0 <= first <= last or any(side < 0 for side in shape):
-                raise ValueError
-            if kind in NUMBER_BYTES and math.prod(shape) * NUMBER_BYTES[kind] != last - first:
-                raise ValueError
-            stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-            tensors[name] = StoredTensor(kind, shape, stride, 8 + length + first, last - first)
-            end = max(end, 8 + length + last)
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"has a broken header: {name}") from None
+def _safetensors(path: Path, file: BinaryIO, size: int) -> WeightFile:
+    """Raises ValueError."""
+    tensors, metadata = read_header(file)
+    end = max([file.tell(), *(tensor.offset + tensor.byte_count for tensor in tensors.values())])
     if end != size:
-        what = "is cut off" if size < end else "is too long"
-        raise ValueError(f"{what}: {size:,} bytes, and its header says {end:,}")
-    return WeightFile(path, tensors, {str(k): str(v) for k, v in metadata.items()})
+        what = "cut off" if size < end else "too long"
+        raise ValueError(f"it is {what}: {size:,} bytes, and its header says {end:,}")
+    return WeightFile(path, tensors, metadata)
 
 
 def _torch_file(path: Path, key: str) -> WeightFile:
