@@ -228,8 +228,13 @@ def bombs() -> dict[str, tuple[str, bytes]]:
         "chunk": (".png", data),
         "pickle": (".pt", _zip(doubled)),
         "packed": (".pt", _packed(bytes(250_000_000))),
+        "keys": (".pt", _zip(b"\x80\x02}X" + struct.pack("<I", 1_900_000) + b"k" * 1_900_000 + SHARED)),
         "calls": (".pt", _zip(pickle.dumps(_Touch(), 2))),
     }
+
+
+SHARED = b"](" + b"K\x01" * 20_000 + b"es."
+"""A list below one key, whose name stands before that of each item."""
 
 
 class _Touch:
@@ -286,6 +291,7 @@ def test_bombs_are_refused_in_little_memory_and_time_and_nothing_runs(tmp_path: 
         "chunk.png": "embedding-broken",
         "pickle.pt": "embedding-broken",
         "packed.pt": "embedding-broken",
+        "keys.pt": "embedding-broken",
         "calls.pt": "embedding-unsafe",
     }
     assert not (tmp_path / "mark").exists()

@@ -33,6 +33,8 @@ MOST_PICKLE_BYTES = 2**24
 MOST_OPCODES = 1_000_000
 MOST_NODES = 1_000_000
 """Of what a pickle describes, counted as a tree: a few bytes of it can share a branch with itself over and over."""
+MOST_PATH_CHARACTERS = 2**26
+"""Of the paths of all nodes together, of which tensors are called: a long key counts for all that lies below it."""
 DEEPEST = 64
 
 Place = tuple[int, int, str | None]
@@ -176,16 +178,17 @@ _TAKE_MARKED: dict[str, Callable[[list[Any], list[Any]], None]] = {
 
 def _check_tree(value: Any) -> None:
     """Raise ValueError unless this is a tree that can be walked: no branch within itself, none shared a million times."""
-    seen, level = 0, [value]
+    seen, characters, level = 0, 0, [(value, 0)]
     for _ in range(DEEPEST):
-        inside: list[Any] = []
-        for node in level:
+        inside: list[tuple[Any, int]] = []
+        for node, path in level:
             if isinstance(node, dict):
-                inside += node.values()
+                inside += [(item, path + len(str(key)) + 1) for key, item in node.items()]
             elif isinstance(node, list | tuple):
-                inside += node
+                inside += [(item, path + 8) for item in node]
             seen += 1
-            if seen + len(inside) > MOST_NODES:
+            characters += path
+            if seen + len(inside) > MOST_NODES or characters > MOST_PATH_CHARACTERS:
                 raise ValueError("its pickle describes more than any model has")
         if not inside:
             return
