@@ -148,3 +148,22 @@ def test_two_hundred_large_files_are_listed_in_a_moment_without_being_read(own: 
     began = time.process_time()
     assert len(names()) == 202
     assert time.process_time() - began < 1
+
+
+def test_one_broken_file_or_link_hides_no_other(own: Path) -> None:
+    make_model(own / "good", SD15)
+    header = b'{"w":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    (own / "deep.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    (own / "loop").symlink_to("loop")
+    (own / "gone.safetensors").symlink_to("nowhere")
+    make_model(own / "torn", SD15)
+    weights = next((own / "torn" / "unet").glob("*.safetensors"))
+    weights.unlink()
+    weights.symlink_to("nowhere")
+    listing = list_models()
+    reasons = {entry.name: entry.reason for entry in listing.entries}
+    assert list(reasons) == ["bundled", "deep", "good", "torn"]
+    assert "nested too deep" in reasons["deep"]
+    assert reasons["good"] == ""
+    assert "No such file" in reasons["torn"]
+    assert listing.notes == (f"{own / 'loop'}: Too many levels of symbolic links",)

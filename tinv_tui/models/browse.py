@@ -129,17 +129,30 @@ class _Walk:
             if "model_index.json" in names:
                 yield from self._once(folder)
                 return
-            folders = [Path(entry) for entry in inside if entry.is_dir()]
-            files = [Path(entry) for entry in inside if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
         except OSError as error:
             self.notes.append(f"{folder}: {error.strerror or error}")
             return
+        inside = [entry for entry in inside if self._leads_somewhere(entry)]
+        folders = [Path(entry) for entry in inside if entry.is_dir()]
+        files = [Path(entry) for entry in inside if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
         if "config.json" in names and files:
             return  # a single part, such as a VAE: its configuration lies beside its weights
         for file in files:
             yield from self._once(file)
         for below in folders:
             yield from self._below(below, depth + 1)
+
+    def _leads_somewhere(self, entry: os.DirEntry[str]) -> bool:
+        """False for a link without a target, and with a note for one to itself or into a closed folder."""
+        try:
+            if entry.is_symlink():
+                entry.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.notes.append(f"{entry.path}: {error.strerror or error}")
+            return False
+        return True
 
     def _once(self, path: Path) -> Iterator[Path]:
         real = path.resolve()

@@ -202,6 +202,8 @@ def heads(width: int) -> int:
 
 
 def _largest_divisor(number: int, limit: int) -> int:
+    if number < 1:
+        raise Unusual("a part of it is no numbers wide")
     return next(divisor for divisor in range(min(limit, number), 0, -1) if number % divisor == 0)
 
 

@@ -68,8 +68,8 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
             f"model.path: the UNet of {folder} takes {unet.get('in_channels')} channels: an inpainting model?",
             "Use the family's plain model; the embedding works in its inpainting sister too.",
         )
-    weights = _weights(folder, family)
     try:
+        weights = _weights(folder, family)
         factor = 2 ** (len(vae["block_out_channels"]) - 1)
         return BaseModel(
             name=name,
@@ -87,9 +87,17 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
             encodes_empty=index.get("force_zeros_for_empty_prompt") is False,
             components={"unet": unet, "vae": vae, "scheduler": scheduler, **texts},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise InputError(
             "model-broken", f"model.path: {folder}: its configuration lacks {error}", "The model folder is incomplete."
+        ) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            "model-broken", f"model.path: {folder}: its configuration makes no sense: {error}", "Get it again."
+        ) from None
+    except OSError as error:  # a link whose file was taken away
+        raise InputError(
+            "model-broken", f"model.path: {error.filename}: {error.strerror}", "The model folder is incomplete."
         ) from None
 
 
@@ -104,7 +112,11 @@ def _family(pipeline: str, text: dict[str, Any]) -> Family:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise InputError(
+            "model-broken", f"model.path: {path}: {error.strerror}", "The model folder is incomplete."
+        ) from None
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
 
 

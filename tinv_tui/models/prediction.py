@@ -56,9 +56,9 @@ def _of_yaml(path: Path) -> str:
                 text = file.read(_LONGEST_YAML)
         except OSError:
             continue
-        if match := re.search(r"^\s*parameterization\s*:\s*[\"']?(\w+)", text, re.MULTILINE):
+        if match := re.search(r"^[ \t]*parameterization[ \t]*:[ \t]*[\"']?(\w+)", text, re.MULTILINE):
             return {"v": "v_prediction", "eps": "epsilon"}.get(match[1].lower(), "")
-        if re.search(r"^\s*target\s*:\s*\S+\.LatentDiffusion\s*$", text, re.MULTILINE):
+        if re.search(r"^[ \t]*target[ \t]*:[ \t]*\S+\.LatentDiffusion\s*?$", text, re.MULTILINE):
             return "epsilon"  # what that class does unless it is told otherwise
     return ""
 

@@ -56,8 +56,8 @@ def _identify(path: Path, *_stamps: tuple[int, int] | None) -> BaseModel:
     for start, label in _SPECIAL.items():
         if any(name.startswith(start) for name in file.tensors):
             raise _unsupported(path, f"is {label}", "Use a plain base model.")
-    kinds = _kinds(file, parts)
     try:
+        kinds = _kinds(file, parts)
         components = _components(file, parts, parts.family)
     except Unusual as error:
         raise _unsupported(
@@ -95,7 +95,7 @@ def _model(
 
 
 def _kinds(file: WeightFile, parts: Parts) -> dict[str, str]:
-    """How each part is stored, by most of its numbers. Raises InputError for a format that cannot be trained on."""
+    """How each part is stored, by most of its numbers. Raises InputError for a format that cannot be trained on, ValueError."""
     found = {}
     for part, names in parts.names.items():
         sizes: dict[str, int] = {}
@@ -110,6 +110,8 @@ def _kinds(file: WeightFile, parts: Parts) -> dict[str, str]:
                 f"holds {odd[0]} numbers in its {part}: quantised weights are not supported",
                 "Use its fp16 file.",
             )
+        if not sizes:
+            raise ValueError(f"its {part} holds no weights")
         found[part] = max(sizes, key=lambda kind: sizes[kind])
     return found
 
