@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
@@ -22,7 +23,8 @@ def is_disk_trouble(error: OSError) -> bool:
 def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Write to a temporary file beside ``path``, fsync (when ``durable``), rename over it.
 
-    The temporary file starts with a dot and is removed when writing fails. Raises OSError.
+    The temporary file starts with a dot and is removed when writing fails. What the file becomes is open to nobody whom its
+    folder is closed to, whatever the umask. A link at ``path`` is replaced, never followed. Raises OSError.
     """
     data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -32,13 +34,19 @@ def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> N
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.chmod(temporary, 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """For a file that grows, made 0600; unbuffered. Raises OSError, also where ``path`` is a link."""
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.fdopen(handle, "ab", buffering=0)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_commands_are_taken_in_the_order_they_were_posted(inbox: Path) -> None:
 
 
 def test_a_command_is_never_taken_half_written(inbox: Path) -> None:
-    long, count = "x" * 100_000, 40
+    long, count = "x" * 60_000, 40
     writer = threading.Thread(target=lambda: [post_command(inbox, "preview", {"prompt": long}) for _ in range(count)])
     writer.start()
     taken = []
@@ -113,3 +114,38 @@ def test_files_that_are_not_json_are_not_touched(inbox: Path) -> None:
 
 def test_an_inbox_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert take_commands(tmp_path / "gone") == []
+
+
+def test_what_a_worker_would_refuse_for_its_size_cannot_be_posted(inbox: Path) -> None:
+    with pytest.raises(InputError, match="at most 64 KiB"):
+        post_command(inbox, "preview", {"prompt": "x" * 65536})
+    assert list(inbox.iterdir()) == []
+
+
+def test_a_link_a_pipe_a_folder_and_a_large_file_are_refused_once_and_what_they_hold_is_not_obeyed(
+    inbox: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text('{"id": "a", "command": "stop"}')
+    (inbox / "1-link.json").symlink_to(outside)
+    os.mkfifo(inbox / "2-pipe.json")
+    (inbox / "3-folder.json").mkdir()
+    (inbox / "4-large.json").write_text(json.dumps({"id": "b", "command": "stop", "args": {"save": "x" * 65536}}))
+    refused: list[str] = []
+    assert take_commands(inbox, refused.append) == []
+    assert [why.split(" ")[0] for why in refused] == ["1-link.json", "2-pipe.json", "3-folder.json", "4-large.json"]
+    assert "it is a link" in refused[0]
+    assert "larger than 64 KiB" in refused[3]
+    assert take_commands(inbox, refused.append) == []
+    assert len(refused) == 4
+    assert outside.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_command_from_another_user_is_refused(inbox: Path) -> None:
+    post_command(inbox, "stop")
+    os.chown(next(inbox.iterdir()), 65534, 65534)
+    refused: list[str] = []
+    assert take_commands(inbox, refused.append) == []
+    assert "it is from another user (65534)" in refused[0]
+    assert list(inbox.iterdir()) == []

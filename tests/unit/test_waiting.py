@@ -35,6 +35,9 @@ class Told:
     def update(self, **fields: Any) -> None:
         pass
 
+    def refused(self, what: str) -> None:
+        self.tell("warning", message=what)
+
 
 class Machine:
     """How much is free at each look, and then for good."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tinv_tui.atomic import is_disk_trouble
+from tinv_tui.atomic import is_disk_trouble, open_to_append
 
 Event = dict[str, Any]
 """``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
@@ -22,7 +22,7 @@ class EventWriter:
 
     def __init__(self, path: Path) -> None:
         cut_half_line(path)
-        self._file = path.open("ab", buffering=0)
+        self._file = open_to_append(path)
         self._lock = threading.Lock()
         self._waiting = b""  # what the disk has not taken yet; it may begin amid a line
         self._unsynced = False
@@ -79,7 +79,7 @@ def cut_half_line(path: Path) -> None:
     """Drop what follows the last line end: a worker that was killed may have left half an event."""
     if not path.exists():
         return
-    with path.open("r+b") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "r+b") as file:
         content = file.read()
         if content and not content.endswith(b"\n"):
             file.truncate(content.rfind(b"\n") + 1)

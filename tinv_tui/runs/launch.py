@@ -70,7 +70,7 @@ def launch_worker(folder: RunFolder, wait_free_bytes: int = 0) -> subprocess.Pop
     if is_locked(folder.lock):
         raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.handle}")
     waiting = ["--wait-free", str(wait_free_bytes)] if wait_free_bytes else []
-    with folder.worker_log.open("ab") as log:
+    with atomic.open_to_append(folder.worker_log) as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tinv_tui.worker", str(folder.path), *waiting],
             stdin=subprocess.DEVNULL,

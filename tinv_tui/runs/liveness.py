@@ -44,7 +44,7 @@ class RunLock:
 
     def __init__(self, path: Path) -> None:
         """Raises BlockingIOError when another worker holds it."""
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             os.lockf(self._handle, os.F_TLOCK, 0)
         except OSError as error:

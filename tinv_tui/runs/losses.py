@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import threading
-from io import RawIOBase
 from pathlib import Path
+from typing import BinaryIO
 
-from tinv_tui.atomic import write_atomic
+from tinv_tui.atomic import open_to_append, write_atomic
 
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate")
 
@@ -34,7 +34,7 @@ class LossTable:
                 rows = list(self._waiting)
             if not rows:
                 return
-            with self._path.open("ab", buffering=0) as file:
+            with open_to_append(self._path) as file:
                 before = file.tell()
                 header = "" if before else ",".join(COLUMNS) + "\n"
                 try:
@@ -53,7 +53,7 @@ class LossTable:
             cut_table(self._path, step)
 
 
-def _write_whole(file: RawIOBase, data: bytes) -> None:
+def _write_whole(file: BinaryIO, data: bytes) -> None:
     """A disk that fills up takes the part that it has room for, without an error."""
     while data:
         data = data[file.write(data) or 0 :]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tinv_tui.atomic import is_disk_trouble
+from tinv_tui.errors import InputError
 from tinv_tui.worker.reporter import Reporter
 
 FLOOR_BYTES = 4 * 2**20
@@ -43,8 +44,10 @@ class DiskRoom:
     def write(self, path: Path, write: Callable[[], _T], needs: int = 0) -> _T:
         """What ``write`` returns, which is called until the disk takes it, once there are ``needs`` bytes and the floor.
 
-        ``path`` is the file, or a folder of its disk. Raises GaveUp, and what ``write`` raises for other reasons.
+        ``path`` is the file, or a folder of its disk. Raises GaveUp, InputError where a folder within the run's has been
+        replaced by a link, and what ``write`` raises for other reasons.
         """
+        self._require_no_link(path)
         before = self._reporter.status.state
         waited = False
         while True:
@@ -74,6 +77,17 @@ class DiskRoom:
             if self._reporter.status.reason != lack:
                 self._reporter.update(state="paused", reason=lack)
             time.sleep(_POLL_SECONDS)
+
+    def _require_no_link(self, path: Path) -> None:
+        """What is written to a run stays in its folder."""
+        if path == self._run or not path.is_relative_to(self._run):
+            return
+        for folder in path.parents:
+            if folder == self._run:
+                return
+            if folder.is_symlink():
+                message = f"{folder} has become a link: a run writes nothing outside its folder"
+                raise InputError("folder-linked", message, "Put the folder back, and resume.")
 
     def _go_on(self, state: str) -> None:
         self._reporter.update(state=state, reason="")

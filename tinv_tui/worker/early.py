@@ -37,7 +37,7 @@ class EarlyDesk:
             raise EndedEarly
         if time.monotonic() - self._looked >= _INBOX_SECONDS:
             self._looked = time.monotonic()
-            self.waiting += take_commands(self._folder.inbox)
+            self.waiting += take_commands(self._folder.inbox, self._reporter.refused)
             self._end_if_asked()
 
     def ends(self) -> bool:

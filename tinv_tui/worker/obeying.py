@@ -66,7 +66,7 @@ class CommandDesk:
         """Take new commands out of the inbox, at most ten times a second: a step may be much shorter."""
         if time.monotonic() - self._looked >= _INBOX_SECONDS:
             self._looked = time.monotonic()
-            self._commands += take_commands(self._work.folder.inbox)
+            self._commands += take_commands(self._work.folder.inbox, self._work.reporter.refused)
 
     def dismiss(self, message: str) -> None:
         """Answer what still waits when the run ends in another way: a stop is heard, the rest comes too late."""

@@ -53,6 +53,10 @@ class Reporter:
         self._events.write(kind, **fields)
         self._on_board(lambda board: board.told(kind, fields))
 
+    def refused(self, what: str) -> None:
+        """Warn of a file in the inbox that is not obeyed."""
+        self.tell("warning", code="command-refused", message=what, hint="See who else can write to the run's folder.")
+
     def open_board(self, step: int, prompts: Iterable[str]) -> None:
         """Write for TensorBoard too, from ``step`` on. What goes wrong with that is a warning, never the end of a run."""
         try:

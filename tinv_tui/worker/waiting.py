@@ -88,7 +88,7 @@ class RoomKeeper:
         """Take commands until it is time to look at the memory again. Raises EndedEarly."""
         until = time.monotonic() + LOOK_SECONDS
         while time.monotonic() < until:
-            for command in take_commands(self._folder.inbox):
+            for command in take_commands(self._folder.inbox, self._reporter.refused):
                 if self._obey(command):
                     return True
             if self._signals.stop.wait(_INBOX_SECONDS):
