@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
 from tinv_tui.embeddings import pixels
@@ -256,3 +256,11 @@ def test_the_checksum_is_that_of_a1111(vectors: NDArray[np.float32], expected: s
 def test_what_is_not_finite_has_no_checksum(bad: float) -> None:
     with pytest.raises(ValueError, match="not finite"):
         checksum(np.array([[1.0, bad]]))
+
+
+def test_postscript_that_is_called_a_card_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *told: started.append(told))
+    noise(8, 8).save(tmp_path / "card.png", "EPS")
+    assert refused(tmp_path / "card.png").code == "embedding-broken"
+    assert not started

@@ -239,3 +239,47 @@ def test_any_mix_is_listed_with_a_reason_beside_each_that_cannot_be_used(shelf: 
 
 def test_no_two_formats_share_a_file_in_the_library(shelf: Path) -> None:
     assert len({library_file(shelf, "cat", form) for form in FORMATS.values()}) == len(FORMATS)
+
+
+def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) -> None:
+    odd = Embedding(
+        "\x1b]0;mine\x07x\ud800\nstep 5", {"emb_params": rows()}, 5, "\x1b[31mred", details={"tool": "\x9b1m"}
+    )
+    write_embedding(tmp_path / "odd.safetensors", odd)
+    held = read_embedding(tmp_path / "odd.safetensors")
+    assert (held.name, held.base_model) == ("�]0;mine�x��step 5", "�[31mred")
+    assert dict(held.details) == {"tool": "�1m"}
+    term = "\x1b[2Jtwo"
+    safetensors.torch.save_file({name: torch.ones(1, 768) for name in ("one", term)}, tmp_path / "both.safetensors")
+    for arguments in (["inspect", str(tmp_path / "odd.safetensors")], ["inspect", str(tmp_path / "both.safetensors")]):
+        done = CliRunner().invoke(commands, arguments)
+        assert not done.exception or isinstance(done.exception, SystemExit)
+        assert not set(done.output) & set("\x1b\x07\x9b"), done.output
+
+
+def test_a_library_with_names_that_are_no_text_is_listed() -> None:
+    folder = paths.embeddings_folder()
+    folder.mkdir(parents=True)
+    write_embedding(folder / "a\udcff.safetensors", Embedding("a", {"emb_params": rows()}))
+    done = CliRunner().invoke(commands, ["embeddings"])
+    assert (done.exit_code, done.output[:2]) == (0, "a�")
+
+
+def test_what_cannot_be_opened_or_written_is_said_in_one_line(
+    cat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken.pt").mkdir()
+    error = answer("convert", cat, tmp_path / "taken.pt", "--overwrite", code=1)["error"]
+    assert error["message"] == f"{tmp_path / 'taken.pt'} cannot be written: Is a directory"
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    assert "File name too long" in answer("inspect", f"{'a' * 300}.pt", code=2)["error"]["message"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~old.safetensors").write_bytes(cat.read_bytes())  # no user of that name
+    assert answer("inspect", "~old.safetensors")["name"] == "cat"
+
+
+def test_a_picture_too_large_for_a_card_leaves_none(cat: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (4999, 4000)).save(tmp_path / "large.png")
+    error = answer("convert", cat, tmp_path / "card.png", "--picture", tmp_path / "large.png", code=2)["error"]
+    assert "is too large for a card" in error["message"]
+    assert not (tmp_path / "card.png").exists()

@@ -10,7 +10,7 @@ import click
 
 from tinv_tui import paths
 from tinv_tui.cli.files import describe
-from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json
+from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.recipe import field_of, make_recipe
@@ -44,7 +44,8 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
     try:
         path = asyncio.run(create_embedding(creation))
     except OSError as error:
-        raise JobFailed("create-failed", str(error), "", EXIT_FAILED) from None
+        said = f"{creation.path} cannot be written: {error.strerror or error}"
+        raise JobFailed("create-failed", said, "", EXIT_FAILED) from None
     if as_json:
         print_json(
             {
@@ -75,14 +76,14 @@ def _embeddings(as_json: bool) -> None:
         held = entry.embedding
         if entry.path.parent != folder:
             folder = entry.path.parent
-            click.echo(f"{folder}:")
+            say(f"{folder}:")
         if held is None or entry.reason:
-            click.echo(f"! {entry.path.name}: {entry.reason}")
+            say(f"! {entry.path.name}: {entry.reason}")
             continue
         width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
         step = "–" if held.step is None else held.step
         family = held.family or held.details.get("family", "–")
-        click.echo(f"{entry.name:<28} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
+        say(f"{entry.name:<28} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
 
 
 def _entry(entry: library.Entry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import click
 from PIL import Image
 
-from tinv_tui.cli.output import command, print_json
+from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
+from tinv_tui.embeddings.cards import MOST_PIXELS
 from tinv_tui.embeddings.embedding import Embedding, norms_of
 from tinv_tui.embeddings.files import read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
@@ -20,8 +22,6 @@ from tinv_tui.embeddings.writing import files_of, renamed
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.identify import identify
-
-_MOST_PIXELS = 2**26
 
 
 def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
 @click.option("--term", default="", metavar="NAME", help="Which one, where the file holds several.")
 def _inspect(file: Path, model: str, term: str, as_json: bool) -> None:
     """What an embedding file is and holds: format, family, vectors, where it came from."""
-    path = file.expanduser()
+    path = _given(file)
     embedding = read_embedding(path, term)
     content = describe(path, embedding)
     content["tensor_norms"] = {key: _rounded(norms_of(rows)) for key, rows in embedding.vectors.items()}
@@ -59,7 +59,7 @@ def _inspect(file: Path, model: str, term: str, as_json: bool) -> None:
         print_json(content)
         return
     for line in _in_words(content, embedding):
-        click.echo(line)
+        say(line)
 
 
 def _rounded(numbers: list[float]) -> list[float]:
@@ -147,7 +147,7 @@ def _convert(
     as_json: bool,
 ) -> None:
     """Write an embedding in another tool's format; OUT's extension says which."""
-    source, target = source.expanduser(), target.expanduser()
+    source, target = _given(source), _given(target)
     form = format_for(target, form_name)
     if picture is not None and form.container != "picture":
         raise InputError("picture-unused", f"--picture: {target} is no card", "Give an OUT that ends in .png or .webp.")
@@ -157,8 +157,12 @@ def _convert(
     for file in files_of(target, embedding, form):
         if file.exists() and not overwrite:
             raise InputError("file-exists", f"{file} is there already", "Give another name, or --overwrite.")
-    under = _open_picture(picture.expanduser()) if picture is not None else None
-    files = write_embedding(target, embedding, form, half=half, picture=under)
+    under = _open_picture(_given(picture)) if picture is not None else None
+    try:
+        files = write_embedding(target, embedding, form, half=half, picture=under)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise JobFailed("convert-failed", f"{target} cannot be written: {reason}", "", EXIT_FAILED) from None
     content = {
         "path": str(target.absolute()),
         "name": embedding.name,
@@ -171,13 +175,18 @@ def _convert(
         print_json(content)
         return
     said = "1 vector" if embedding.count == 1 else f"{embedding.count} vectors"
-    click.echo(f"wrote {' and '.join(map(str, files))} ({form.name}, {said}, called {embedding.name})")
+    say(f"wrote {' and '.join(map(str, files))} ({form.name}, {said}, called {embedding.name})")
+
+
+def _given(path: Path) -> Path:
+    """``~`` is the user's own folder. Another name behind it may be a file's, such as ``~old.pt``."""
+    return Path(os.path.expanduser(path))
 
 
 def _open_picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS:
                 raise InputError("picture-large", f"--picture: {path} is too large for a card", "")
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

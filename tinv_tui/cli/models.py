@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.job_line import JobLine, wait_for_job
-from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, megabytes, print_json
+from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, megabytes, print_json, say
 from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.errors import InputError
 from tinv_tui.models.browse import ModelEntry, list_models
@@ -93,7 +94,7 @@ def _say_fetched(result: dict[str, Any], as_json: bool) -> None:
 
 
 def _list(folders: tuple[Path, ...], to_hash: str | None, as_json: bool) -> None:
-    looked = [folder.expanduser().absolute() for folder in folders] or None
+    looked = [Path(os.path.expanduser(folder)).absolute() for folder in folders] or None
     for folder in looked or ():
         if not folder.exists():
             raise InputError("folder-missing", f"there is no folder {folder}", "Give a folder that is there.")
@@ -102,12 +103,12 @@ def _list(folders: tuple[Path, ...], to_hash: str | None, as_json: bool) -> None
         _hash(_named(listing.entries, to_hash))
         listing = list_models(looked)
     for note in listing.notes:
-        click.echo(f"! {note}", err=True)
+        say(f"! {note}", err=True)
     if as_json:
         print_json({"models": [_fields(entry) for entry in listing.entries]})
         return
     for line in _table(listing.entries):
-        click.echo(line)
+        say(line)
     if looked is None and len(listing.entries) == 1:
         click.echo("only the bundled model yet: tinv-tui models --add FOLDER lists a folder of yours", err=True)
 
@@ -136,7 +137,7 @@ def _hash(entries: list[ModelEntry]) -> None:
                     ),
                 )
             except OSError as error:
-                click.echo(f"! {entry.path}: {error.strerror or error}", err=True)
+                say(f"! {entry.path}: {error.strerror or error}", err=True)
     finally:
         line.close()
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from tinv_tui.errors import InputError
+from tinv_tui.printable import printable
 
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -72,9 +73,15 @@ def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str,
     if as_json:
         print_json({**(more or {}), "error": {"code": code, "message": message, "hint": hint}})
         return
-    click.echo(f"error: {message}", err=True)
+    for line in f"error: {message}".split("\n"):
+        say(line, err=True)
     if hint:
-        click.echo(f"  {hint}", err=True)
+        say(f"  {hint}", err=True)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """A line that may hold what somebody's file or file name says."""
+    click.echo(printable(line), err=err)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -24,7 +24,10 @@ CHUNK = "sd-ti-embedding"
 SUFFIXES = (".png", ".webp")
 """What a card may be; a WebP keeps its pixels only where it is lossless."""
 
-_MOST_PIXELS = 20_000_000
+MOST_PIXELS = 20_000_000
+"""Of a whole card, strips and all."""
+_FORMATS = ("PNG", "WEBP", "JPEG")
+"""What is read, by its content: whatever else Pillow knows stays shut, such as PostScript, for which it starts a program."""
 _MOST_VECTORS = 1000
 
 
@@ -55,6 +58,8 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
         f"{embedding.count}v {embedding.step or 0}s",
     )
     card = put_in(with_caption(image, f"<{embedding.name}>", footers), content, rows[0])
+    if math.prod(card.size) > MOST_PIXELS:
+        raise ValueError(f"{card.width} x {card.height} is too large for a card")
     if path.suffix.lower() == ".webp":  # it has no text chunks: the pixels carry it
         buffer = io.BytesIO()
         card.save(buffer, "WEBP", lossless=True, exact=True)
@@ -66,8 +71,8 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
 def read_card(path: Path) -> Embedding:
     """The embedding a picture carries; its chunk wins over its pixels. Raises InputError when it carries none."""
     try:
-        with Image.open(path) as image:
-            if math.prod(image.size) > _MOST_PIXELS:
+        with Image.open(path, formats=_FORMATS) as image:
+            if math.prod(image.size) > MOST_PIXELS:
                 raise InputError("picture-large", f"{path}: {image.width} x {image.height} is too large for a card", "")
             image.load()
             chunk = getattr(image, "text", {}).get(CHUNK)

@@ -35,7 +35,7 @@ def with_header(embedding: Embedding, text: object) -> Embedding:
     step = told.pop("step", "")
     return replace(
         embedding,
-        name=told.pop("name", embedding.name),
+        name=told.pop("name", "") or embedding.name,
         step=whole_step(step) if whole_step(step) is not None else embedding.step,
         base_model=told.pop("base_model", embedding.base_model),
         details={**embedding.details, **told},

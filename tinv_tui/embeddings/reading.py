@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.safetensors_file import read_safetensors
 from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
 from tinv_tui.models.torch_file import read_torch_file
+from tinv_tui.printable import printable
 
+_LONGEST_NAME = 255
 _CODES = {
     "safetensors-broken": "embedding-broken",
     "torch-file-broken": "embedding-broken",
@@ -31,8 +34,23 @@ _CODES = {
 def read_embedding(path: Path, term: str = "") -> Embedding:
     """Read an embedding: ours, another tool's, or that of a picture. ``term`` chooses where a file holds several.
 
-    Raises InputError naming what is wrong with the file, or what it is instead.
+    What the file says of itself is put on one line, without control characters. Raises InputError naming what is wrong
+    with the file, or what it is instead.
     """
+    try:
+        held = _read(path, term)
+    except OSError as error:
+        raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
+    return replace(
+        held,
+        name=printable(held.name[:_LONGEST_NAME]),
+        base_model=printable(held.base_model[:_LONGEST_NAME]) if held.base_model else held.base_model,
+        details={printable(key): printable(value) for key, value in held.details.items()},
+    )
+
+
+def _read(path: Path, term: str) -> Embedding:
+    """Raises InputError, OSError."""
     if not path.is_file():
         raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
     if path.suffix.lower() in CARD_SUFFIXES:
@@ -59,8 +77,6 @@ def read_embedding(path: Path, term: str = "") -> Embedding:
         return _of_tree(read_torch_file(path), {}, term, path, "torch")
     except InputError as error:
         raise InputError(_CODES.get(error.code, error.code), error.message, error.hint) from None
-    except OSError as error:
-        raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
 
 
 def _is_safetensors(path: Path) -> bool:

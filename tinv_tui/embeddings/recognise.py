@@ -141,7 +141,9 @@ def _is_plausible(tensor: StoredTensor) -> bool:
 
 
 def _one(terms: Mapping[str, Found], term: str, path: Path) -> Found:
-    names = ", ".join(list(terms)[:20]) + (f" and {len(terms) - 20} more" if len(terms) > 20 else "")
+    names = ", ".join(name[:100] for name in list(terms)[:20]) + (
+        f" and {len(terms) - 20} more" if len(terms) > 20 else ""
+    )
     if not terms:
         raise InputError("not-an-embedding", f"{path}: its list of embeddings is empty", "")
     if term and term in terms:
