@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -17,7 +20,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
+from tinv_tui.runs import heartbeat
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.launch import launch_worker
 from tinv_tui.runs.liveness import (
@@ -28,6 +33,7 @@ from tinv_tui.runs.liveness import (
     is_locked,
     living_holder,
     read_holder,
+    reason_of,
     state_of,
 )
 from tinv_tui.runs.status import Status, read_status, write_status
@@ -62,6 +68,11 @@ def hold() -> Iterator[Hold]:
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     return create_run_folder(tmp_path, "cat")
+
+
+@pytest.fixture(autouse=True)
+def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "_LOOK_AGAIN_SECONDS", 0.5)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -183,6 +194,61 @@ def test_a_living_worker_that_is_silent_for_long_is_not_responding(run: RunFolde
     assert state_of(run)[0] == "not-responding"
     write_old(run, 5, state="running")
     assert state_of(run)[0] == "running"
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_worker_whose_clock_is_another_or_has_jumped_is_running_while_its_heart_beats(
+    run: RunFolder, hold: Hold, hours: float
+) -> None:
+    hold(run.lock)
+    done = threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count():
+            t = (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="milliseconds")
+            write_atomic(run.status, json.dumps({"state": "running", "beat": number, "t": t}), durable=False)
+            if done.wait(0.05):
+                return
+
+    worker = threading.Thread(target=beat)
+    worker.start()
+    try:
+        while read_status(run.status) is None:
+            time.sleep(0.01)
+        assert {state_of(run)[0] for _ in range(3)} == {"running"}
+    finally:
+        done.set()
+        worker.join()
+
+
+def test_a_worker_seen_silent_by_the_viewers_own_clock_is_not_responding_whatever_the_others_say(
+    run: RunFolder, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(run.lock)
+    write_status(run.status, Status(state="running"))
+    assert state_of(run)[0] == "running"
+    later = time.monotonic() + 16
+    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: later)
+    assert state_of(run)[0] == "not-responding"
+    assert reason_of(run, *state_of(run)).startswith("no sign of life since 2")
+
+
+@pytest.mark.parametrize(
+    ("holder", "reason"),
+    [
+        (None, "its worker never began"),
+        ({}, "its process is gone: killed, or out of memory"),
+        ({"boot_id": "another"}, "the machine was restarted"),
+        ({"host": "elk-07"}, "its process on elk-07 is gone"),
+    ],
+)
+def test_a_lost_run_says_why(run: RunFolder, holder: dict[str, str] | None, reason: str) -> None:
+    write_status(run.status, Status(state="running", pid=1))
+    if holder is not None:
+        here = {"pid": 1, "start_time": 1.0, "boot_id": boot_id(), "host": socket.gethostname()}
+        run.lock.write_text(json.dumps(here | holder))
+    state, status = state_of(run)
+    assert (state, reason_of(run, state, status)) == ("lost", reason)
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])

@@ -11,7 +11,7 @@ import click
 from tinv_tui.cli.output import command, duration, print_json, require_terminal
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
-from tinv_tui.runs.liveness import has_worker, state_of
+from tinv_tui.runs.liveness import has_worker, reason_of, state_of
 from tinv_tui.runs.orphans import find_orphans
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
@@ -24,6 +24,7 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "run": str(folder.path),
         "name": folder.name,
         "state": state,
+        "reason": reason_of(folder, state, status),
         "step": status.step if status else 0,
         "steps": status.steps if status else 0,
         "loss": status.loss if status else None,

@@ -7,13 +7,14 @@ import json
 import os
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.heartbeat import age_seconds, is_silent
 from tinv_tui.runs.status import FINAL_STATES, Status, read_status
 
 RunState = Literal["starting", "running", "paused", "not-responding", "lost", "finished", "stopped", "failed"]
@@ -105,18 +106,16 @@ def state_of(folder: RunFolder) -> tuple[RunState, Status | None]:
     status = read_status(folder.status)
     locked = is_locked(folder.lock)
     if locked is None:
-        locked = _process_lives(read_holder(folder.lock), status)
+        locked = _process_lives(read_holder(folder.lock), folder.status, status)
     if locked:
         if status is None:
             return "starting", None
-        # Only a clock of the same host can say how old the heartbeat is.
-        here = _is_of_this_host(read_holder(folder.lock)) and status.state not in FINAL_STATES
-        if here and _age(status.t) > SILENT_SECONDS:
+        if status.state not in FINAL_STATES and is_silent(folder.status, status, SILENT_SECONDS):
             return "not-responding", status
         return status.state, status  # type: ignore[return-value]
     if status is not None and status.state in FINAL_STATES:
         return status.state, status  # type: ignore[return-value]
-    if status is not None and status.state == "starting" and _age(status.t) < STARTING_SECONDS and status.pid == 0:
+    if status is not None and status.state == "starting" and age_seconds(status) < STARTING_SECONDS and status.pid == 0:
         return "starting", status  # made, but the worker has not taken the lock yet
     if status is not None and status.state == "paused" and status.released:
         return "paused", status
@@ -133,11 +132,30 @@ def in_words(state: RunState, status: Status | None) -> str:
     return "paused (memory given back)" if state == "paused" and not has_worker(state, status) else state
 
 
-def _process_lives(holder: Holder | None, status: Status | None) -> bool:
+def reason_of(folder: RunFolder, state: RunState, status: Status | None) -> str:
+    """Why the run is in that state, in words; empty where the state says all."""
+    if state == "not-responding" and status is not None:
+        try:
+            return f"no sign of life since {datetime.fromisoformat(status.t).astimezone():%Y-%m-%d %H:%M:%S}"
+        except (TypeError, ValueError):
+            return "no sign of life"
+    if state != "lost":
+        return status.reason if status is not None else ""
+    holder = read_holder(folder.lock)
+    if holder is None:
+        return "its worker never began"
+    if holder.host != socket.gethostname():
+        return f"its process on {holder.host} is gone"
+    if holder.boot_id != boot_id():
+        return "the machine was restarted"
+    return "its process is gone: killed, or out of memory"
+
+
+def _process_lives(holder: Holder | None, path: Path, status: Status | None) -> bool:
     if holder is None:
         return False
     if not _is_of_this_host(holder):
-        return status is not None and status.state not in FINAL_STATES and _age(status.t) < 600
+        return status is not None and status.state not in FINAL_STATES and not is_silent(path, status, 600)
     return abs(_start_time(holder.pid) - holder.start_time) < 1
 
 
@@ -158,10 +176,3 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return str(psutil.boot_time())
-
-
-def _age(iso: str) -> float:
-    try:
-        return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
-    except (TypeError, ValueError):
-        return float("inf")
