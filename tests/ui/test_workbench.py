@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,17 @@ async def test_a_lost_run_is_said_to_be_lost(pictures: Path, tmp_path: Path) -> 
         workbench = await ready(pilot)
         await until(pilot, lambda: "? lost" in workbench.loss.frame[0])
         assert "tinv-tui resume zork" in " ".join(workbench.loss.text.plain.split())
+
+
+async def test_a_run_whose_folder_is_deleted_while_it_is_watched_is_said_to_be_gone(
+    pictures: Path, tmp_path: Path
+) -> None:
+    run = past_run(recipe(pictures), tmp_path / "home")
+    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: "finished" in workbench.loss.frame[0])
+        shutil.rmtree(run.path)
+        await until(pilot, lambda: "its folder is gone" in workbench.loss.text.plain)
 
 
 async def test_a_run_that_ended_shows_its_curve_and_numbers(pictures: Path, tmp_path: Path) -> None:

@@ -252,4 +252,4 @@ def run_app(*, recipe: Recipe | None = None, run: RunFolder | None = None, start
     app.run()
     now = app.control.now
     if now is not None and now.is_live and _has_terminal():  # printing into a terminal that is gone would be an error
-        print(f"{now.name} keeps running; come back with: tinv-tui attach {now.name}")
+        print(now.how_to_come_back)

@@ -35,6 +35,15 @@ class RunNow:
         """Whether there is a process that takes commands and holds memory."""
         return has_worker(self.state, self.status)
 
+    @property
+    def how_to_come_back(self) -> str:
+        """What is said of a live run to whom the app is left by."""
+        handle = self.folder.handle
+        if not self.has_worker:
+            return f"{self.name} stays paused, its memory given back; go on with: tinv-tui unpause {handle}"
+        does = "stays paused" if self.state == "paused" else "keeps running"
+        return f"{self.name} {does}; come back with: tinv-tui attach {handle}"
+
 
 class RunWatcher:
     """Reads what is new in a run's folder. For one thread at a time; the first look reads the whole story."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration
+from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration, folder_gone
 from tinv_tui.runs.ending import signal_worker
 from tinv_tui.runs.events import Event
 from tinv_tui.runs.phases import counted
@@ -145,6 +145,8 @@ def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]
     }
     if ended is not None and ended["state"] == state == "paused":
         return result
+    if run.folder.is_gone:
+        raise folder_gone(run.folder, result)
     if ended is None or state not in FINAL_STATES:
         last = _last_line(run)
         raise JobFailed("worker-lost", f"the worker of {run.folder.name} is gone{last}", _resume_hint(run), 1, result)

@@ -14,6 +14,7 @@ import click
 
 from tinv_tui.errors import InputError
 from tinv_tui.printable import printable
+from tinv_tui.runs.folder import RunFolder
 
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -29,6 +30,12 @@ class JobFailed(Exception):
         self.hint = hint
         self.exit_code = exit_code
         self.more = more or {}
+
+
+def folder_gone(folder: RunFolder, more: dict[str, Any] | None = None) -> JobFailed:
+    """For who watched a run until its folder was deleted, or moved away."""
+    said = f"{folder.path} is gone: deleted or moved away while it was watched"
+    return JobFailed("run-gone", said, "See what runs there are: tinv-tui runs", 1, more)
 
 
 def command(name: str) -> Callable[[_F], click.Command]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from tinv_tui.cli.output import command, duration, print_json, require_terminal
+from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
 from tinv_tui.runs.liveness import has_worker, reason_of, state_of
@@ -40,7 +41,8 @@ def describe(folder: RunFolder) -> dict[str, Any]:
 
 def _runs(as_json: bool) -> None:
     """List all runs, newest first."""
-    rows = [describe(folder) for folder in all_runs()]
+    found = ((folder, describe(folder)) for folder in all_runs())
+    rows = [row for folder, row in found if not folder.is_gone]
     orphans = find_orphans()
     if as_json:
         print_json({"runs": rows, "orphans": [asdict(orphan) for orphan in orphans]})
@@ -111,11 +113,19 @@ async def _follow(run: Run, known: int) -> None:
         seen += 1
         if seen > known:
             click.echo(in_words(event))
+    if run.folder.is_gone:
+        raise folder_gone(run.folder)
 
 
 def in_words(event: Event) -> str:
-    """One event as a line a person can read."""
-    clock = str(event["t"])[11:19]
+    """One event as a line a person can read; as it is, where a later version tells it in another way."""
+    try:
+        return f"{str(event['t'])[11:19]}  {_said(event)}"
+    except (KeyError, TypeError, ValueError):
+        return json.dumps(event, ensure_ascii=False)
+
+
+def _said(event: Event) -> str:
     kind = event["kind"]
     match kind:
         case "step":
@@ -146,7 +156,7 @@ def in_words(event: Event) -> str:
         case _:
             rest = {k: v for k, v in event.items() if k not in ("v", "t", "kind")}
             text = f"{kind} {rest}"
-    return f"{clock}  {text}"
+    return text
 
 
 runs = command("runs")(_runs)

@@ -32,6 +32,17 @@ class RunFolder:
         return shlex.quote(self.name if is_looked_up else str(self.path))
 
     @property
+    def is_gone(self) -> bool:
+        """Whether it was deleted or moved away. A file system that does not answer is not taken for that."""
+        try:
+            self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    @property
     def recipe(self) -> Path:
         """What was asked, complete and resolved."""
         return self.path / "recipe.toml"

@@ -148,6 +148,8 @@ class Run:
                 if event["kind"] == "ack" and event.get("id") == posted.id:
                     return event
             state, status = await asyncio.to_thread(self.state)
+            if self.folder.is_gone:
+                raise InputError("run-gone", f"{self.folder.path} is gone: deleted or moved away", "See: tinv-tui runs")
             if not has_worker(state, status) and not reader.read_ahead():
                 raise InputError("run-not-live", f"{self.folder.name} ended ({state}) before it took the command", "")
             await asyncio.sleep(_POLL_SECONDS / 2)

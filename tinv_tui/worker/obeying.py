@@ -78,7 +78,7 @@ class CommandDesk:
     def _is_interrupted(self) -> bool:
         self._look()
         told = self._signals.stop.is_set() or any(c.command == "stop" for c in self._commands)
-        return told or self.is_stopped
+        return told or (self.is_stopped and not self.is_released)
 
     def obey(self, state: TrainingState, last_prompt: str) -> None:
         """Carry out what has come in, oldest first."""
@@ -91,9 +91,7 @@ class CommandDesk:
             self._keeper.save_checkpoint(state)
         self._look()
         while self._commands and not self.is_stopped:
-            command = self._commands[
-                0
-            ]  # taken off when it is done: where the state turns out bad, it waits for a good one
+            command = self._commands[0]  # taken off when it is done: it waits where the state is bad, or the disk full
             try:
                 message = self._carry_out(command, state, last_prompt)
                 ok = True
@@ -155,7 +153,7 @@ class CommandDesk:
             return f"{key} is so already"
         check_changes(recipe, work.folder.path)
         self._keeper.save_checkpoint(state)
-        write_atomic(work.folder.recipe, to_toml(recipe))
+        work.room.write(work.folder.recipe, lambda: write_atomic(work.folder.recipe, to_toml(recipe)))
         rates, clips = schedules(recipe)
         work.job = replace(work.job, recipe=recipe, rates=rates, clips=clips)
         self._has_new_job = True

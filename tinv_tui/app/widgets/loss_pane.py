@@ -122,8 +122,10 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
     ended = now.view.ended
     if now.state == "failed" and ended is not None:
         told = [(ended.reason, "bad"), (ended.hint, "")]
+    elif now.folder.is_gone:
+        told = [("its folder is gone: deleted or moved away", "bad"), (str(now.folder.path), "")]
     elif now.state == "lost":
-        told = [("the worker is gone without a last word", "bad"), (f"go on: tinv-tui resume {now.name}", "")]
+        told = [("the worker is gone without a last word", "bad"), (f"go on: tinv-tui resume {now.folder.handle}", "")]
         if now.status is None or not now.status.pid:
             told[0] = (f"the worker did not start; see {now.folder.worker_log}", "bad")
     elif now.state == "not-responding":
