@@ -80,4 +80,4 @@ def test_base_models_of_the_own_folder_are_offered_and_what_is_none_with_the_rea
     assert list(found) == ["bundled", *(str(folder / name) for name in ("pointer.ckpt", "small", "stray.safetensors"))]
     assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x, native 64²")
     assert found[str(folder / "stray.safetensors")].reason == "is an embedding"
-    assert found[str(folder / "pointer.ckpt")].reason == "is a pointer of git-lfs, not the model"
+    assert found[str(folder / "pointer.ckpt")].reason == "is a pointer of git-lfs, not the file itself"

@@ -229,7 +229,7 @@ def test_any_mix_is_listed_with_a_reason_beside_each_that_cannot_be_used(shelf: 
     (shelf / "g.pt").write_text("<!DOCTYPE html>")
     (shelf / "h.pt.optim").touch()
     reasons = {entry.path.name: entry.reason for entry in library.read_all(shelf)}
-    said = ["", "", "holds 2 embeddings: <b>, <c>", "Flux", "output side", "a LoRA", "not a file that torch.save wrote"]
+    said = ["", "", "holds 2 embeddings: <b>, <c>", "Flux", "output side", "a LoRA", "is a web page"]
     for reason, part in zip(reasons.values(), [*said, "optimiser's state"], strict=True):
         assert part in reason
         assert bool(part) == bool(reason)
@@ -283,3 +283,43 @@ def test_a_picture_too_large_for_a_card_leaves_none(cat: Path, tmp_path: Path) -
     error = answer("convert", cat, tmp_path / "card.png", "--picture", tmp_path / "large.png", code=2)["error"]
     assert "is too large for a card" in error["message"]
     assert not (tmp_path / "card.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "is a pointer of git-lfs"),
+        (b"<!DOCTYPE html><html>Log in", "is a web page"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_what_a_download_left_instead_of_an_embedding_is_told(
+    tmp_path: Path, content: bytes, said: str, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    assert answer("inspect", path, code=2)["error"]["message"].startswith(f"{path} {said}")
+
+
+def test_the_two_encoders_of_sdxl_cannot_be_taken_for_each_other(tmp_path: Path) -> None:
+    swapped = {"clip_l": torch.ones(2, 1280), "clip_g": torch.ones(2, 768)}
+    safetensors.torch.save_file(swapped, tmp_path / "a.safetensors")
+    said = answer("inspect", tmp_path / "a.safetensors")
+    assert (said["family"], said["accepted_by"]) == (None, [])
+
+
+def test_vectors_that_are_not_finite_are_listed_with_the_reason() -> None:
+    folder = paths.embeddings_folder()
+    folder.mkdir(parents=True)
+    safetensors.torch.save_file({"emb_params": torch.full((1, 768), torch.nan)}, folder / "a.safetensors")
+    (entry,) = answer("embeddings")["embeddings"]
+    assert entry["reason"] == "it holds values that are not finite"
+
+
+def test_a_token_that_safetensors_keeps_for_itself_is_refused(tmp_path: Path) -> None:
+    write_embedding(tmp_path / "a.safetensors", Embedding("__metadata__", {"emb_params": rows()}))
+    target = tmp_path / "b.safetensors"
+    error = answer("convert", tmp_path / "a.safetensors", target, "--format", "diffusers", code=2)["error"]
+    assert error["code"] == "format-misfit"
+    assert not target.exists()

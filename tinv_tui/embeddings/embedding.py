@@ -13,6 +13,8 @@ Vectors = dict[str, NDArray[np.float32]]
 """Tensor name to rows, [vectors, width]. The names are ``emb_params`` where there is one text encoder, else ``clip_l``,
 ``clip_g`` and ``t5xxl``."""
 
+TENSORS = ("emb_params", "clip_l", "clip_g", "t5xxl")
+"""All names of tensors there are, in order."""
 SDXL_TENSORS = ("clip_l", "clip_g")
 
 FAMILY_OF_WIDTHS = {
@@ -22,7 +24,7 @@ FAMILY_OF_WIDTHS = {
     (768, 1280, 4096): "SD3",
     (768, 4096): "Flux",
 }
-"""The widths of an embedding's tensors, in order, and who takes them."""
+"""The widths of an embedding's tensors, in the order of :data:`TENSORS`, and who takes them."""
 
 UNTRAINABLE = ("SD3", "Flux")
 """Families whose embeddings are known for what they are, and which no base model here takes."""
@@ -69,4 +71,4 @@ def family_of(vectors: Mapping[str, NDArray[np.float32]]) -> str | None:
     """The family that takes tensors of these names and widths, or None."""
     if any(name.endswith("_out") for name in vectors) or set(vectors) == {"clip_g"}:
         return None
-    return FAMILY_OF_WIDTHS.get(tuple(sorted(rows.shape[1] for rows in vectors.values())))
+    return FAMILY_OF_WIDTHS.get(tuple(vectors[name].shape[1] for name in TENSORS if name in vectors))

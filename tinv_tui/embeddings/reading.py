@@ -17,6 +17,7 @@ from tinv_tui.embeddings.formats import READABLE
 from tinv_tui.embeddings.headers import OUR_KEY, whole_step, with_header
 from tinv_tui.embeddings.recognise import Found, find_embedding
 from tinv_tui.errors import InputError
+from tinv_tui.models.no_weights import what_came_instead
 from tinv_tui.models.safetensors_file import read_safetensors
 from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
 from tinv_tui.models.torch_file import read_torch_file
@@ -67,7 +68,10 @@ def _read(path: Path, term: str) -> Embedding:
         )
     try:
         with path.open("rb") as file:
-            is_torch = file.read(4)[:4].startswith((b"PK\x03\x04", b"\x80"))
+            start = file.read(256)
+        if came := what_came_instead(start):
+            raise InputError("embedding-broken", f"{path} is {came[0]}", came[1])
+        is_torch = start.startswith((b"PK\x03\x04", b"\x80"))
         # What is in it counts, not what it is called: .pti and .bin are in use for both.
         if is_torch and not _is_safetensors(path):
             return _of_tree(read_torch_file(path), {}, term, path, "torch")

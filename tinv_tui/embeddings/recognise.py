@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tinv_tui.embeddings.embedding import TENSORS
 from tinv_tui.embeddings.other_files import UNKNOWN, what_it_is
 from tinv_tui.errors import InputError
 from tinv_tui.models.number_formats import FLOAT_BYTES
@@ -100,7 +101,7 @@ def _named(flat: Tensors) -> Found | None:
         ours = {"emb_params": ours["clip_l"]}  # the text encoder of SD 1.x is SDXL's first
     tool = "OneTrainer" if "emp_params" in flat or "t5" in flat or out else ""
     tool = "replicate .pti" if "text_encoders_0" in flat else tool
-    order = [name for name in ("emb_params", "clip_l", "clip_g", "t5xxl") if name in ours]
+    order = [name for name in TENSORS if name in ours]
     return Found({name: ours[name] for name in order}, tool, left_out=tuple(sorted(out)))
 
 

@@ -22,6 +22,8 @@ from tinv_tui.embeddings.reading import read_embedding
 from tinv_tui.embeddings.torch_writing import torch_bytes
 from tinv_tui.errors import InputError
 
+_NO_TOKEN = "__metadata__"
+"""The one name that a safetensors file keeps for itself."""
 _PLAIN_PICTURE = (512, 512)
 _ARCHITECTURES = {
     "SD1": "stable-diffusion-v1",
@@ -47,6 +49,10 @@ def write_embedding(
     write. Nothing is written then.
     """
     check_writable(form, embedding.vectors, str(path))
+    if form.keys is None and form.container == "safetensors" and embedding.name == _NO_TOKEN:
+        raise InputError(
+            "format-misfit", f"{path}: {form.said} has no place for a token called {_NO_TOKEN}", "Rename it."
+        )
     kind = np.float16 if half else np.float32
     with np.errstate(over="ignore"):
         rows = {key: np.ascontiguousarray(value, dtype=kind) for key, value in embedding.vectors.items()}

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui.errors import InputError
+from tinv_tui.models.no_weights import AGAIN, what_came_instead
 from tinv_tui.models.number_formats import FLOAT_BYTES
 from tinv_tui.models.safetensors_file import read_header
 from tinv_tui.models.torch_file import StoredTensor, read_numbers, read_torch_file, tensors_in
 
 _LONGEST_HEADER = 100_000_000
 """Of a safetensors file, by its specification."""
-_AGAIN = "Download it again."
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_weight_file(path: Path, key: str = "model.path") -> WeightFile:
         raise InputError(
             "model-broken",
             f"{key}: {path} is not a readable safetensors file: {error}",
-            f"Is the download complete? {_AGAIN}",
+            f"Is the download complete? {AGAIN}",
         ) from None
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
         return _torch_file(path, key)
@@ -109,19 +109,12 @@ def _torch_file(path: Path, key: str) -> WeightFile:
 
 
 def _no_weights(path: Path, key: str, start: bytes) -> InputError:
-    text = start.lstrip().lower()
-    if not start:
-        return InputError("model-broken", f"{key}: {path} is empty", _AGAIN)
-    if start.startswith(b"version https://git-lfs"):
-        return InputError("model-broken", f"{key}: {path} is a pointer of git-lfs, not the model", "Run: git lfs pull")
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return InputError(
-            "model-broken", f"{key}: {path} is a web page, not the model", f"{_AGAIN} The site may want a login."
-        )
+    if came := what_came_instead(start):
+        return InputError("model-broken", f"{key}: {path} is {came[0]}", came[1])
     if start.startswith(b"GGUF"):
         return InputError(
             "model-unsupported",
             f"{key}: {path} is GGUF, quantised weights: not supported",
             "Use the .safetensors file.",
         )
-    return InputError("model-format", f"{key}: {path} is neither a safetensors file nor one of torch", _AGAIN)
+    return InputError("model-format", f"{key}: {path} is neither a safetensors file nor one of torch", AGAIN)
