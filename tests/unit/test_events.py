@@ -148,3 +148,18 @@ def test_a_reader_tells_the_story_again_when_the_file_was_cut_back(path: Path) -
 def test_a_file_that_is_not_there_has_no_events(path: Path) -> None:
     assert read_all(path) == []
     assert not EventReader(path).read_ahead()
+
+
+@pytest.mark.parametrize(("last", "steps"), [(0, []), (2, [8, 9]), (50, list(range(10)))])
+def test_the_last_lines_alone_are_read_and_reading_goes_on_after_them(
+    tmp_path: Path, last: int, steps: list[int]
+) -> None:
+    path = tmp_path / "events.jsonl"
+    writer = EventWriter(path)
+    for step in range(10):
+        writer.write("step", step=step)
+    reader = EventReader(path)
+    assert [event["step"] for event in reader.read_new(last=last)] == steps
+    writer.write("step", step=10)
+    writer.close()
+    assert [event["step"] for event in reader.read_new()] == [10]

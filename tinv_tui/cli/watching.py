@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal
-from tinv_tui.runs.events import Event, read_all
+from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
 from tinv_tui.runs.liveness import has_worker, reason_of, state_of
 from tinv_tui.runs.orphans import find_orphans
@@ -97,22 +97,20 @@ def _attach(run: str, as_json: bool) -> None:
 def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:
     """Tell a run's story as plain lines; ctrl-c leaves the run alone."""
     folder = find_run(run)
-    past = read_all(folder.events)
+    reader = EventReader(folder.events)
+    past = reader.read_new(last=lines)
     if as_json:
-        print_json({"run": str(folder.path), "name": folder.name, "events": past[-lines:] if lines else []})
+        print_json({"run": str(folder.path), "name": folder.name, "events": past})
         return
-    for event in past[-lines:] if lines else []:
+    for event in past:
         click.echo(in_words(event))
     if follow:
-        asyncio.run(_follow(Run(folder), len(past)))
+        asyncio.run(_follow(Run(folder, since=reader.offset)))
 
 
-async def _follow(run: Run, known: int) -> None:
-    seen = 0
+async def _follow(run: Run) -> None:
     async for event in run.events():
-        seen += 1
-        if seen > known:
-            click.echo(in_words(event))
+        click.echo(in_words(event))
     if run.folder.is_gone:
         raise folder_gone(run.folder)
 

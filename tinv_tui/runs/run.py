@@ -32,12 +32,15 @@ HOOK_FAILED = "hook-failed"
 
 
 class Run:
-    """A handle on a run folder. ``process`` is set in the process that started the worker, to reap it."""
+    """A handle on a run folder. ``process`` is set in the process that started the worker, to reap it.
 
-    def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None) -> None:
+    ``since`` is where in the file of events its story begins.
+    """
+
+    def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None, *, since: int = 0) -> None:
         self.folder = folder
         self.process = process
-        self._since = 0
+        self._since = since
 
     @classmethod
     async def start(cls, recipe: Recipe, *, beside: Path | None = None, wait_free_bytes: int = 0) -> Run:
