@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -158,6 +159,27 @@ def test_a_killed_workers_lock_can_be_taken_again(run: RunFolder, hold: Hold) ->
     holder = read_holder(run.lock)
     assert holder is not None
     assert holder.pid == second.pid
+
+
+def test_a_lock_whose_disk_is_full_is_held_all_the_same(
+    run: RunFolder, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        RunLock(run.lock)
+    assert is_locked(run.lock) is True
+    assert read_holder(run.lock) is None
+
+
+def test_a_shorter_note_of_who_holds_the_lock_takes_the_place_of_a_longer_one(run: RunFolder, hold: Hold) -> None:
+    run.lock.write_text(json.dumps({"pid": 1, "start_time": 1.0, "boot_id": "x", "host": "elk" * 999}))
+    process = hold(run.lock)
+    holder = read_holder(run.lock)
+    assert holder is not None
+    assert holder.pid == process.pid
 
 
 def test_the_lock_file_says_who_holds_it_in_one_json_object(run: RunFolder, hold: Hold) -> None:

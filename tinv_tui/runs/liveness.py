@@ -13,6 +13,7 @@ from typing import Literal
 
 import psutil
 
+from tinv_tui.atomic import is_disk_trouble
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.heartbeat import age_seconds, is_silent
 from tinv_tui.runs.status import FINAL_STATES, Status, read_status
@@ -60,9 +61,17 @@ class RunLock:
             "boot_id": boot_id(),
             "host": socket.gethostname(),
         }
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, json.dumps(holder).encode(), 0)
+        _write_over(self._handle, json.dumps(holder).encode())
         _held_here.add(path)
+
+
+def _write_over(handle: int, content: bytes) -> None:
+    """In place of what an earlier worker wrote: a full disk may have no room for it a second time, and is no hindrance."""
+    try:
+        os.pwrite(handle, content.ljust(os.fstat(handle).st_size), 0)
+    except OSError as error:
+        if not is_disk_trouble(error):
+            raise
 
 
 def is_locked(path: Path) -> bool | None:

@@ -140,9 +140,10 @@ async def test_a_run_that_is_terminated_while_it_waits_for_room_ends_and_can_be_
     assert (state, last.step) == ("stopped", status.step)
     assert last.reason.startswith("told to stop while the disk is full")
 
-    filler.unlink()
     saved = steps_told(read_all(run.folder.events), "checkpoint")
     await run.resume()
+    await until(run, lambda state, status: state == "paused")  # nor does a new worker need room to begin
+    filler.unlink()
     ended = await ended_of(run)
     assert ended is not None
     assert ended["state"] == "finished"
