@@ -58,6 +58,13 @@ def test_who_follows_a_run_is_told_in_one_line_when_its_folder_is_deleted(run: R
     assert "Traceback" not in result.output
 
 
+def test_who_follows_a_run_that_nobody_trains_is_told_why_and_how_to_go_on(run: RunFolder) -> None:
+    write_status(run.status, Status(state="running", name="cat", pid=1))
+    result = CliRunner().invoke(tail, [str(run.path)])
+    assert result.exit_code == 0
+    assert result.stderr == f"cat is lost: its worker never began. Go on: tinv-tui resume {run.handle}\n"
+
+
 async def test_a_command_to_a_run_that_has_gone_says_so(run: RunFolder) -> None:
     deleting = threading.Timer(0.3, shutil.rmtree, [run.path])
     deleting.start()

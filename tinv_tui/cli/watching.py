@@ -17,6 +17,9 @@ from tinv_tui.runs.orphans import find_orphans
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
 
+_DELETED_SECONDS = 0.5
+"""A folder that is being deleted loses its files first."""
+
 
 def describe(folder: RunFolder) -> dict[str, Any]:
     """The JSON fields of one run."""
@@ -111,8 +114,13 @@ def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:
 async def _follow(run: Run) -> None:
     async for event in run.events():
         click.echo(in_words(event))
-    if run.folder.is_gone:
-        raise folder_gone(run.folder)
+    state, status = run.state()
+    if state == "lost":
+        await asyncio.sleep(_DELETED_SECONDS)
+        if run.folder.is_gone:
+            raise folder_gone(run.folder)
+        said = reason_of(run.folder, state, status)
+        click.echo(f"{run.folder.name} is lost: {said}. Go on: tinv-tui resume {run.folder.handle}", err=True)
 
 
 def in_words(event: Event) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.faults import FaultRecord
-from tests.worker.faults.support import Watch, eventful_recipe, finished, whole_run
+from tests.worker.faults.support import PATIENCE_SECONDS, Watch, eventful_recipe, finished, whole_run
 from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.run import Run
@@ -42,3 +43,21 @@ async def test_a_run_goes_on_when_its_pictures_and_its_model_vanish(
     shutil.rmtree(model)
     assert await task == whole
     fault("pictures and model vanish", steps_lost=0, identical=True)
+
+
+async def test_a_worker_whose_run_folder_is_deleted_ends_and_its_viewers_say_so(fault: FaultRecord) -> None:
+    run = await Run.start(eventful_recipe(training__steps=100_000, saving__image_every=0))
+    await Watch(run).steps(3)
+    command = [sys.executable, "-m", "tinv_tui", "tail", "zork", "--lines", "1"]
+    pipe = asyncio.subprocess.PIPE
+    viewer = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    assert viewer.stdout is not None
+    assert await viewer.stdout.readline()
+    shutil.rmtree(run.folder.path)
+    assert run.process is not None
+    assert await asyncio.to_thread(run.process.wait, PATIENCE_SECONDS) == 1
+    _, said = await asyncio.wait_for(viewer.communicate(), PATIENCE_SECONDS)
+    assert viewer.returncode == 1
+    assert f"{run.folder.path} is gone" in said.decode().splitlines()[0]
+    assert not run.folder.path.exists()
+    fault("the run's own folder deleted", note="the worker ends, viewers say why")
