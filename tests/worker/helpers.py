@@ -19,6 +19,7 @@ from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job, StepResult
+from tinv_tui.training.memory_plan import MemoryPlan
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
@@ -63,6 +64,7 @@ class Onlooker:
         self.results: list[StepResult] = []
         self.evaluations: list[tuple[int, float]] = []
         self.went_back_to: list[int] = []
+        self.plans: list[tuple[int, MemoryPlan]] = []
 
     def stepped(self, result: StepResult) -> None:
         self.results.append(result)
@@ -74,6 +76,9 @@ class Onlooker:
         self.went_back_to.append(state.step)
         self.results = [result for result in self.results if result.step <= state.step]
         self.evaluations = [told for told in self.evaluations if told[0] <= state.step]
+
+    def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        self.plans.append((state.step, state.plan))
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return True

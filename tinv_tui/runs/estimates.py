@@ -34,6 +34,8 @@ class Probe:
     encode_seconds: float
     peak_bytes: int
     device: str
+    plan: str = ""
+    """How steps had to be computed to fit into memory; empty where they fit as they are."""
 
     @staticmethod
     def of(result: dict[str, Any]) -> Probe:
@@ -49,7 +51,8 @@ class Probe:
         )
 
     def in_words(self) -> str:
-        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted"
+        squeezed = f"; to fit into memory: {self.plan}" if self.plan else ""
+        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted{squeezed}"
 
 
 def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:

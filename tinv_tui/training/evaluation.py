@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
-from tinv_tui.training.conditioning import predict
+from tinv_tui.training.batches import Batch, loss_of
 from tinv_tui.training.draws import Purpose, normal
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.objective import add_noise, target_of, weighted_loss
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
@@ -30,23 +28,12 @@ def evaluation_interval(evaluation_samples: int, samples_per_step: int) -> int:
     return max(1, math.ceil(_FORWARD_SHARE * evaluation_samples / samples_per_step / _SHARE))
 
 
-@dataclass(frozen=True)
-class _Sample:
-    latents: Tensor
-    noise: Tensor
-    timestep: Tensor
-    weight: Tensor
-    sizes: Tensor
-    ids: Tensor
-    slots: Tensor
-
-
 class Evaluation:
     """Evaluates the vectors on the same few samples each time. Draws nothing that training draws from."""
 
     def __init__(self, samples: int, store: LatentStore, prompts: PromptBook, model: LoadedModel, seed: int) -> None:
         self._model = model
-        self._groups = list[_Sample]()
+        self._groups = list[Batch]()
         pictures = [(b, p) for b, bucket in enumerate(store.buckets) for p in range(len(bucket.pictures))]
         spread = [pictures[i * len(pictures) // samples] for i in range(samples)]
         # Spread timesteps, in bit-reversed order so that neighbouring pictures do not get neighbouring noise levels.
@@ -65,17 +52,17 @@ class Evaluation:
             ids, slots = pack_prompts([prompts.chunks(text) for text in texts], blank, model.pads, model.device)
             timestep = torch.tensor([levels[i] for i in members], device=model.device)
             self._groups.append(
-                _Sample(latents, torch.from_numpy(noise).to(model.device), timestep, weight, sizes, ids, slots)
+                Batch(latents, torch.from_numpy(noise).to(model.device), timestep, weight, sizes, ids, slots)
             )
 
     @torch.no_grad()
-    def loss(self, encoder: SplicingEncoder, rows: Tensor) -> float:
-        """The mean loss over all samples, for vectors [n, width]."""
-        model, total, count = self._model, 0.0, 0
-        for g in self._groups:
-            noisy = add_noise(g.latents, g.noise, model.alphas_cumprod, g.timestep)
-            predicted = predict(model, noisy, g.timestep, encoder.encode(g.ids, g.slots, rows), g.sizes)
-            target = target_of(model.prediction_type, g.latents, g.noise, model.alphas_cumprod, g.timestep)
-            total += float(weighted_loss(predicted, target, g.weight)) * len(g.timestep)
-            count += len(g.timestep)
-        return total / count
+    def loss(self, encoder: SplicingEncoder, rows: Tensor, at_once: int) -> float:
+        """The mean loss over all samples, for vectors [n, width]; computed for ``at_once`` of them together.
+
+        That is what a step does, so that an evaluation takes less memory than a step.
+        """
+        total = 0.0
+        for group in self._groups:
+            for part in group.parts(-(-len(group) // at_once)):
+                total += float(loss_of(self._model, encoder, part, rows)) * len(part)
+        return total / sum(len(group) for group in self._groups)

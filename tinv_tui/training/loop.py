@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,16 +19,16 @@ from torch import Tensor
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
 from tinv_tui.schedule import Plan
-from tinv_tui.training.conditioning import predict
-from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
+from tinv_tui.training.batches import Batches, loss_of
 from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.objective import add_noise, target_of, weighted_loss
+from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory, is_out_of_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
-from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
+from tinv_tui.training.vectors import SplicingEncoder
 
+Found = TypeVar("Found")
 FP16_LOSS_SCALE = 4096.0
 """fp16 gradients of the vectors are too small to be held without it."""
 
@@ -53,6 +54,9 @@ class Attendant(Protocol):
 
     def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
         """The steps after the state's are made again, at half the rate: something of them was not finite."""
+
+    def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        """There was not enough memory for the step after the state's; it is made by the state's plan, as all that follow."""
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         """Called after each step: save, draw, wait, as needed. False ends the loop.
@@ -89,8 +93,8 @@ def steps_ahead(device: torch.device) -> int:
 def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
     """Train ``state`` in place up to the recipe's last step, or until the attendant says stop.
 
-    What is not finite takes it back to the last good state, to go on at half the rate. Raises NotFinite where that does
-    not help; the state is a good one then too.
+    What is not finite takes it back to the last good state, to go on at half the rate; what does not fit into memory is
+    computed by a smaller plan. Raises NotFinite or OutOfMemory where that does not help; the state is a good one then too.
     """
     state.follow(job.recipe.training.learning_rate)
     guard = Guard(state, steps_ahead(job.model.device))
@@ -104,20 +108,16 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
 
 
 def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -> None:
-    settings, model, seed = job.recipe.training, job.model, job.seed
-    batch, micro_batches = settings.batch_size, settings.gradient_accumulation
-    repeats = job.recipe.dataset.repeats
-    order = PictureOrder(seed, [len(b.pictures) * repeats for b in job.latents.buckets], batch)
-    sides = 2 if job.recipe.dataset.flip else 1
-    random_latents = job.recipe.dataset.latent_sampling == "random"
+    settings, model = job.recipe.training, job.model
+    batches = Batches(job.recipe, model, job.latents, job.prompts, job.seed)
     scale = FP16_LOSS_SCALE * state.rate_factor if model.dtype == torch.float16 else 1.0
-    blank = job.prompts.chunks("")[0]
 
     vectors = torch.nn.Parameter(state.vectors)
     state.vectors = vectors.data
+    state.plan.apply(model.unet)
     optimizer = _optimizer(vectors, state)
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
-    evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, seed) if every else None
+    evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, job.seed) if every else None
     if evaluation is not None and state.step == 0:
         _evaluate(evaluation, job, state, attendant)
 
@@ -131,36 +131,8 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
         held = guard.hold(state)
         rate = rate_of(job, state, step)
         optimizer.param_groups[0]["lr"] = rate
-        total, first_prompt = torch.zeros((), device=model.device), ""
-        for micro in range(micro_batches):
-            samples = range(micro * batch, (micro + 1) * batch)
-            bucket, positions = order.batch((step - 1) * micro_batches + micro)
-            pictures = job.latents.buckets[bucket].pictures
-            positions = [p % len(pictures) for p in positions]
-            texts = [job.prompts.text(step, s, pictures[p]) for s, p in zip(samples, positions, strict=True)]
-            first_prompt = first_prompt or texts[0]
-            ids, slots = pack_prompts([job.prompts.chunks(text) for text in texts], blank, model.pads, model.device)
-
-            shape = tuple(job.latents.buckets[bucket].mean.shape[2:])
-            noise = _on_device(normal(seed, Purpose.NOISE, step, samples, shape), model.device)
-            timesteps = _on_device(whole_numbers(seed, Purpose.TIMESTEP, step, samples, model.timesteps), model.device)
-            mirrored = (
-                whole_numbers(seed, Purpose.FLIP, step, samples, sides)
-                if sides > 1
-                else np.zeros(batch, dtype=np.int64)
-            )
-            spread = (
-                _on_device(normal(seed, Purpose.LATENT, step, samples, shape), model.device) if random_latents else None
-            )
-            latents, weight, sizes = job.latents.take(bucket, positions, mirrored, spread)
-
-            told = job.encoder.encode(ids, slots, vectors)
-            noisy = add_noise(latents, noise, model.alphas_cumprod, timesteps)
-            predicted = predict(model, noisy, timesteps, told, sizes)
-            target = target_of(model.prediction_type, latents, noise, model.alphas_cumprod, timesteps)
-            loss = weighted_loss(predicted, target, weight) / micro_batches
-            (loss * scale).backward()
-            total += loss.detach()
+        gradient = partial(_gradient, job, batches, step, vectors, scale)
+        loss, first_prompt = _within_memory(job, state, attendant, gradient)
 
         assert vectors.grad is not None
         if scale != 1.0:
@@ -169,9 +141,8 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
             torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
         elif settings.clip == "norm":
             torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
-        measured = torch.stack([total, vectors.grad.abs().max()])
+        measured = torch.stack([loss, vectors.grad.abs().max()])
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
         state.step, state.before = step, held
 
         arriving.append(_Arriving(step, measured, rate, first_prompt))
@@ -186,6 +157,42 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
         raise NotFinite(state.step, rate_of(job, state), "the update", suspect=state.step)
 
 
+def _gradient(
+    job: Job, batches: Batches, step: int, vectors: torch.nn.Parameter, scale: float, plan: MemoryPlan
+) -> tuple[Tensor, str]:
+    """Give the vectors the gradient of a step's loss, times ``scale``; the loss, and the step's first prompt."""
+    vectors.grad = None
+    turns, total, first_prompt = job.recipe.training.gradient_accumulation, torch.zeros((), device=vectors.device), ""
+    for turn in range(turns):
+        batch = batches.draw(step, turn)
+        first_prompt = first_prompt or batch.first_prompt
+        for part in batch.parts(plan.parts):
+            loss = loss_of(job.model, job.encoder, part, vectors) * (part.share / turns)
+            (loss * scale).backward()
+            total += loss.detach()
+    return total, first_prompt
+
+
+def _within_memory(
+    job: Job, state: TrainingState, attendant: Attendant, compute: Callable[[MemoryPlan], Found]
+) -> Found:
+    """What ``compute`` finds by the state's plan, or by the next smaller one where memory does not do. Raises OutOfMemory."""
+    while True:
+        try:
+            return compute(state.plan)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            said = str(error).partition("\n")[0] or type(error).__name__
+        release_memory()  # only here: the error held on to all that was computed so far
+        smaller = state.plan.smaller(job.recipe.training.batch_size)
+        if smaller is None:
+            raise OutOfMemory(f"step {state.step + 1} does not fit into memory, not even picture by picture: {said}")
+        state.plan = smaller
+        state.plan.apply(job.model.unet)
+        attendant.took_smaller_plan(state, said)
+
+
 def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim.AdamW:
     """AdamW without weight decay, its moments those of the state, which it updates in place."""
     optimizer = torch.optim.AdamW([vectors], lr=1.0, weight_decay=0.0)
@@ -198,7 +205,12 @@ def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim
 
 
 def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant: Attendant) -> None:
-    loss = evaluation.loss(job.encoder, state.vectors)
+    batch = job.recipe.training.batch_size
+
+    def evaluate(plan: MemoryPlan) -> float:
+        return evaluation.loss(job.encoder, state.vectors, plan.at_once(batch))
+
+    loss = _within_memory(job, state, attendant, evaluate)
     if not np.isfinite(loss):
         raise NotFinite(state.step, rate_of(job, state), "the evaluation loss", suspect=state.step)
     is_best = state.best_evaluation is None or loss < state.best_evaluation
@@ -224,9 +236,3 @@ class _Arriving:
             what = "the gradient" if np.isfinite(loss) else "the loss"
             raise NotFinite(self.step, self.learning_rate, what, suspect=self.step - 1)
         attendant.stepped(StepResult(self.step, loss, self.learning_rate, self.first_prompt))
-
-
-def _on_device(array: np.ndarray, device: torch.device) -> Tensor:
-    """To the device without waiting for it."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

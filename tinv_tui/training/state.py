@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tinv_tui.checkpoint_file import read_checkpoint, write_checkpoint
+from tinv_tui.training.memory_plan import MemoryPlan
 
 _TRAINED = ("vectors", "moment1", "moment2")
 
@@ -40,6 +41,8 @@ class TrainingState:
     rate_factor: float = 1.0
     """What the rates are multiplied by: halved each time that something was not finite."""
     times_halved: int = 0
+    plan: MemoryPlan = MemoryPlan()
+    """How steps are computed: the largest plan that has fitted so far."""
     family: str = ""
     tensors: dict[str, int] = field(default_factory=dict)
     """What the vectors hold side by side, in that order: the tensors of an embedding file, with their widths."""
@@ -83,6 +86,7 @@ class TrainingState:
             "rates": self.rates,
             "rate_factor": self.rate_factor,
             "times_halved": self.times_halved,
+            "plan": asdict(self.plan),
             "family": self.family,
             "tensors": self.tensors,
             "environment": self.environment,
@@ -103,6 +107,7 @@ class TrainingState:
         state.rates = facts["rates"]
         state.rate_factor = float(facts["rate_factor"])
         state.times_halved = int(facts["times_halved"])
+        state.plan = MemoryPlan(**facts["plan"])
         state.family = facts["family"]
         state.tensors = facts["tensors"]
         state.environment = facts["environment"]

@@ -59,6 +59,12 @@ class RunAttendant:
         reporter.tell("changed", key="learning_rate", old=2 * rate, new=rate, step=state.step)
         self._left = time.monotonic()
 
+    def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        words = state.plan.in_words(self._work.job.recipe.training.batch_size)
+        message = f"out of memory at step {state.step + 1}; from here on: {words}"
+        hint = f"The same samples and draws, more slowly; the last digits may differ. It was: {reason}"
+        self._work.warn("memory-plan", message, hint)
+
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
         self._work.reporter.took(time.monotonic() - self._left)

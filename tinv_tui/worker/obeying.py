@@ -86,9 +86,9 @@ class CommandDesk:
             self.is_stopped = True
             return
         if self._signals.save.is_set():
-            self._signals.save.clear()
             self._keeper.save_copy(state)
             self._keeper.save_checkpoint(state)
+            self._signals.save.clear()
         self._look()
         while self._commands and not self.is_stopped:
             command = self._commands[0]  # taken off when it is done: it waits where the state is bad, or the disk full

@@ -19,6 +19,7 @@ from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import StepResult, train
+from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
@@ -40,6 +41,7 @@ class Stopwatch:
         self._desk = desk
         self._began = self._last = time.monotonic()
         self.seconds: list[float] = []
+        self.plan = MemoryPlan()
 
     def stepped(self, result: StepResult) -> None:
         now = time.monotonic()
@@ -53,6 +55,9 @@ class Stopwatch:
     def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
         pass  # a step takes as long
 
+    def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        self.plan = state.plan
+
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return len(self.seconds) < UNCOUNTED + 2 or time.monotonic() - self._began < ENOUGH_SECONDS
 
@@ -65,8 +70,9 @@ class Stopwatch:
 def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     """Load, encode one or two pictures of the largest size, train a few steps. Raises InputError.
 
-    Answers with seconds (``load_seconds``, ``encode_seconds`` of one picture, ``seconds_per_step``), ``peak_bytes`` and
-    ``device``. Gradients that are not finite do not spoil the measure: a step takes as long.
+    Answers with seconds (``load_seconds``, ``encode_seconds`` of one picture, ``seconds_per_step``), ``peak_bytes``,
+    ``device`` and ``plan``, how steps had to be computed to fit into memory, in words. Gradients that are not finite do
+    not spoil the measure: a step takes as long.
     """
     desk.progress(0, 1, phase="loading")
     recipe = make_recipe(arguments["recipe"], "probe")
@@ -99,18 +105,16 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
             train(job, state, watch)
         except NotFinite:
             pass
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                "memory-out",
-                f"the memory of {torch.cuda.get_device_name(device)} is not enough: {str(error).splitlines()[0]}",
-                "Lower training.batch_size or the size, or leave training.precision at auto.",
-            ) from None
+        except OutOfMemory as error:
+            hint = "Lower the size, or leave training.precision at auto."
+            raise InputError("memory-out", f"{error}", hint) from None
     return {
         "seconds_per_step": watch.seconds_per_step,
         "steps": len(watch.seconds),
         "load_seconds": load_seconds,
         "encode_seconds": encode_seconds,
         "peak_bytes": peak_bytes(device),
+        "plan": watch.plan.in_words(plan.recipe.training.batch_size),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 

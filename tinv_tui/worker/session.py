@@ -24,6 +24,7 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, train
+from tinv_tui.training.memory_plan import OutOfMemory, is_out_of_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.disk_room import DiskRoom, GaveUp
@@ -42,6 +43,10 @@ from tinv_tui.worker.setup import (
 )
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.work import Work
+
+_MORE_MEMORY = (
+    "End what else holds memory and resume, or train smaller pictures; training.precision = auto takes least."
+)
 
 
 def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
@@ -120,6 +125,11 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         end("failed", f"{error}; {kept}", code="not-finite", hint=hint)
         return 1
     except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
+        if isinstance(error, OutOfMemory) or is_out_of_memory(error):
+            if isinstance(error, OutOfMemory) and keeper is not None:
+                _save_all(keeper, 0, state, reporter)  # the state is that of the last step made
+            end("failed", _without_memory(error, reporter), code="memory-out", hint=_MORE_MEMORY)
+            return 1
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         end("failed", message, code="internal", hint=f"The whole story is in {folder.worker_log}")
@@ -219,6 +229,12 @@ def _save_all(keeper: Keeper, step: int, state: TrainingState, reporter: Reporte
     reporter.flush_step()
     keeper.save_checkpoint(state)
     return str(keeper.save_result(state, step)) if step else None
+
+
+def _without_memory(error: BaseException, reporter: Reporter) -> str:
+    if isinstance(error, OutOfMemory):
+        return str(error)
+    return f"out of memory while {reporter.status.phase}: {error}".partition("\n")[0]
 
 
 def _after_not_finite(error: NotFinite, folder: RunFolder) -> str:

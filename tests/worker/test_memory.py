@@ -1,0 +1,216 @@
+"""Not enough memory for a step: the same step in less of it, and a run that goes on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from tests.faults import FaultRecord
+from tests.worker.helpers import CPU, Onlooker, make_job, recipe
+from tests.worker.test_lifecycle import rows_of
+from tinv_tui.runs.events import read_all
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status
+from tinv_tui.training.loop import train
+from tinv_tui.training.memory_plan import MemoryPlan, is_out_of_memory
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.reporter import Reporter
+from tinv_tui.worker.session import run_session
+from tinv_tui.worker.signals import Signals
+
+SMALLER = [MemoryPlan(2), MemoryPlan(3), MemoryPlan(4), MemoryPlan(4, checkpointing=True)]
+
+
+def trained_by(plan: MemoryPlan, folder: Path) -> tuple[TrainingState, Onlooker]:
+    folder.mkdir()
+    wanted = recipe(training__steps=2, training__batch_size=4, training__evaluation_samples=3, dataset__flip=True)
+    job, state = make_job(folder, wanted)
+    state.plan = plan
+    train(job, state, seen := Onlooker())
+    return state, seen
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingState, Onlooker]:
+    return trained_by(MemoryPlan(), tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.mark.parametrize("plan", SMALLER, ids=lambda plan: plan.in_words(4))
+def test_every_plan_has_the_same_gradients_and_losses(
+    plan: MemoryPlan, whole: tuple[TrainingState, Onlooker], tmp_path: Path
+) -> None:
+    state, seen = trained_by(plan, tmp_path / "run")
+    # The moments after two steps are sums of gradients; the vectors are not compared: Adam divides small ones by themselves.
+    torch.testing.assert_close(
+        state.moment1, whole[0].moment1, rtol=1e-4, atol=1e-5 * float(whole[0].moment1.abs().max())
+    )
+    for ours, theirs in zip(seen.results, whole[1].results, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+        assert ours.first_prompt == theirs.first_prompt
+    assert [loss for _, loss in seen.evaluations] == pytest.approx([loss for _, loss in whole[1].evaluations], rel=1e-4)
+
+
+def test_checkpointing_keeps_less_for_the_way_back(tmp_path: Path) -> None:
+    job, _ = make_job(tmp_path, recipe())
+    kept = []
+    for plan in (MemoryPlan(), MemoryPlan(checkpointing=True)):
+        plan.apply(job.model.unet)
+        held = list[torch.Tensor]()
+
+        def pack(tensor: torch.Tensor, held: list[torch.Tensor] = held) -> torch.Tensor:
+            held.append(tensor)
+            return tensor
+
+        context = torch.randn(1, 77, 64, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            job.model.unet(torch.randn(1, 4, 16, 16), torch.tensor([5]), context)
+        weights = {p.untyped_storage().data_ptr() for p in job.model.unet.parameters()}
+        storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
+        kept.append(sum(size for at, size in storages.items() if at not in weights))
+    assert kept[1] < kept[0] / 2
+
+
+def test_plans_get_smaller_to_the_last() -> None:
+    plan: MemoryPlan | None = MemoryPlan()
+    seen = []
+    while plan is not None:
+        seen.append((plan.parts, plan.checkpointing, plan.at_once(6)))
+        plan = plan.smaller(6)
+    assert seen == [(1, False, 6), (2, False, 3), (4, False, 2), (6, False, 1), (6, True, 1)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_allocators_error_is_told_from_others(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(ValueError("out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_the_real_allocators_error_is_known_too() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+
+
+BLOCK_BYTES = 2**20
+LIBRARY_BYTES = 2**27
+"""oneDNN writes kernels for the shapes of each plan, and one that it could not write it never writes again."""
+
+
+class Edge(Reporter):
+    """After the first step, fills the memory of its process up to a limit that leaves ``room_bytes``."""
+
+    def __init__(self, folder: RunFolder, status: Status, room_bytes: int | None, library_bytes: int) -> None:
+        super().__init__(folder, status)
+        self._room_bytes = room_bytes
+        self._library_bytes = library_bytes
+        self._ballast: list[torch.Tensor] = []
+        self.bytes_before = 0
+
+    def update(self, **facts: Any) -> None:
+        super().update(**facts)
+        if facts.get("phase") == "training" and not self.bytes_before:
+            self.bytes_before = psutil.Process().memory_info().vms
+
+    def step(self, step: int, *told: Any) -> None:
+        super().step(step, *told)
+        if step == 1 and self._room_bytes is not None:
+            self._limit(0)
+            try:
+                while True:
+                    self._ballast.append(torch.empty(BLOCK_BYTES, dtype=torch.uint8))
+            except RuntimeError:
+                del self._ballast[-(self._room_bytes // BLOCK_BYTES) :]
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        super().tell(kind, **facts)
+        if facts.get("code") == "memory-plan":
+            self._limit(self._library_bytes)
+
+    def _limit(self, more: int) -> None:
+        limit = psutil.Process().memory_info().vms + more
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+def session_with(folder: RunFolder, room_bytes: int | None, library_bytes: int = LIBRARY_BYTES) -> tuple[int, int]:
+    """The exit code of a session, and by how much its process grew after loading."""
+    torch.set_num_threads(1)
+    status = Status(name=folder.name, state="starting", phase="loading", pid=os.getpid())
+    reporter = Edge(folder, status, room_bytes, library_bytes)
+    code = run_session(folder, Signals(), reporter)
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak"))
+    return code, int(peak.split()[1]) * 1024 - reporter.bytes_before
+
+
+def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def large(name: str) -> RunFolder:
+    wanted = recipe(
+        embedding__name=name,
+        training__steps=3,
+        training__batch_size=8,
+        training__evaluation_samples=0,
+        dataset__width=128,
+        dataset__height=128,
+    )
+    return make_run(plan_run(wanted, Path.cwd()))
+
+
+@pytest.mark.faults(ci=True)
+def test_a_run_at_the_allocators_edge_steps_down_and_goes_on(fault: FaultRecord) -> None:
+    plenty, tight = large("plenty"), large("tight")
+    code, growth = in_a_process(session_with, plenty, None)
+    assert code == 0
+    assert in_a_process(session_with, tight, int(0.4 * growth))[0] == 0
+    told = [e for e in read_all(tight.events) if e["kind"] == "warning" and e["code"] == "memory-plan"]
+    assert told[0]["message"] == "out of memory at step 2; from here on: batches of 8 in 2 parts"
+    assert "allocate memory" in told[0]["hint"]
+    plan = TrainingState.load(tight.state, CPU).plan
+    assert told[-1]["message"].endswith(plan.in_words(8))
+    rows, wanted = rows_of(Run(tight)), rows_of(Run(plenty))
+    assert [row["step"] for row in rows] == ["1", "2", "3"]
+    assert [float(row["loss"]) for row in rows] == pytest.approx([float(row["loss"]) for row in wanted], rel=1e-4)
+    fault(
+        "out of memory at the allocator's edge", steps_lost=0, note="losses equal to 1e-4; design §7: bytes may differ"
+    )
+
+
+@pytest.mark.faults
+def test_a_run_that_fits_by_no_plan_ends_with_the_reason_and_its_checkpoint(fault: FaultRecord) -> None:
+    hopeless = large("hopeless")
+    assert in_a_process(session_with, hopeless, 2**20, 0)[0] == 1
+    ended = read_all(hopeless.events)[-1]
+    assert (ended["state"], ended["code"], ended["step"]) == ("failed", "memory-out", 1)
+    assert "not even picture by picture" in ended["reason"]
+    assert TrainingState.load(hopeless.state, CPU).step == 1
+    fault("no memory for the smallest plan", steps_lost=0)
+
+
+def test_a_resumed_run_keeps_its_plan(tmp_path: Path, whole: tuple[TrainingState, Onlooker]) -> None:
+    state = replace(whole[0], plan=MemoryPlan(4, checkpointing=True))
+    state.save(tmp_path / "state.safetensors")
+    assert TrainingState.load(tmp_path / "state.safetensors", CPU).plan == MemoryPlan(4, checkpointing=True)
