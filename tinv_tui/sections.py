@@ -118,6 +118,8 @@ class TrainingSection(Section):
     """Gradient clipping, in true gradient units: each element (value) or the whole gradient (norm)."""
     clip_schedule: str = "0.1"
     """The clipping threshold, in the same notation as the rate."""
+    cap_norm: bool = False
+    """Keep each vector at most as long as the longest of the vocabulary: longer ones drown the rest of a prompt."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32; take
     it if unsure. "fp32" is full precision (A1111's --no-half --precision full): the most exact, and up to twice the memory,

@@ -55,6 +55,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "gradient_accumulation": 1,
         "clip": "off",
         "clip_schedule": "0.1",
+        "cap_norm": False,
         "precision": "auto",
         "seed": -1,
         "deterministic": False,

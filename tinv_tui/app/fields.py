@@ -70,6 +70,7 @@ ROWS: Rows = (
     (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
     (Field("dataset.alpha_as_weight", "transparency weighs the loss"),),
     (Field("training.clip", "Clip", 21), Field("training.clip_schedule", "at", draws=True)),
+    (Field("training.cap_norm", "no vector longer than the vocabulary's"),),
     (Field("training.evaluation_samples", "Eval. pics", 4), Field("training.precision", "Numbers", 0, lists=True)),
     (Field("saving.embedding_every", "Copy every", 7), Field("saving.image_every", "Preview every", 0)),
     (Field("saving.image_carries_embedding", "preview carries the embedding"),),

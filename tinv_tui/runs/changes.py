@@ -18,6 +18,7 @@ CHANGEABLE: tuple[str, ...] = (
     "training.minutes",
     "training.clip",
     "training.clip_schedule",
+    "training.cap_norm",
     *(key for key in all_keys() if key.startswith(("saving.", "preview.")) and key not in _FIXED),
 )
 """What says how to go on, not what has been done: vectors, pictures and prompts stay as the run began with them."""

@@ -24,6 +24,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory, is_out_of_memory, release_memory
+from tinv_tui.training.norms import NormRange
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder
@@ -41,6 +42,10 @@ class StepResult:
     loss: float
     learning_rate: float
     first_prompt: str
+    gradient: float
+    """The largest number of the gradient, after clipping; the sign left out."""
+    change: float
+    """The largest number of what the step added to the vectors; the sign left out."""
 
 
 class Attendant(Protocol):
@@ -116,6 +121,7 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
     state.vectors = vectors.data
     state.plan.apply(model.unet)
     optimizer = _optimizer(vectors, state)
+    caps = NormRange(model) if settings.cap_norm else None
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
     evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, job.seed) if every else None
     if evaluation is not None and state.step == 0:
@@ -141,8 +147,11 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
             torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
         elif settings.clip == "norm":
             torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
-        measured = torch.stack([loss, vectors.grad.abs().max()])
+        gradient_size = vectors.grad.abs().max()
         optimizer.step()
+        if caps is not None:
+            caps.cap(vectors)
+        measured = torch.stack([loss, gradient_size, (vectors.detach() - held.vectors).abs().max()])
         state.step, state.before = step, held
 
         arriving.append(_Arriving(step, measured, rate, first_prompt))
@@ -222,7 +231,7 @@ def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant:
 
 @dataclass(frozen=True)
 class _Arriving:
-    """A step's result, on its way from the device. ``measured`` [2]: the loss, and the gradient's largest number."""
+    """A step's result, on its way from the device. ``measured`` [3]: loss, gradient and change, as a StepResult has them."""
 
     step: int
     measured: Tensor
@@ -231,8 +240,8 @@ class _Arriving:
 
     def report(self, attendant: Attendant) -> None:
         """Wait for it and hand it on. Raises NotFinite."""
-        loss, gradient = self.measured.tolist()
+        loss, gradient, change = self.measured.tolist()
         if not np.isfinite(loss) or not np.isfinite(gradient):
             what = "the gradient" if np.isfinite(loss) else "the loss"
             raise NotFinite(self.step, self.learning_rate, what, suspect=self.step - 1)
-        attendant.stepped(StepResult(self.step, loss, self.learning_rate, self.first_prompt))
+        attendant.stepped(StepResult(self.step, loss, self.learning_rate, self.first_prompt, gradient, change))

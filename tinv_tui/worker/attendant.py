@@ -7,12 +7,16 @@ from collections.abc import Callable
 
 from tinv_tui.training.guard import MOST_TIMES, NotFinite
 from tinv_tui.training.loop import StepResult, rate_of
+from tinv_tui.training.norms import NormRange
 from tinv_tui.training.state import TrainingState
+from tinv_tui.training.stillness import Stillness
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.work import Work
 
 _PAUSE_POLL_SECONDS = 0.1
+_MUCH_LONGER = 1.001
+"""Than the vocabulary's longest: rounding is no excess."""
 
 
 class RunAttendant:
@@ -25,6 +29,9 @@ class RunAttendant:
         self._steps_per_epoch = work.job.recipe.steps_per_epoch(work.pictures)
         self._left = time.monotonic()
         self._counted = time.monotonic()
+        self._range = NormRange(work.job.model)
+        self._is_too_long = False
+        self._stillness = Stillness()
 
     def begin(self) -> None:
         """Called when the first step is about to start."""
@@ -40,13 +47,16 @@ class RunAttendant:
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
         self._keeper.smoothed.add(result.loss)
         self._work.reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
+        still = self._stillness.seen(result.gradient, result.change)
+        if still is not None:
+            self._work.warn("not-learning", *still)
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
-        step, parts = state.step, state.vectors.split(self._work.job.model.base.widths, dim=1)
-        norms = [round(float(n), 4) for part in parts for n in part.norm(dim=1)]  # encoder by encoder
+        step, norms = state.step, [round(norm, 4) for norm in self._range.norms(state.vectors)]
         self._work.reporter.tell("evaluation", step=step, loss=loss, best=is_best, norms=norms)
         best = {"best_step": step} if is_best else {}
         self._work.reporter.update(evaluation=loss, **best)
+        self._look_at_norms(state)
 
     def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
         self._keeper.go_back(state)
@@ -88,10 +98,19 @@ class RunAttendant:
         state.seconds += now - self._counted
         self._counted = now
 
+    def _look_at_norms(self, state: TrainingState) -> None:
+        excess = self._range.excess(state.vectors)
+        if excess > _MUCH_LONGER and not self._is_too_long:
+            message = f"at step {state.step} a vector is {excess:.1f} times as long as the longest of the vocabulary"
+            hint = "It may drown the rest of a prompt: lower the rate, or: tinv-tui set"
+            self._work.warn("norm-large", message, f"{hint} {self._work.folder.handle} training.cap_norm=true")
+        self._is_too_long = excess > _MUCH_LONGER
+
     def _save_what_is_due(self, state: TrainingState) -> None:
         recipe = self._work.job.recipe
-        if recipe.saving.embedding_every and state.step % recipe.saving.embedding_every == 0:
+        is_copy = recipe.saving.embedding_every and state.step % recipe.saving.embedding_every == 0
+        if is_copy:
             self._keeper.save_copy(state)
+        if is_copy or state.step == recipe.training.steps or self._keeper.is_due:
             self._keeper.save_checkpoint(state)
-        elif state.step == recipe.training.steps or self._keeper.is_due:
-            self._keeper.save_checkpoint(state)
+            self._look_at_norms(state)
