@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import EpsImagePlugin, Image, features
 
 from tinv_tui.datasets.captions import NameCaptions
+from tinv_tui.datasets.infotext import read_infotext
+from tinv_tui.datasets.looks import look_at
 from tinv_tui.datasets.pictures import list_pictures, load_for_training, open_upright, usable_pictures
 from tinv_tui.errors import InputError
 
@@ -298,3 +300,26 @@ def test_a_picture_that_the_camera_turned_tells_its_upright_size(folder: Path) -
     exif[0x0112] = 6
     Image.new("RGB", (64, 32)).save(folder / "a.jpg", exif=exif)
     assert load_for_training(folder / "a.jpg", (32, 32), crop=True).own_size == (32, 64)
+
+
+def test_postscript_called_png_starts_no_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = list[object]()
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *told: started.append(told))
+    path = folder / "paper.png"
+    halves((16, 16), (250, 0, 0), (0, 0, 250)).save(path, "EPS")
+    assert one_problem(folder) == "cannot be read (UnidentifiedImageError)"
+    for read in (open_upright, lambda path: look_at(path, 512)):
+        with pytest.raises(OSError, match="cannot identify|is no image"):
+            read(path)
+    with pytest.raises(InputError, match="cannot identify"):
+        read_infotext(path)
+    assert not started
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"])
+def test_every_format_pillow_itself_knows_of_the_table_is_read_by_its_content(folder: Path, kind: str) -> None:
+    if kind in ("WEBP", "AVIF") and not features.check(kind.lower()):
+        pytest.skip(f"this Pillow was built without {kind}")
+    halves((16, 16), (250, 0, 0), (0, 0, 250)).save(folder / "a.png", kind)
+    assert [(entry.width, entry.problem, entry.format) for entry in list_pictures(folder)] == [(16, None, kind)]
+    assert open_upright(folder / "a.png").size == (16, 16)

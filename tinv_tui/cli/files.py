@@ -12,6 +12,7 @@ import click
 from PIL import Image
 
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
+from tinv_tui.datasets.picture_files import open_picture
 from tinv_tui.embeddings.cards import MOST_PIXELS
 from tinv_tui.embeddings.embedding import Embedding, norms_of
 from tinv_tui.embeddings.files import read_embedding, write_embedding
@@ -185,7 +186,7 @@ def _given(path: Path) -> Path:
 
 def _open_picture(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InputError("picture-large", f"--picture: {path} is too large for a card", "")
             return image.convert("RGB")

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from tinv_tui.datasets.picture_files import open_picture
 from tinv_tui.errors import InputError
 from tinv_tui.sections import PreviewSection
 
@@ -104,7 +105,7 @@ def read_infotext(path: Path) -> Infotext:
     if not path.is_file():
         raise InputError("picture-missing", f"there is no file {path}", "Give a PNG made by A1111 or Forge.")
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             image.load()  # the text may stand behind the pixels
             text = getattr(image, "text", {}).get(KEYWORD) or image.info.get(KEYWORD)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinv_tui.datasets.picture_files import open_picture
 from tinv_tui.datasets.pictures import open_upright
 from tinv_tui.datasets.sharpness import detail_share, is_interpolated, repeated_share
 
@@ -95,7 +96,7 @@ def look_at_all(paths: Sequence[Path], side: int, *, threads: int | None = None)
 
 
 def _look_at(path: Path, side: int) -> Look:
-    with Image.open(path) as header:
+    with open_picture(path) as header:
         tables = getattr(header, "quantization", None)
         stored, from_jpeg = sorted(header.size), header.format == "JPEG"
     image = open_upright(path, at_least=side)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
 import warnings
 from dataclasses import dataclass
@@ -15,18 +13,11 @@ from PIL import Image, ImageOps
 
 from tinv_tui.datasets.captions import NameCaptions, read_caption
 from tinv_tui.datasets.geometry import middle_box
+from tinv_tui.datasets.picture_files import EXTENSIONS, missing_plugin, open_picture
 from tinv_tui.errors import InputError
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
-_PLUGINS = {
-    ".heic": "pillow-heif",
-    ".heif": "pillow-heif",
-    ".avif": "pillow-avif-plugin",
-    ".jxl": "pillow-jxl-plugin",
-}
-"""What teaches Pillow a format that it may not know."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +65,11 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
     return usable
 
 
-@functools.cache
-def _teach_pillow() -> None:
-    """Let Pillow open what installed plugins know."""
-    for module in ("pillow_avif", "pillow_jxl", "pillow_heif"):
-        try:
-            plugin = importlib.import_module(module)
-        except ImportError:
-            continue
-        if module == "pillow_heif":
-            plugin.register_heif_opener()
-
-
 def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
-    _teach_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 width, height = image.size
                 kind, orientation = image.format or "", image.getexif().get(0x0112)
                 if orientation in (5, 6, 7, 8):
@@ -102,8 +80,7 @@ def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
         return PictureEntry(path, 0, 0, None, "too large to open safely")
     except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
         reason = "empty file" if _is_empty(path) else f"cannot be read ({type(error).__name__})"
-        plugin = _PLUGINS.get(path.suffix.lower())
-        if plugin is not None and path.suffix.lower() not in Image.registered_extensions():
+        if plugin := missing_plugin(path):
             reason = f"{path.suffix} needs a plugin here: pip install {plugin}"
         return PictureEntry(path, 0, 0, None, reason)
     caption = read_caption(path)
@@ -144,8 +121,7 @@ def open_flat(path: Path, background: str = "white", reduction: int = 1) -> Imag
 
 
 def _open_upright(path: Path, reduction: int, at_least: int | None) -> Image.Image:
-    _teach_pillow()
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise OSError(f"{path} is too large to open safely")

@@ -66,7 +66,7 @@ class Board:
         """The file as it is: TensorBoard takes PNG."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG",)) as picture:
             width, height = picture.size
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=path.read_bytes())
         self._write(step, summary=Summary(value=[Summary.Value(tag=tag, image=image)]))

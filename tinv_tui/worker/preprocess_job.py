@@ -83,7 +83,7 @@ class _Writer:
     def _made_caption(self, made: MadePicture) -> str:
         if not self._plan.captioners:
             return ""
-        with Image.open(io.BytesIO(made.png)) as image:
+        with Image.open(io.BytesIO(made.png), formats=("PNG",)) as image:
             return self._captioners.caption(image)
 
     def _write(self, picture: PicturePlan, made: MadePicture, caption: str) -> dict[str, Any]:
