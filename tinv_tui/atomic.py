@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,20 +28,38 @@ def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> N
     folder is closed to, whatever the umask. A link at ``path`` is replaced, never followed. Raises OSError.
     """
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    write_together({path: data}, lambda path, temporary: None, durable=durable)
+
+
+def write_together(
+    contents: Mapping[Path, bytes], check: Callable[[Path, Path], None], *, durable: bool = True
+) -> None:
+    """As :func:`write_atomic` several files of one folder; none is renamed unless ``check`` has let all of them pass.
+
+    It is called with the path and the temporary file, and raises what it has against it.
+    """
+    temporaries = dict[Path, Path]()
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
-        os.replace(temporary, path)
+        for path, data in contents.items():
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+            temporaries[path] = Path(temporary)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
+        for path, made in temporaries.items():
+            check(path, made)
+        for path, made in temporaries.items():
+            os.replace(made, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for made in temporaries.values():
+            made.unlink(missing_ok=True)
         raise
     if durable:
-        _sync_folder(path.parent)
+        for folder in {path.parent for path in contents}:
+            _sync_folder(folder)
 
 
 def open_to_append(path: Path) -> BinaryIO:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinv_tui.embeddings import writing
 from tinv_tui.embeddings.checksum import checksum
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
@@ -501,3 +502,30 @@ def test_diffusers_loads_sdxl_one_encoder_at_a_time(tmp_path: Path, pipeline: An
             ids = tokenizer.convert_tokens_to_ids(["<my-cat>", "<my-cat>_1"])
             table = encoder.get_input_embeddings().weight.detach()
             assert np.array_equal(table[ids].numpy(), held.vectors[key])
+
+
+@pytest.mark.parametrize("name", ["safetensors", "pt", "png"])
+def test_a_file_that_does_not_read_back_leaves_the_old_one_as_it_was(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"a{FORMATS[name].suffix}"
+    write_embedding(path, SD1, FORMATS[name])
+    before = path.read_bytes()
+    monkeypatch.setattr(writing, "read_embedding", lambda *told, **more: SDXL)
+    with pytest.raises(OSError, match="a.* does not read back as it was written"):
+        write_embedding(path, replace(SD1, step=1), FORMATS[name])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_a_pair_neither_is_written_when_the_second_does_not_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, **more: str) -> Embedding:
+        held = read_embedding(path, **more)
+        return SD1 if "_2" in path.name else held
+
+    monkeypatch.setattr(writing, "read_embedding", read)
+    with pytest.raises(OSError, match=r"learned_embeds_2.safetensors does not read back"):
+        write_embedding(tmp_path / "learned_embeds.safetensors", SDXL, FORMATS["diffusers"])
+    assert list(tmp_path.iterdir()) == []

@@ -32,9 +32,14 @@ _MOST_VECTORS = 1000
 
 
 def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters: str) -> None:
-    """Write the picture, captioned, with the embedding in it. A small picture is enlarged, for the words on it.
+    """Write :func:`card_bytes`, atomically. Raises OSError, or ValueError."""
+    write_atomic(path, card_bytes(path, image, embedding, parameters))
 
-    Raises OSError, or ValueError for families a card cannot hold.
+
+def card_bytes(path: Path, image: Image.Image, embedding: Embedding, parameters: str) -> bytes:
+    """The picture, captioned, with the embedding in it, as ``path`` wants it: a PNG or a WebP.
+
+    A small picture is enlarged, for the words on it. Raises ValueError for families a card cannot hold.
     """
     if set(embedding.vectors) != {"emb_params"}:
         raise ValueError("a picture can carry embeddings with one tensor only")
@@ -63,9 +68,8 @@ def write_card(path: Path, image: Image.Image, embedding: Embedding, parameters:
     if path.suffix.lower() == ".webp":  # it has no text chunks: the pixels carry it
         buffer = io.BytesIO()
         card.save(buffer, "WEBP", lossless=True, exact=True)
-        write_atomic(path, buffer.getvalue())
-    else:
-        write_png(path, card, {CHUNK: base64.b64encode(content).decode(), "parameters": parameters})
+        return buffer.getvalue()
+    return _png(card, {CHUNK: base64.b64encode(content).decode(), "parameters": parameters})
 
 
 def read_card(path: Path) -> Embedding:
@@ -96,12 +100,16 @@ def read_card(path: Path) -> Embedding:
 
 def write_png(path: Path, image: Image.Image, texts: dict[str, str]) -> None:
     """Write a PNG with text chunks, atomically. Raises OSError."""
+    write_atomic(path, _png(image, texts))
+
+
+def _png(image: Image.Image, texts: dict[str, str]) -> bytes:
     info = PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=info)
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _embedding(text: bytes, path: Path) -> Embedding:

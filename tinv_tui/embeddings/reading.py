@@ -32,14 +32,16 @@ _CODES = {
 }
 
 
-def read_embedding(path: Path, term: str = "") -> Embedding:
+def read_embedding(path: Path, term: str = "", *, suffix: str = "") -> Embedding:
     """Read an embedding: ours, another tool's, or that of a picture. ``term`` chooses where a file holds several.
+
+    ``suffix`` is the extension that a file is to get which has a temporary name yet.
 
     What the file says of itself is put on one line, without control characters. Raises InputError naming what is wrong
     with the file, or what it is instead.
     """
     try:
-        held = _read(path, term)
+        held = _read(path, term, (suffix or path.suffix).lower())
     except OSError as error:
         raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
     return replace(
@@ -50,20 +52,20 @@ def read_embedding(path: Path, term: str = "") -> Embedding:
     )
 
 
-def _read(path: Path, term: str) -> Embedding:
+def _read(path: Path, term: str, suffix: str) -> Embedding:
     """Raises InputError, OSError."""
     if not path.is_file():
         raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
-    if path.suffix.lower() in CARD_SUFFIXES:
+    if suffix in CARD_SUFFIXES:
         return read_card(path)
-    if path.suffix.lower() == ".optim":
+    if suffix == ".optim":
         raise InputError(
             "not-an-embedding", f"{path} is an optimiser's state", "The embedding is the file without .optim."
         )
-    if path.suffix.lower() not in READABLE:
+    if suffix not in READABLE:
         raise InputError(
             "embedding-format",
-            f"{path}: {path.suffix or 'a file without extension'} is no format of embeddings",
+            f"{path}: {suffix or 'a file without extension'} is no format of embeddings",
             f"Give one that ends in {' '.join(READABLE)}.",
         )
     try:
@@ -75,7 +77,7 @@ def _read(path: Path, term: str) -> Embedding:
         # What is in it counts, not what it is called: .pti and .bin are in use for both.
         if is_torch and not _is_safetensors(path):
             return _of_tree(read_torch_file(path), {}, term, path, "torch")
-        if path.suffix.lower() in (".safetensors", ".pti") or _is_safetensors(path):
+        if suffix in (".safetensors", ".pti") or _is_safetensors(path):
             tensors, metadata = read_safetensors(path)
             return _of_tree(tensors, metadata, term, path, "safetensors")
         return _of_tree(read_torch_file(path), {}, term, path, "torch")

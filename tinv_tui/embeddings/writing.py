@@ -13,8 +13,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinv_tui.atomic import write_atomic
-from tinv_tui.embeddings.cards import write_card
+from tinv_tui.atomic import write_together
+from tinv_tui.embeddings.cards import card_bytes
 from tinv_tui.embeddings.embedding import SDXL_TENSORS, Embedding
 from tinv_tui.embeddings.formats import OWN, Format, check_writable
 from tinv_tui.embeddings.headers import OUR_KEY, header_text
@@ -43,7 +43,7 @@ def files_of(path: Path, embedding: Embedding, form: Format = OWN) -> list[Path]
 def write_embedding(
     path: Path, embedding: Embedding, form: Format = OWN, *, half: bool = False, picture: Image.Image | None = None
 ) -> list[Path]:
-    """Write atomically and read back; the files. ``half`` writes fp16; ``picture`` is what lies under a card.
+    """Write, read back, and only then rename; the files. ``half`` writes fp16; ``picture`` is what lies under a card.
 
     Raises InputError for values that are not finite and for tensors the format has no place for, OSError when it cannot
     write. Nothing is written then.
@@ -66,19 +66,18 @@ def write_embedding(
         if half:
             raise InputError("format-misfit", f"{path}: a picture carries no half precision", "Leave out --half.")
         try:
-            write_card(path, picture or Image.new("RGB", _PLAIN_PICTURE, (48, 52, 64)), embedding, "")
+            card = card_bytes(path, picture or Image.new("RGB", _PLAIN_PICTURE, (48, 52, 64)), embedding, "")
         except ValueError as error:
             raise InputError("format-misfit", f"{path}: {error}", "Write it as .safetensors.") from None
-        _check_written(path, rows)
+        write_together({path: card}, lambda path, temporary: _check_written(path, temporary, rows))
         return [path]
     files = files_of(path, embedding, form)
-    if len(files) > 1:
-        parts = [{"emb_params": rows[name]} for name in SDXL_TENSORS]
-    else:
-        parts = [rows]
-    for file, part in zip(files, parts, strict=True):
-        write_atomic(file, _bytes(embedding, part, form))
-        _check_written(file, part)
+    parts = [{"emb_params": rows[name]} for name in SDXL_TENSORS] if len(files) > 1 else [rows]
+    held = dict(zip(files, parts, strict=True))
+    write_together(
+        {file: _bytes(embedding, part, form) for file, part in held.items()},
+        lambda path, temporary: _check_written(path, temporary, held[path]),
+    )
     return files
 
 
@@ -120,8 +119,11 @@ def _kohya(embedding: Embedding) -> dict[str, str]:
     return told | ({"ss_steps": str(embedding.step)} if embedding.step is not None else {})
 
 
-def _check_written(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
-    held = read_embedding(path).vectors
+def _check_written(path: Path, temporary: Path, rows: Mapping[str, NDArray[Any]]) -> None:
+    try:
+        held = read_embedding(temporary, suffix=path.suffix).vectors
+    except InputError as error:
+        raise InputError(error.code, error.message.replace(str(temporary), str(path)), error.hint) from None
     if set(held) != set(rows) or any(not np.array_equal(held[key], value) for key, value in rows.items()):
         raise OSError(f"{path} does not read back as it was written")
 
