@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def home() -> Path:
     """TINV_HOME, or ``~/tinv``. May not exist yet."""
-    return Path(os.environ.get("TINV_HOME") or "~/tinv").expanduser().absolute()
+    return _folder("TINV_HOME", "~/tinv")
 
 
 def runs_folder() -> Path:
@@ -31,7 +31,16 @@ def models_folder() -> Path:
 
 def device_locks_folder() -> Path:
     """TINV_LOCKS, or a folder below /tmp: where runs of all users of this machine say which device they train on."""
-    return Path(os.environ.get("TINV_LOCKS") or "/tmp/tinv-tui-locks").expanduser().absolute()
+    return _folder("TINV_LOCKS", "/tmp/tinv-tui-locks")
+
+
+def _folder(variable: str, default: str) -> Path:
+    """Raises InputError for ``~name`` where there is nobody of that name."""
+    text = os.environ.get(variable) or default
+    folder = os.path.expanduser(text)
+    if folder.startswith("~"):
+        raise InputError("home-unknown", f"{variable}: {text} is in nobody's home", f"Set {variable} to a folder.")
+    return Path(folder).absolute()
 
 
 def shipped(kind: str) -> Path:

@@ -207,3 +207,12 @@ def test_a_prompt_is_made_of_template_caption_and_name(pictures: Path) -> None:
     assert "a red square" in prompt
     assert tokens is not None
     assert tokens > 3
+
+
+def test_folders_in_the_home_of_nobody_are_told_not_to_be_there(pictures: Path) -> None:
+    texts = texts_of(filled(pictures), FIELDS) | {
+        "dataset.path": "~nobody-here/cats",
+        "saving.log_directory": "~nobody-here/runs",
+    }
+    checked = check_form(texts, Recipe(), Path.cwd())
+    assert "does not exist" in str(checked)

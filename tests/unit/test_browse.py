@@ -167,3 +167,16 @@ def test_one_broken_file_or_link_hides_no_other(own: Path) -> None:
     assert reasons["good"] == ""
     assert "No such file" in reasons["torn"]
     assert listing.notes == (f"{own / 'loop'}: Too many levels of symbolic links",)
+
+
+def test_looking_for_vaes_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browse, "_DEEPEST", 2)
+    folder = tmp_path / "comfy" / "models" / "vae"
+    for below in (".", "a/b", "a/b/c", ".hidden"):
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        (folder / below / "one.safetensors").write_bytes(b"")
+    (tmp_path / "comfy" / "models" / "checkpoints").mkdir()
+    settings.add_folder(tmp_path / "comfy")
+    assert browse.list_vaes() == [folder / "one.safetensors", folder / "a" / "b" / "one.safetensors"]
+    monkeypatch.setattr(browse, "_MOST_FOLDERS", 1)
+    assert browse.list_vaes() == [folder / "one.safetensors"]

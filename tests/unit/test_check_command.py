@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from tinv_tui.cli import dataset
 from tinv_tui.cli.dataset import check
 
 
@@ -108,3 +109,24 @@ def test_what_many_files_share_is_said_once(folder: Path) -> None:
     done = run(folder, "--model", "bundled")
     assert "5 of 5 pictures have no caption (0.png, 1.png, …)" in done.stdout
     assert len(answer(folder, "--model", "bundled")["problems"]) == 5
+
+
+def test_a_folder_in_the_home_of_nobody_is_not_there() -> None:
+    done = run("~nobody-here/cats", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["error"]["code"]) == (2, "dataset-missing")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(13, "Permission denied", "/closed/run"), "/closed/run: Permission denied"),
+        (OSError("no more of it"), "no more of it"),
+    ],
+)
+def test_a_fault_of_the_disk_is_said_with_its_path(monkeypatch: pytest.MonkeyPatch, error: OSError, says: str) -> None:
+    def fail(*told: object) -> None:
+        raise error
+
+    monkeypatch.setattr(dataset, "list_pictures", fail)
+    done = run("cats")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, f"error: {says}")

@@ -136,3 +136,17 @@ def test_of_two_precisions_of_the_weights_one_is_counted(tmp_path: Path) -> None
 def test_half_precision_or_pickled_weights_will_do(tmp_path: Path, weights: str) -> None:
     make_model(tmp_path / "model", SD15, weights)
     assert identify("model", tmp_path).weight_bytes == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "says"),
+    [
+        ("text_encoder/config.json", "num_hidden_layers", 0, "num_hidden_layers is 0"),
+        ("text_encoder/config.json", "hidden_size", -768, "hidden_size is -768"),
+        ("vae/config.json", "block_out_channels", [], "block_out_channels is 0"),
+        ("unet/config.json", "sample_size", 0, "sample_size is 0"),
+    ],
+)
+def test_a_count_that_is_none_makes_no_sense(tmp_path: Path, name: str, key: str, value: object, says: str) -> None:
+    make_model(tmp_path / "model", SD15 | {name: SD15[name] | {key: value}})
+    assert says in refused(tmp_path).message

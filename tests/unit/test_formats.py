@@ -211,6 +211,11 @@ def test_what_is_no_embedding_is_told_for_what_it_is(tmp_path: Path, what: str, 
     assert (error.code, what.strip() in error.message) == ("not-an-embedding", True)
 
 
+def test_one_tensor_is_one(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pt", {"inside": {"something": torch.zeros(8, 8, 3)}})
+    assert "1 tensor of an unknown kind" in refused(path).message
+
+
 def test_a_hypernetwork_and_an_optimisers_state_are_told_too(tmp_path: Path) -> None:
     held = {320: ({"0.weight": tensor(4, 4)}, {"0.weight": tensor(4, 4)}), "name": "anime", "step": 5}
     assert "a hypernetwork" in refused(save(tmp_path / "a.pt", held)).message

@@ -148,3 +148,9 @@ def test_a_repository_that_is_no_model_is_refused(files: list[str], says: str) -
     with pytest.raises(InputError) as caught:
         hub.needed_files(files, ID)
     assert says in caught.value.message
+
+
+def test_a_note_of_the_main_branch_that_is_no_text_is_as_good_as_none(cache: Path) -> None:
+    folder = put_in_cache(cache, ID, bundled_files())
+    (folder.parent.parent / "refs" / "main").write_bytes(b"\xff\xfe")
+    assert hub.cached_folder(ID) == folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinv_tui import paths
-from tinv_tui.atomic import write_atomic
+from tinv_tui.atomic import write_atomic, write_together
 from tinv_tui.errors import InputError
 
 
@@ -92,6 +92,7 @@ def test_a_file_is_written_and_replaced_and_nothing_else_is_left(tmp_path: Path,
 
 
 def test_a_written_file_gets_the_modes_that_the_umask_allows(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     code = "import os; os.umask(0o027); from tinv_tui.atomic import write_atomic; from pathlib import Path;"
     subprocess.run([sys.executable, "-c", code + "write_atomic(Path('a'), 'x')"], cwd=tmp_path, check=True)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
@@ -139,3 +140,22 @@ def test_a_writer_that_is_killed_leaves_the_old_content(tmp_path: Path) -> None:
     assert done.returncode == -9
     assert path.read_text() == "old"
     assert all(p.name.startswith(".") for p in tmp_path.iterdir() if p != path)
+
+
+def test_a_home_in_the_home_of_nobody_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TINV_HOME", "~nobody-here/tinv")
+        with pytest.raises(InputError, match="TINV_HOME: ~nobody-here/tinv"):
+            paths.home()
+
+
+def test_of_files_written_together_none_takes_its_place_when_one_is_refused(tmp_path: Path) -> None:
+    def check(path: Path, temporary: Path) -> None:
+        assert temporary.read_bytes() == b"new"
+        if path.name == "b":
+            raise OSError("b is refused")
+
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match="b is refused"):
+        write_together({tmp_path / "a": b"new", tmp_path / "b": b"new"}, check)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}

@@ -134,3 +134,13 @@ def test_a_folder_that_is_not_there_is_not_added(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         settings.add_folder(tmp_path / "none")
     assert not settings.settings_file().exists()
+
+
+@pytest.mark.parametrize("below", ["", "deeper/down"])
+def test_a_home_that_is_a_file_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str) -> None:
+    (tmp_path / "file").write_text("")
+    with monkeypatch.context() as changed:
+        changed.setenv("TINV_HOME", str(tmp_path / "file" / below))
+        with pytest.raises(InputError) as caught:
+            settings.load_settings()
+    assert caught.value.message == f"TINV_HOME: {tmp_path / 'file'} is a file, not a folder"

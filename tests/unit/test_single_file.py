@@ -525,3 +525,9 @@ def test_what_is_no_file_of_weights_is_told_too(tmp_path: Path, content: bytes, 
 def test_a_small_file_of_numpy_is_read_the_same_way(tmp_path: Path) -> None:
     save_file({"emb_params": np.ones((1, 768), np.float32)}, tmp_path / "e.safetensors")
     assert "is an embedding" in refused(tmp_path / "e.safetensors").message
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_called_yaml_is_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.yaml")
+    assert model_of(tmp_path, state_of(SD2)).prediction_type == ""

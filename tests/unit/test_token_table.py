@@ -14,6 +14,7 @@ from tests.checkpoints import ldm_state, make_parts, with_ema, write_single_file
 from tests.unit.test_families import SD15, make_model
 from tests.unit.test_single_file import NARROW
 from tinv_tui.errors import InputError
+from tinv_tui.models import token_table
 from tinv_tui.models.families import SD1, SD2, SDXL, Family
 from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
@@ -80,3 +81,14 @@ def test_a_table_of_another_width_than_the_configuration_says_is_an_error(tmp_pa
     save_file({"text_model.embeddings.token_embedding.weight": torch.ones(9, 64)}, weights)
     with pytest.raises(InputError, match="is 64 wide, its configuration says 768"):
         read_token_rows(identify("model", tmp_path), [1])
+
+
+def test_a_table_that_claims_to_be_very_wide_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_model(tmp_path / "model", SD15)
+    weights = folder / "text_encoder" / "model.safetensors"
+    save_file({"text_model.embeddings.token_embedding.weight": torch.ones(9, 64)}, weights)
+    model, read = identify("model", tmp_path), list[object]()
+    monkeypatch.setattr(token_table, "read_rows", lambda *told: read.append(told))
+    with pytest.raises(InputError, match="is 64 wide"):
+        read_token_rows(model, [1])
+    assert not read

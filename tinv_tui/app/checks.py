@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ def _pictures(text: str, beside: Path, names: NameCaptions) -> tuple[tuple[Pictu
     if not text.strip():
         return None, ""
     try:
-        return tuple(list_pictures(beside / Path(text).expanduser(), names)), ""
+        return tuple(list_pictures(beside / os.path.expanduser(text), names)), ""
     except InputError as error:
         return None, short(error, "dataset.path")
 
@@ -148,7 +149,7 @@ def _notes(texts: dict[str, str], beside: Path) -> dict[str, str]:
     notes = start_notes(texts, beside) | library_notes(texts, beside)
     folder = texts["saving.log_directory"].strip()
     notes["saving.log_directory"] = str(
-        (beside / Path(folder).expanduser()).resolve() if folder else paths.runs_folder()
+        (beside / os.path.expanduser(folder)).resolve() if folder else paths.runs_folder()
     )
     return notes
 

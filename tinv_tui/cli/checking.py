@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def read_preview(picture: Path | None) -> dict[str, Any]:
     """What a picture's ``parameters`` say for [preview]; what cannot be carried over is said on stderr."""
     if picture is None:
         return {}
-    values, notes = preview_values(read_infotext(picture.expanduser()))
+    values, notes = preview_values(read_infotext(Path(os.path.expanduser(picture))))
     for note in notes:
         click.echo(f"{picture.name}: {note}", err=True)
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -77,7 +78,7 @@ def _check(
         vectors=wanted.embedding.vectors,
         tokenizer=tokenizer_for(base.tokenizer_folder) if base is not None else None,
     )
-    folder = dataset.expanduser().absolute()
+    folder = Path(os.path.expanduser(dataset)).absolute()
     entries = list_pictures(folder, NameCaptions(filename_regex, filename_join))
     findings = check_dataset(entries, settings, progress=_Progress())
     unreadable = {finding.file for finding in findings if finding.code == "unreadable"}

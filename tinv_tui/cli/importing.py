@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def _import_a1111(
 ) -> None:
     """Make a recipe from SETTINGS, the settings-….json that A1111 writes when it trains an embedding."""
     recipe, notes = import_settings(settings, model=model, models=models, overrides=list(overrides))
-    path = (out or Path(f"{recipe.embedding.name}.toml")).expanduser().absolute()
+    path = Path(os.path.expanduser(out or f"{recipe.embedding.name}.toml")).absolute()
     if path.exists() and not overwrite:
         raise InputError("recipe-exists", f"{path} exists", "Give another --out, or --overwrite.")
     try:

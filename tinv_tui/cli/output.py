@@ -58,6 +58,11 @@ def command(name: str) -> Callable[[_F], click.Command]:
                 sys.exit(EXIT_INTERRUPTED)
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, e.g. head
+            except OSError as error:
+                if debug:
+                    raise
+                say_error("file-trouble", _in_words(error), "Run again with --debug for the traceback.", as_json)
+                sys.exit(EXIT_FAILED)
             except Exception as error:
                 if debug:
                     raise
@@ -73,6 +78,12 @@ def command(name: str) -> Callable[[_F], click.Command]:
         return click.command(name)(guarded)
 
     return wrap
+
+
+def _in_words(error: OSError) -> str:
+    """The path and what is wrong with it, as far as the system tells."""
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    return f"{where}: {error.strerror}" if where and error.strerror else str(error) or type(error).__name__
 
 
 def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str, Any] | None = None) -> None:

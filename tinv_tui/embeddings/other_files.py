@@ -30,4 +30,4 @@ def what_it_is(keys: Iterable[str]) -> str:
     for pattern, kind in _KINDS:
         if any(re.search(pattern, name[:200]) for name in names[:5000]):
             return kind
-    return "without tensors" if not names else f"{len(names)} tensors {UNKNOWN}"
+    return "without tensors" if not names else f"{len(names)} tensor{'' if len(names) == 1 else 's'} {UNKNOWN}"

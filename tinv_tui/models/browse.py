@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 from tinv_tui.errors import InputError
@@ -79,7 +80,19 @@ def list_models(folders: Sequence[Path] | None = None) -> Listing:
 def list_vaes() -> list[Path]:
     """VAE files, and diffusers VAE folders, where other programs keep theirs. Raises InputError as above."""
     folders = [folder for folder in load_settings().vae_folders() if folder.is_dir()]
-    return [path for folder in folders for path in sorted(folder.rglob("*")) if _may_be_a_vae(path)]
+    found = (path for folder in folders for path in _inside(folder) if _may_be_a_vae(path))
+    return list(islice(found, _MOST_MODELS))
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """What lies in a folder, at any depth within reason."""
+    for count, (root, folders, files) in enumerate(os.walk(folder)):
+        if count >= _MOST_FOLDERS:
+            return
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted((*folders, *files)))
+        if len(Path(root).parts) - len(folder.parts) >= _DEEPEST:
+            folders.clear()
 
 
 def _may_be_a_vae(path: Path) -> bool:

@@ -51,8 +51,8 @@ def snapshots(hub_id: str) -> list[Path]:
     """The snapshots of a hub id in the Hub's cache, whole or not, the one of its main branch first."""
     repository = cache_folder() / f"models--{hub_id.replace('/', '--')}"
     try:
-        main = (repository / "refs" / "main").read_text().strip()
-    except OSError:
+        main = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
         main = ""
     try:
         return sorted((repository / "snapshots").iterdir(), key=lambda folder: (folder.name != main, folder.name))

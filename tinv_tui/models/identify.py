@@ -70,17 +70,17 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
         )
     try:
         weights = _weights(folder, family)
-        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        factor = 2 ** (_at_least_one("block_out_channels", len(vae["block_out_channels"])) - 1)
         return BaseModel(
             name=name,
             path=folder,
             family=family,
-            widths=tuple(int(text["hidden_size"]) for text in texts.values()),
-            native_size=int(unet["sample_size"]) * factor,
+            widths=tuple(_count(text, "hidden_size") for text in texts.values()),
+            native_size=_count(unet, "sample_size") * factor,
             latent_factor=factor,
-            latent_channels=int(vae["latent_channels"]),
+            latent_channels=_count(vae, "latent_channels"),
             prediction_type=str(scheduler.get("prediction_type", "epsilon")),
-            encoder_layers=min(int(text["num_hidden_layers"]) for text in texts.values()),
+            encoder_layers=min(_count(text, "num_hidden_layers") for text in texts.values()),
             tokenizer_folders=tuple(folder / encoder.tokenizer for encoder in family.encoders),
             weight_bytes=sum(p.stat().st_size for p in weights),
             variant="fp16" if all(".fp16." in p.name for p in weights) else None,
@@ -99,6 +99,18 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
         raise InputError(
             "model-broken", f"model.path: {error.filename}: {error.strerror}", "The model folder is incomplete."
         ) from None
+
+
+def _count(config: dict[str, Any], key: str) -> int:
+    """Raises KeyError, TypeError, ValueError, OverflowError."""
+    return _at_least_one(key, int(config[key]))
+
+
+def _at_least_one(key: str, count: int) -> int:
+    """Raises ValueError."""
+    if count < 1:
+        raise ValueError(f"{key} is {count}")
+    return count
 
 
 def _family(pipeline: str, text: dict[str, Any]) -> Family:

@@ -51,8 +51,11 @@ def find_prediction(path: Path, names: Mapping[str, Any], metadata: Mapping[str,
 def _of_yaml(path: Path) -> str:
     """Of the configuration that lies beside a checkpoint; it is searched, not interpreted."""
     for suffix in (".yaml", ".yml"):
+        beside = path.with_suffix(suffix)
+        if not beside.is_file():  # opening a pipe would wait for ever
+            continue
         try:
-            with path.with_suffix(suffix).open(encoding="utf-8", errors="replace") as file:
+            with beside.open(encoding="utf-8", errors="replace") as file:
                 text = file.read(_LONGEST_YAML)
         except OSError:
             continue

@@ -31,9 +31,11 @@ def read_token_rows(model: BaseModel, ids: Sequence[int]) -> NDArray[np.float32]
     found = []
     for (file, table), width in zip(tables, model.widths, strict=True):
         try:
+            if len(table.shape) != 2:
+                raise ValueError(f"its token table has {len(table.shape)} dimensions")
+            if table.shape[1] != width:  # before a file is believed that says it is very wide
+                raise ValueError(f"its token table is {table.shape[1]} wide, its configuration says {width}")
             rows = read_rows(file.path, table, ids)
-            if rows.shape[1] != width:
-                raise ValueError(f"its token table is {rows.shape[1]} wide, its configuration says {width}")
         except (OSError, ValueError) as error:
             raise InputError(
                 "model-broken", f"model.path: {file.path}: {error}", "The model's text encoder is broken."

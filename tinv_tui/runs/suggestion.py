@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def plan_suggestion(dataset: str, turn: int, base_model: str) -> Suggestion:
     """
     if not dataset.strip():
         raise InputError("dataset-missing", "dataset.path: no picture to ask about", "Give the folder of pictures.")
-    folder = Path.cwd() / Path(dataset).expanduser()
+    folder = Path.cwd() / os.path.expanduser(dataset)
     pictures = usable_pictures(folder, list_pictures(folder))
     found = default_captioner(base_model)
     if found.folder is None:

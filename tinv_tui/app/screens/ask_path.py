@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -51,7 +52,7 @@ class AskPathScreen(ModalScreen[Path | None]):
         if not event.value.strip():
             self._complain(f"give a {'folder' if self._folder else 'file name'}")
             return
-        path = (Path.cwd() / Path(event.value.strip()).expanduser()).absolute()
+        path = Path(os.path.expanduser(event.value.strip())).absolute()
         if self._reads:
             if path.is_dir() if self._folder else path.is_file():
                 self.dismiss(path)
