@@ -67,3 +67,19 @@ async def test_without_runs_it_says_so(pictures: Path) -> None:
         await ready(pilot)
         await pilot.press("f5")
         await until(pilot, lambda: "none yet" in screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_lost_run_says_why_and_no_name_of_a_folder_reaches_the_terminal_as_a_command(
+    size: tuple[int, int], pictures: Path, tmp_path: Path
+) -> None:
+    folder = past_run(recipe(pictures), tmp_path / "home", state="running").path
+    folder.rename(folder.with_name("zo\x1b]0;x\x07rk"))
+    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "lost" in screen_text(pilot.app))
+        text = screen_text(pilot.app)
+        assert "its worker never began" in text
+        assert "zo�]0;x�rk" in text
+        assert all(line.isprintable() for line in text.splitlines())

@@ -37,7 +37,7 @@ class RunRow:
     state: str
     status: Status | None
     reason: str = ""
-    """Why it failed."""
+    """Why it failed, is lost, or does not respond."""
 
 
 class RunsScreen(ModeScreen):
@@ -182,18 +182,21 @@ def _facts(row: RunRow, width: int) -> list[Line]:
     if row.state == "paused" and status is not None and status.released:
         lines.append((("its memory is given back; r goes on with a new worker", "warning"),))
     if row.state == "lost":
-        lines.append(((f"its worker is gone; go on with: tinv-tui resume {row.folder.name}", "bad"),))
+        lines.append(((f"go on with: tinv-tui resume {row.folder.name}", "bad"),))
     return lines
 
 
 def _read_rows() -> list[RunRow]:
     from tinv_tui.runs.folder import all_runs
-    from tinv_tui.runs.liveness import state_of
+    from tinv_tui.runs.liveness import reason_of, state_of
 
     rows = []
     for folder in all_runs()[:_MOST_RUNS]:
         state, status = state_of(folder)
-        rows.append(RunRow(folder, state, status, _reason(folder) if state == "failed" else ""))
+        reason = _reason(folder) if state == "failed" else ""
+        if state in ("lost", "not-responding"):
+            reason = reason_of(folder, state, status)
+        rows.append(RunRow(folder, state, status, reason))
     return rows
 
 

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import printable
 
 
 class Lines(Widget):
@@ -70,12 +71,15 @@ class Lines(Widget):
         return self.strip(self._lines[y] if y < len(self._lines) else ())
 
     def strip(self, line: Line, *, under: str = "") -> Strip:
-        """A line cut or filled to the widget's width; ``under`` is a role whose background all of it gets."""
+        """A line cut or filled to the widget's width; ``under`` is a role whose background all of it gets.
+
+        Here and not where lines are made, so that no file name slips through: Textual hands escape sequences on.
+        """
         base = self.rich_style
         if under:
             base += Style(bgcolor=self._style(under).bgcolor)
         segments = [
-            Segment(text, base + Style(color=s.color, bold=s.bold) if (s := self._style(role)) else base)
+            Segment(printable(text), base + Style(color=s.color, bold=s.bold) if (s := self._style(role)) else base)
             for text, role in line
         ]
         return Strip(segments).adjust_cell_length(self.size.width, base)

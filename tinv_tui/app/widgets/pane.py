@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.containers import Vertical
 from textual.content import Content
 
+from tinv_tui.printable import printable
+
 
 class Pane(Vertical):
     """Titles are plain text: brackets in a path are no markup."""
@@ -27,5 +29,6 @@ class Pane(Vertical):
         if (title, subtitle) == self._frame:
             return
         self._frame = (title, subtitle)
+        title, subtitle = printable(title), printable(subtitle)
         self.border_title = Content(title).markup if title else None
         self.border_subtitle = Content(subtitle).markup if subtitle else None
