@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tinv_tui.runs.curve import MOST_POINTS, LossCurve, LossTail
+from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.history import RunHistory
 from tinv_tui.runs.phases import counted
 
@@ -155,3 +157,35 @@ def test_loading_is_told_once_in_the_log_and_counted_beside_it() -> None:
     assert counted(view.phase, view.phase_done, view.phase_total) == "loading 812/4067 MiB"
     assert counted("loading", 0, 1) == "loading"
     assert counted("encoding", 3, 8) == "encoding 3/8"
+
+
+def test_of_a_long_story_the_newest_steps_come_to_the_same_where_the_loss_table_has_them_all(tmp_path: Path) -> None:
+    def steps(first: int, last: int, rate: float | None = 9.5) -> list[dict[str, Any]]:
+        numbers = range(first, last + 1)
+        return [event("step", step=n, loss=1 / n, learning_rate=0.1 / n, steps_per_second=rate) for n in numbers]
+
+    back = event("warning", code="rolled-back", message='"kind":"step"', step=12)
+    story = [
+        *(
+            STARTED,
+            *steps(1, 10),
+            event("evaluation", step=10, loss=0.2, best=True),
+            *steps(11, 14),
+            back,
+            *steps(13, 20),
+        ),
+        *(event("ended", state="stopped", step=20, reason="as told"), event("started", steps=100, from_step=20)),
+        *(*steps(21, 22, None), event("saved", step=22, path="zork-22.safetensors", what="copy")),
+    ]
+    path = tmp_path / "events.jsonl"
+    for length in range(1, len(story) + 1):
+        path.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in story[:length]))
+        views, counts = [], []
+        for newest_step_only in (False, True):
+            gathered, events = RunHistory(), EventReader(path).read_new(newest_step_only=newest_step_only)
+            gathered.add_losses([(n, 1 / n) for n in range(1, 23)])
+            gathered.add_events(events)
+            views.append(gathered.view())
+            counts.append(len(events))
+        assert views[0] == views[1]
+    assert counts == [len(story), 8]

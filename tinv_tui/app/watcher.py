@@ -59,5 +59,5 @@ class RunWatcher:
         state, status = self.run.state()
         rows = self._losses.read_new()
         self._history.add_losses(rows, anew=self._losses.began_anew)
-        self._history.add_events(self._events.read_new())
+        self._history.add_events(self._events.read_new(newest_step_only=self._history.has_table))
         return RunNow(self.run.folder, state, status, self._history.view())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ Event = dict[str, Any]
 """``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
 
 VERSION = 1
+
+_STEP_OR_START = re.compile(rb'\{"v":\d+,"t":"[^"]*","kind":"(step|started)"')
 
 
 class EventWriter:
@@ -97,10 +100,11 @@ class EventReader:
         """Bytes read so far: the end of the last whole line."""
         return self._offset
 
-    def read_new(self, last: int | None = None) -> list[Event]:
+    def read_new(self, last: int | None = None, *, newest_step_only: bool = False) -> list[Event]:
         """Events since the last call; none when the file is not there yet. Lines that are no events are passed over.
 
-        With ``last``, only those of the last so many lines: all of a long run take a second to read.
+        With ``last``, only those of the last so many lines: all of a long run take a second to read. With
+        ``newest_step_only``, of the steps of each worker only the newest: for who has them from the loss table.
         """
         try:
             with self._path.open("rb") as file:
@@ -114,6 +118,8 @@ class EventReader:
         self._offset += whole
         lines = content[:whole].splitlines()
         chosen = lines if last is None else lines[max(0, len(lines) - last) :]
+        if newest_step_only:
+            chosen = _without_older_steps(chosen)
         return [event for line in chosen if (event := _parse(line)) is not None]
 
     def read_ahead(self) -> bool:
@@ -126,6 +132,19 @@ class EventReader:
 
 def read_all(path: Path) -> list[Event]:
     return EventReader(path).read_new()
+
+
+def _without_older_steps(lines: list[bytes]) -> list[bytes]:
+    """Without parsing them: most of a long story is steps. A line that is written otherwise is kept."""
+    kept, wants_step = list[bytes](), True
+    for line in reversed(lines):
+        kind = match[1] if (match := _STEP_OR_START.match(line)) else b""
+        if kind == b"step" and not wants_step:
+            continue
+        wants_step = kind == b"started" or (wants_step and kind != b"step")
+        kept.append(line)
+    kept.reverse()
+    return kept
 
 
 def _parse(line: bytes) -> Event | None:

@@ -99,6 +99,11 @@ class RunHistory:
         self._log: list[LogLine] = []
         self._ended: Ended | None = None
 
+    @property
+    def has_table(self) -> bool:
+        """Whether the curve is made of the loss table, so that of the events of steps only the newest matters."""
+        return self._has_table
+
     def add_losses(self, rows: Sequence[LossRow], *, anew: bool = False) -> None:
         """Rows of the loss table, in order; ``anew`` when they start from its top again."""
         if rows and not self._has_table or anew:
