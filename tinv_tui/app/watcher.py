@@ -36,6 +36,13 @@ class RunNow:
         return has_worker(self.state, self.status)
 
     @property
+    def eta_seconds(self) -> float | None:
+        """Time left: of the steps, or of the run's minutes, which only its worker counts, where those end first."""
+        told = self.status.eta_seconds if self.status is not None else None
+        found = self.view.eta_seconds
+        return found if found is None or told is None else min(found, told)
+
+    @property
     def how_to_come_back(self) -> str:
         """What is said of a live run to whom the app is left by."""
         handle = self.folder.handle

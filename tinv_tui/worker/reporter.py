@@ -43,6 +43,8 @@ class Reporter:
         self._board: Board | None = None
         self.is_held_up = False
         """Whether the disk did not take what was told when it was last asked to."""
+        self.seconds_left: float | None = None
+        """Of the minutes that the recipe gives the run; None where it sets no limit."""
         self._done = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="status", daemon=True)
@@ -169,6 +171,8 @@ class Reporter:
             rate = self.steps_per_second
             left = self._status.steps - self._status.step
             eta = round(left / rate, 1) if rate and self._status.phase else None
+            if eta is not None and self.seconds_left is not None:
+                eta = min(eta, round(self.seconds_left, 1))
             memory = self._memory_bytes()
             self._status = replace(
                 self._status, beat=self._status.beat + 1, steps_per_second=rate, eta_seconds=eta, memory_bytes=memory

@@ -89,7 +89,7 @@ def _foot(now: RunNow, width: int) -> list[Line]:
         pairs.append(("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:3]) + (" …" if view.norms[3:] else "")))
     if now.state == "running" and view.phase not in ("training", ""):
         pairs.append(("now", _phase(view)))
-    eta = wording.duration(view.eta_seconds) if now.is_live else wording.DASH
+    eta = wording.duration(now.eta_seconds) if now.is_live else wording.DASH
     speed = f"  {wording.speed(view.steps_per_second):>6}  "
     if len(done) + len(speed) + len(eta) + 4 > width:
         speed = f" {speed.strip()} "
