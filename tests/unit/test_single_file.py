@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from tests.checkpoints import ldm_state, make_parts, meta_parts, with_ema, write_header_only, write_single_file
 from tinv_tui.errors import InputError
+from tinv_tui.models import signatures
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import FAMILIES, SD1, SD2, SDXL, Family
 from tinv_tui.models.identify import identify
@@ -531,3 +532,8 @@ def test_a_small_file_of_numpy_is_read_the_same_way(tmp_path: Path) -> None:
 def test_a_pipe_called_yaml_is_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.yaml")
     assert model_of(tmp_path, state_of(SD2)).prediction_type == ""
+
+
+def test_of_a_tensors_name_only_the_beginning_is_looked_at() -> None:
+    assert signatures.what_it_is(["x." * 50 + "lora_up.weight"])[0] == "a LoRA"
+    assert signatures.what_it_is(["x." * 200 + "lora_up.weight"])[0] == "no model that is known here"

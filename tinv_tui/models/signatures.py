@@ -19,6 +19,9 @@ class Signature:
     hint: str = ""
 
 
+_LONGEST_NAME = 300
+"""Characters of a tensor's name that are looked at: a hostile header's cost is bounded."""
+
 _BASE = f"Use a model of {', '.join(family.label for family in FAMILIES)}."
 _ADDED = "It is added to a base model: give that one."
 _WHOLE = "Give the whole model: a checkpoint that holds UNet, text encoder and VAE, or a diffusers folder."
@@ -115,7 +118,7 @@ CHANNELS = {
 
 def what_it_is(names: Iterable[str]) -> tuple[str, str]:
     """What follows "is", and a hint, for the tensors of a file that is no base model of a supported family."""
-    names = list(names)
+    names = [name[:_LONGEST_NAME] for name in names]
     for signature in SIGNATURES:
         pattern = re.compile(signature.pattern)
         if any(pattern.match(name) for name in names):
