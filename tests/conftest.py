@@ -15,24 +15,26 @@ from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import is_locked, read_holder
 
 ALL_FAULTS = "--all-faults"
+LONG = "--long"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(ALL_FAULTS, action="store_true", help="run the whole fault suite, which takes long")
+    parser.addoption(LONG, action="store_true", help="run the tests marked long too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the tests marked ``faults`` only those marked ``faults(ci=True)`` run, unless all are asked for."""
-    if config.getoption(ALL_FAULTS):
-        return
-    is_left_out = {item: _is_by_hand(item) for item in items}
+    """Of the tests marked ``faults`` only those marked ``faults(ci=True)`` run, and none of ``long``, unless asked for."""
+    is_left_out = {item: _is_by_hand(item, config) for item in items}
     config.hook.pytest_deselected(items=[item for item in items if is_left_out[item]])
     items[:] = [item for item in items if not is_left_out[item]]
 
 
-def _is_by_hand(item: pytest.Item) -> bool:
+def _is_by_hand(item: pytest.Item, config: pytest.Config) -> bool:
+    if item.get_closest_marker("long") is not None and not config.getoption(LONG):
+        return True
     mark = item.get_closest_marker("faults")
-    return mark is not None and not mark.kwargs.get("ci", False)
+    return mark is not None and not mark.kwargs.get("ci", False) and not config.getoption(ALL_FAULTS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

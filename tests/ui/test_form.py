@@ -142,7 +142,7 @@ async def test_a_rate_schedule_is_drawn_below_its_words_where_there_is_room(
         assert "▁▁▁▁▁▁▁▁" not in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 async def test_every_field_can_be_reached_and_comes_into_sight(size: tuple[int, int], pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
         form = (await ready(pilot)).form

@@ -50,6 +50,7 @@ def fill_in(tmux: Tmux, rows: Rows, values: Mapping[str, str], *, first: str) ->
         tmux.keys("Tab")
 
 
+@pytest.mark.long
 def test_the_guide_from_top_to_bottom_by_keys(tmux: Tmux, tmp_path: Path) -> None:
     source, dataset = photographs(tmp_path / "photos"), tmp_path / "dataset"
     blip = save_blip(tmp_path / "blip")

@@ -62,10 +62,10 @@ async def test_start_preview_save_pause_change_give_back_go_on_stop(
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is workbench)
         assert _state(app.control) == "running"
+        assert len(rung) == 1  # a value that could not be taken
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("enter")
-        assert len(rung) == 1  # a value that could not be taken
         await until(pilot, lambda: _state(app.control) == "stopped")
         assert len(rung) == 2
         assert app.control.now.view.loss is not None

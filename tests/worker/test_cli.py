@@ -248,6 +248,7 @@ def test_waiting_and_leaving_at_once_is_refused(recipe_file: Path) -> None:
     assert answer("train", str(recipe_file), "--headless", "--detach", code=2)["error"]["code"] == "wait-or-leave"
 
 
+@pytest.mark.long
 def test_a_run_kept_elsewhere_is_steered_by_its_path(recipe_file: Path, tmp_path: Path) -> None:
     said = answer("train", str(recipe_file), "--set", f"saving.log_directory={tmp_path / 'logs'}", "--headless")
     assert said["run"].startswith(str(tmp_path / "logs"))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.worker.helpers import Onlooker, make_job, recipe, train_here
+from tests.worker.helpers import Onlooker, make_job, recipe, train_here, trained
 from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.runs.events import read_all
-from tinv_tui.runs.run import Run
 from tinv_tui.training.loop import train
 from tinv_tui.training.state import TrainingState
 
@@ -28,8 +27,7 @@ class KeepsStep3(Onlooker):
 
 
 async def test_a_damaged_checkpoint_is_told_and_the_one_before_it_gives_the_same_bytes(tmp_path: Path) -> None:
-    run = await Run.start(recipe(training__steps=5))
-    await finish(run)
+    run = trained(recipe(training__steps=5))
     job, never_damaged = make_job(tmp_path, recipe(training__steps=8))
     train(job, never_damaged, KeepsStep3(tmp_path / "step-3.safetensors"))
     (tmp_path / "step-3.safetensors").replace(before(run.folder.state))

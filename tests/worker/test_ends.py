@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.worker.helpers import recipe
+from tests.worker.helpers import recipe, trained
 from tests.worker.test_lifecycle import finish, rows_of
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
@@ -34,8 +34,7 @@ def spoil(latents: Path) -> bytes:
 
 
 async def test_what_stays_not_finite_ends_the_run_keeps_the_last_good_vectors_and_says_how_to_go_on() -> None:
-    run = await Run.start(recipe(training__steps=4, training__learning_rate=str(RATE), training__evaluation_samples=2))
-    await finish(run)
+    run = trained(recipe(training__steps=4, training__learning_rate=str(RATE), training__evaluation_samples=2))
     (paths.embeddings_folder() / "zork.safetensors").unlink()
     sound = spoil(run.folder.checkpoint / "latents.safetensors")
 
@@ -77,8 +76,7 @@ async def test_a_run_that_cannot_make_its_first_step_does_not_blame_the_rate(tmp
 
 
 async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> None:
-    run = await Run.start(recipe(training__steps=3))
-    await finish(run)
+    run = trained(recipe(training__steps=3))
     wanted = ["training.learning_rate=0.001", "saving.image_every=2", 'preview.prompts=["a zork"]', "training.steps=6"]
     await run.resume(overrides=wanted)
     await finish(run)

@@ -191,7 +191,7 @@ def test_so_does_that_of_a_schedule_that_ends_in_pure_noise(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     b = bench(tmp_path, "sdxl", rescale_betas_zero_snr=True, prediction_type=kind)
-    monkeypatch.setattr("tinv_tui.training.loop.whole_numbers", _last_timestep)
+    monkeypatch.setattr("tinv_tui.training.batches.whole_numbers", _last_timestep)
     monkeypatch.setitem(globals(), "whole_numbers", _last_timestep)
     assert error_of(b, training__batch_size=2) <= 1e-5
 

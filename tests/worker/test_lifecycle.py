@@ -263,6 +263,7 @@ async def test_a_preview_that_fails_is_a_warning_and_a_refused_command() -> None
     await finish(run)
 
 
+@pytest.mark.long
 async def test_runs_started_at_the_same_moment_get_names_of_their_own() -> None:
     runs = await asyncio.gather(*(Run.start(recipe(training__steps=2)) for _ in range(3)))
     results = [(await finish(run))["embedding"] for run in runs]

@@ -34,7 +34,6 @@ async def stopped_by(run: Run, *numbers: int) -> Event:
     return ended
 
 
-@pytest.mark.faults(ci=True)
 async def test_term_in_the_middle_of_a_preview_ends_it_there_and_saves() -> None:
     run = await Run.start(eventful_recipe(preview__steps=1000))
     await Watch(run).phase("previewing")
