@@ -98,6 +98,7 @@ async def test_a_folder_in_use_is_named_with_its_count_and_asked_for(pictures: P
         assert (made / "mine.png").read_bytes() == b"mine"
 
 
+@pytest.mark.long
 async def test_a_job_is_cancelled_by_a_key_that_asks_and_shows_its_rate(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()

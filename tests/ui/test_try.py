@@ -54,7 +54,7 @@ def test_it_is_the_result_of_the_run_or_its_newest_copy_or_the_forms_name(pictur
     assert plain.prompt == "a picture in the style of zork"
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 async def test_both_pictures_are_drawn_side_by_side_and_their_paths_told(size: tuple[int, int], pictures: Path) -> None:
     in_library("zork")
     async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:

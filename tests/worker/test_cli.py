@@ -66,6 +66,7 @@ def test_train_headless_says_what_the_contract_names(recipe_file: Path) -> None:
     assert "finished at step 8" in told
 
 
+@pytest.mark.long
 def test_a_recipe_written_by_a_run_repeats_it(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_the_app_is_refused_without_a_terminal() -> None:
     assert "terminal" in done.stderr
 
 
+@pytest.mark.long
 def test_a_relative_home_is_that_of_the_command_not_of_the_worker(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

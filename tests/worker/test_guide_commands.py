@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
@@ -29,6 +30,7 @@ def answer(*arguments: str, code: int = 0) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.long
 def test_the_guide_from_top_to_bottom_by_commands(tmp_path: Path) -> None:
     source, dataset = photographs(tmp_path / "photos"), tmp_path / "dataset"
     blip = save_blip(tmp_path / "blip")

@@ -116,8 +116,7 @@ async def test_stopping_without_saving_leaves_no_result() -> None:
 
 
 async def test_pausing_previewing_and_saving_change_no_byte() -> None:
-    plain = await Run.start(recipe(training__steps=40))
-    await finish(plain)
+    plain = trained(recipe(training__steps=40))
     disturbed = await Run.start(recipe(training__steps=40, embedding__name="zork2"))
     await until(disturbed, 5)
     await disturbed.command("pause")
@@ -132,18 +131,16 @@ async def test_pausing_previewing_and_saving_change_no_byte() -> None:
 
 
 async def test_a_stopped_run_can_be_resumed_and_a_finished_one_extended() -> None:
-    run = await Run.start(recipe(training__steps=60))
-    await until(run, 5)
-    await run.command("stop")
-    stopped = await finish(run)
-    await run.resume()
-    assert (await finish(run))["step"] == 60
+    run = trained(recipe(training__steps=10))
     with pytest.raises(InputError, match="nothing is left"):
         await run.resume()
-    await run.resume(steps=70)
-    assert (await finish(run))["step"] == 70
-    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, 71))
-    assert stopped["step"] < 60
+    await run.resume(steps=100_000)
+    await until(run, 15)
+    await run.command("stop")
+    step = (await finish(run))["step"] + 5
+    await run.resume(steps=step)
+    assert (await finish(run))["step"] == step
+    assert [int(row["step"]) for row in rows_of(run)] == list(range(1, step + 1))
 
 
 async def test_term_stops_and_saves_and_hup_is_not_heard() -> None:
@@ -212,6 +209,7 @@ def test_two_runs_of_one_name_get_two_folders_and_two_results() -> None:
     assert sorted(p.name for p in paths.embeddings_folder().iterdir()) == ["zork-2.safetensors", "zork.safetensors"]
 
 
+@pytest.mark.long
 async def test_being_told_to_end_twice_still_saves() -> None:
     run = await Run.start(recipe(training__steps=100_000))
     await until(run, 2)
@@ -223,6 +221,7 @@ async def test_being_told_to_end_twice_still_saves() -> None:
     assert Path(ended["embedding"]).is_file()
 
 
+@pytest.mark.long
 async def test_a_death_in_the_last_preview_does_not_cost_the_result() -> None:
     run = await Run.start(recipe(training__steps=10, saving__image_every=10, preview__steps=1000))
     async for event in run.events():

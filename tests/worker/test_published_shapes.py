@@ -47,12 +47,13 @@ def with_numbers(shapes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("family", "kind", "tensors"),
     [
         (SD1, "auto", {"emb_params": (2, 768)}),
-        pytest.param(SD2, "v_prediction", {"emb_params": (2, 1024)}, marks=pytest.mark.long),
-        pytest.param(SDXL, "auto", {"clip_l": (2, 768), "clip_g": (2, 1280)}, marks=pytest.mark.long),
+        (SD2, "v_prediction", {"emb_params": (2, 1024)}),
+        (SDXL, "auto", {"clip_l": (2, 768), "clip_g": (2, 1280)}),
     ],
     ids=["SD1", "SD2 v", "SDXL"],
 )

@@ -69,7 +69,7 @@ async def until_it_waits(run: Run) -> Event:
     raise AssertionError(f"it did not wait: {read_all(run.folder.events)}")
 
 
-@pytest.mark.faults(ci=True)
+@pytest.mark.faults
 async def test_a_second_run_waits_for_room_then_is_warned_of_the_first_and_both_end_well(
     tmp_path: Path, locks: Path, fault: FaultRecord
 ) -> None:
