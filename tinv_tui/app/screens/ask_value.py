@@ -39,6 +39,7 @@ class AskValueScreen(ModalScreen[str | None]):
         field = self.query_one("#value", TextField)
         field.value = self._suggestion
         field.focus()
+        field.select_all()  # what is typed takes its place; an arrow keeps it
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
