@@ -7,7 +7,6 @@ import os
 import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import pytest
 import torch
 
 from tests.faults import FaultRecord
-from tests.worker.helpers import CPU, Onlooker, make_job, recipe
+from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here, trained
 from tests.worker.test_lifecycle import rows_of
+from tinv_tui.recipe import to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
@@ -210,7 +210,16 @@ def test_a_run_that_fits_by_no_plan_ends_with_the_reason_and_its_checkpoint(faul
     fault("no memory for the smallest plan", steps_lost=0)
 
 
-def test_a_resumed_run_keeps_its_plan(tmp_path: Path, whole: tuple[TrainingState, Onlooker]) -> None:
-    state = replace(whole[0], plan=MemoryPlan(4, checkpointing=True))
-    state.save(tmp_path / "state.safetensors")
-    assert TrainingState.load(tmp_path / "state.safetensors", CPU).plan == MemoryPlan(4, checkpointing=True)
+def test_a_resumed_run_keeps_its_plan_and_says_so() -> None:
+    run = trained(recipe(training__steps=2, training__batch_size=4, training__evaluation_samples=0))
+    assert not [e for e in read_all(run.folder.events) if e.get("code") == "memory-plan"]
+    state = TrainingState.load(run.folder.state, CPU)
+    state.plan = MemoryPlan(4, checkpointing=True)
+    state.save(run.folder.state)
+    longer = recipe(training__steps=3, training__batch_size=4, training__evaluation_samples=0)
+    run.folder.recipe.write_text(to_toml(longer))
+    assert train_here(run.folder) == 0
+    (told,) = [e for e in read_all(run.folder.events) if e.get("code") == "memory-plan"]
+    assert told["message"] == "going on with batches of 4 in 4 parts and gradient checkpointing"
+    resumed = TrainingState.load(run.folder.state, CPU)
+    assert (resumed.step, resumed.plan) == (3, MemoryPlan(4, checkpointing=True))

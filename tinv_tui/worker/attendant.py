@@ -15,7 +15,7 @@ from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.work import Work
 
 _PAUSE_POLL_SECONDS = 0.1
-_MUCH_LONGER = 1.001
+_LONGER = 1.001
 """Than the vocabulary's longest: rounding is no excess."""
 
 
@@ -85,6 +85,7 @@ class RunAttendant:
         desk.obey(state, last_prompt)
         if saving.image_every and state.step % saving.image_every == 0 and not desk.is_stopped:
             desk.previewer.draw(state, desk.previewer.prompts(last_prompt))
+            desk.obey(state, last_prompt)  # a stop that cut the drawing short costs no further step
         while desk.is_waiting:
             desk.obey(state, last_prompt)
             if desk.is_paused:
@@ -102,11 +103,11 @@ class RunAttendant:
 
     def _look_at_norms(self, state: TrainingState) -> None:
         excess = self._range.excess(state.vectors)
-        if excess > _MUCH_LONGER and not self._is_too_long:
+        if excess > _LONGER and not self._is_too_long:
             message = f"at step {state.step} a vector is {excess:.1f} times as long as the longest of the vocabulary"
             hint = "It may drown the rest of a prompt: lower the rate, or: tinv-tui set"
             self._work.warn("norm-large", message, f"{hint} {self._work.folder.handle} training.cap_norm=true")
-        self._is_too_long = excess > _MUCH_LONGER
+        self._is_too_long = excess > _LONGER
 
     def _save_what_is_due(self, state: TrainingState) -> None:
         recipe = self._work.job.recipe

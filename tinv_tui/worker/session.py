@@ -188,6 +188,10 @@ def _prepare(
     if damage is not None:
         message = f"{files.state}: {damage}; going on from the one before it, of step {state.step}"
         reporter.tell("warning", code="checkpoint-older", message=message, hint="Look at the disk.")
+    squeezed = state.plan.in_words(recipe.training.batch_size)
+    if squeezed:
+        hint = "Memory did not do for more before; the run keeps to it, so that it goes on to the same bytes."
+        reporter.tell("warning", code="memory-plan", message=f"going on with {squeezed}", hint=hint)
     for code, message in warnings:
         reporter.tell("warning", code=code, message=message, hint="")
 

@@ -182,7 +182,7 @@ def _facts(row: RunRow, width: int) -> list[Line]:
     if row.state == "paused" and status is not None and status.released:
         lines.append((("its memory is given back; r goes on with a new worker", "warning"),))
     if row.state == "lost":
-        lines.append(((f"go on with: tinv-tui resume {row.folder.name}", "bad"),))
+        lines.append(((f"go on with: tinv-tui resume {row.folder.handle}", "bad"),))
     return lines
 
 
