@@ -121,7 +121,8 @@ def _parse_pair(pair: str, key: str) -> tuple[float, int | None]:
     try:
         rate = float(rate_text)
     except ValueError:
-        raise InputError("rate-malformed", f"{key}: {rate_text.strip()!r} in {pair!r} is not a number", _HINT) from None
+        where = f" in {pair!r}" if colon else ""
+        raise InputError("rate-malformed", f"{key}: {rate_text.strip()!r}{where} is not a number", _HINT) from None
     if not 0 < rate <= HIGHEST_RATE:  # also false for NaN
         raise InputError(
             "rate-malformed", f"{key}: {rate_text.strip()} is not above 0 and up to {HIGHEST_RATE:g}", _HINT

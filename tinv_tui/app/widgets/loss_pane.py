@@ -76,7 +76,7 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
     return wording.flow([(label, value) for label, (_, value) in zip(wide, pairs, strict=True)], width)
 
 
-_GIVEN_BACK = "its memory is given back; p goes on from here"
+_GIVEN_BACK = "memory given back: p goes on"
 
 
 def _foot(now: RunNow, width: int) -> list[Line]:
