@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import pytest
 from PIL import Image
 
 from tests.captioners import save_blip, save_deepdanbooru, save_wd
+from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import make_recipe, to_toml
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
+from tinv_tui.worker.picture_pool import made_pictures
 
 COMMAND = [sys.executable, "-m", "tinv_tui", "preprocess"]
 
@@ -207,6 +210,19 @@ def test_ctrl_c_ends_the_command_with_130_and_tells_what_was_written(tmp_path: P
     images = {name for name in os.listdir(made) if name.endswith(".png")}
     assert {Path(entry["image"]).name for entry in said["written"]} == images
     assert len(images) < 200
+
+
+def test_a_process_that_is_killed_halfway_through_its_answer_is_noticed(tmp_path: Path) -> None:
+    section = make_recipe({"preprocess": many(tmp_path / "many", 6)}, "preprocess").preprocess
+    pictures = made_pictures(plan_preprocess(section, "").pictures, section, lambda: None)
+    made = [next(pictures)]
+    makers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    time.sleep(1)  # nobody reads: each answer is larger than a pipe, so that its process is stuck within it
+    for maker in makers:
+        maker.kill()
+    made.extend(pictures)
+    assert (len(makers), len(made)) == (2, 6)
+    assert all(isinstance(outcome, list) for _, outcome in made)
 
 
 async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp_path: Path) -> None:
