@@ -17,6 +17,7 @@ from tinv_tui.atomic import write_atomic
 from tinv_tui.datasets.buckets import Size
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.frozen.unet import Operators, choose_operators, freeze_operators
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.vae_file import identify_vae
@@ -114,8 +115,9 @@ def load(
     base: BaseModel,
     device: torch.device,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    operators: Operators | None = None,
 ) -> LoadedModel:
-    """The base model of a recipe on the device. Raises InputError.
+    """The base model of a recipe on the device, with the ``operators`` that suit it or those given. Raises InputError.
 
     ``progress`` gets MiB read and in all, at most twice a second and at the end; what it raises ends the loading.
     """
@@ -136,7 +138,7 @@ def load(
             progress(done // 2**20, total // 2**20)
 
     tiny = recipe.preview.tiny_vae
-    return load_model(
+    model = load_model(
         base,
         device,
         dtype,
@@ -145,6 +147,8 @@ def load(
         prediction_type=recipe.model.prediction_type,
         progress=took,
     )
+    freeze_operators(model.unet, operators or choose_operators(model.unet, base, device))
+    return model
 
 
 def schedules(recipe: Recipe) -> tuple[Plan, Plan]:

@@ -1,0 +1,96 @@
+"""Puts the frozen operators into a UNet in place of the stock ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import MethodType
+from typing import Any, Literal
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
+from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain
+from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
+
+Operators = Literal["stock", "frozen", "packed"]
+"""Torch's own; those that keep less for the way back; those and convolutions packed once."""
+
+_ROOM_FOR_PACKING = 3
+"""Packed convolutions take as much again; with that much more than the UNet's bytes the machine has not to swap."""
+
+
+def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> Operators:
+    """What suits a model and where it trains; always the same on one machine, so that a resumed run goes on to the bit.
+
+    A small model on a CPU is quickest as it is: its steps are made of calls, not of arithmetic.
+    """
+    if device.type != "cpu":
+        return "frozen"
+    if base.is_small:
+        return "stock"
+    first = next(unet.parameters())
+    held = sum(weight.numel() for weight in unet.parameters()) * first.element_size()
+    roomy = psutil.virtual_memory().total >= _ROOM_FOR_PACKING * held
+    return "packed" if roomy and can_pack(first.dtype) else "frozen"
+
+
+def freeze_operators(unet: nn.Module, operators: Operators) -> None:
+    """Put the frozen operators in place of the stock ones of a UNet whose weights are frozen.
+
+    The same bits come out, unless "packed": then convolutions add up in another order (about 1e-6 in fp32).
+    """
+    from diffusers.models.activations import GEGLU
+    from diffusers.models.resnet import ResnetBlock2D
+
+    if operators == "stock":
+        return
+    stand_in = PackedConv2d if operators == "packed" else FrozenConv2d
+    for owner, name, convolution in list(_plain_convolutions(unet)):
+        owner.register_module(name, stand_in(convolution))
+    for module in unet.modules():
+        if isinstance(module, ResnetBlock2D) and _is_common(module):
+            _bind(module, _residual)
+        elif type(module) is GEGLU:
+            _bind(module, _gate)
+
+
+def _plain_convolutions(unet: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]]:
+    for owner in unet.modules():
+        for name, child in owner.named_children():
+            if isinstance(child, nn.Conv2d) and is_plain(child):
+                yield owner, name, child
+
+
+def _bind(module: Any, forward: Callable[..., Tensor]) -> None:
+    module.forward = MethodType(forward, module)
+
+
+def _is_common(block: Any) -> bool:
+    """The residual block of every Stable Diffusion: nothing resampled inside, the time added, SiLU."""
+    return (
+        block.upsample is None
+        and block.downsample is None
+        and block.time_embedding_norm == "default"
+        and isinstance(block.nonlinearity, nn.SiLU)
+        and not block.skip_time_act
+        and block.dropout.p == 0
+    )
+
+
+def _residual(self: Any, input_tensor: Tensor, temb: Tensor | None, *_: object, **__: object) -> Tensor:
+    """A ResnetBlock2D's forward, order of operations kept."""
+    hidden = self.conv1(norm_silu(self.norm1, input_tensor))
+    if self.time_emb_proj is not None and temb is not None:
+        hidden = hidden + self.time_emb_proj(self.nonlinearity(temb))[:, :, None, None]
+    hidden = self.conv2(norm_silu(self.norm2, hidden))
+    if self.conv_shortcut is not None:
+        input_tensor = self.conv_shortcut(input_tensor)
+    total: Tensor = (input_tensor + hidden) / self.output_scale_factor
+    return total
+
+
+def _gate(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+    return gated_gelu(self.proj(hidden_states))
