@@ -33,6 +33,7 @@ _COMMANDS = {
     "embeddings": "embeddings",
     "models": "models",
     "doctor": "doctor",
+    "bench": "benching",
 }
 
 

@@ -19,11 +19,14 @@ from tinv_tui.telemetry.room import room_for_training
 from tinv_tui.worker.device import show_torch_only
 
 KINDS: dict[str, str] = {
+    "bench-engine": "bench.engine",
+    "bench-plain": "bench.plain",
     "caption": "caption_job",
     "fetch": "fetch_job",
     "preprocess": "preprocess_job",
     "generate": "generate",
     "probe": "probe",
+    "random-model": "bench.random_model",
 }
 """Kind to module name."""
 

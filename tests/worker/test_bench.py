@@ -1,0 +1,38 @@
+"""The benchmark as people run it: real processes, on the bundled model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+BENCH = [sys.executable, "-m", "tinv_tui", "bench"]
+
+
+def bench(*options: str, code: int = 0) -> str:
+    done = subprocess.run([*BENCH, *options], capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_our_engine_is_measured_beside_the_usual_loop() -> None:
+    (case,) = json.loads(bench("--steps", "4", "--json"))["cases"]
+    assert [case[key] for key in ("model", "size", "batch", "precision")] == ["bundled", 64, 1, "fp32"]
+    ours, plain = case["results"]
+    assert (ours["way"], plain["way"]) == ("tinv-tui", "plain loop")
+    for result in case["results"]:
+        assert result["seconds_per_step"] == pytest.approx(1 / result["steps_per_second"])
+        assert 0 < result["seconds_per_step"] < result["first_step_seconds"]
+        assert result["peak_bytes"] > 2**26
+        assert result["phases"]["UNet"] > 0 < result["phases"]["backward"]
+    assert "VAE" in plain["phases"]
+    assert "VAE" not in ours["phases"]
+    assert ours["ratios"]["plain loop"]["speed"] == pytest.approx(plain["seconds_per_step"] / ours["seconds_per_step"])
+    assert plain["ratios"] == {}
+
+
+def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> None:
+    said = json.loads(bench("--diffusers", "/nowhere/textual_inversion.py", "--json", code=2))
+    assert said["error"]["code"] == "script-missing"

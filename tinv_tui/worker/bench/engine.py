@@ -1,0 +1,80 @@
+"""The job ``bench-engine``: some steps of our own loop, timed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinv_tui.recipe import make_recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.loop import StepResult, train
+from tinv_tui.training.memory_plan import MemoryPlan
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.bench.clock import StepClock
+from tinv_tui.worker.jobs import Desk
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
+
+
+class _Timed:
+    """An attendant that only looks at the clock."""
+
+    def __init__(self, clock: StepClock, desk: Desk) -> None:
+        self._clock = clock
+        self._desk = desk
+        self.plan = MemoryPlan()
+        """How steps had to be computed to fit into memory."""
+
+    def stepped(self, result: StepResult) -> None:
+        pass  # on a GPU it comes late: the clock is read where the host stands
+
+    def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
+        raise AssertionError("the bench evaluates nothing")
+
+    def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
+        pass  # a step takes as long, whatever its numbers
+
+    def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        self.plan = state.plan
+
+    def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
+        self._clock.stepped()
+        self._desk.progress(state.step, self._clock.total, phase="training")
+        return state.step < self._clock.total
+
+
+def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
+    """Train ``steps`` counted steps of ``recipe`` with ``operators``, "auto" for what a run would take. Raises InputError."""
+    recipe = make_recipe(arguments["recipe"], "bench")
+    plan = plan_run(recipe, Path.cwd(), name_is_settled=True)
+    device = choose_device()
+    desk.progress(0, 1, phase="loading")
+    asked = arguments["operators"]
+    model = load(
+        plan.recipe,
+        plan.model,
+        device,
+        lambda done, n: desk.progress(done, n, phase="loading"),
+        operators=None if asked == "auto" else asked,
+    )
+    parts = {"text encoder": model.text_encoders[0], "UNet": model.unet, "VAE": model.vae.encoder}
+    if len(model.text_encoders) > 1:
+        parts["second text encoder"] = model.text_encoders[1]
+    with tempfile.TemporaryDirectory(prefix="tinv-bench-") as folder:
+        scratch = RunFolder(Path(folder))
+        scratch.checkpoint.mkdir()
+        files = CheckpointFiles(scratch.checkpoint)
+        dataset = FrozenDataset.of(plan)
+
+        def encoded(done: int, total: int) -> None:
+            desk.progress(done, total, phase="encoding")
+
+        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, files, encoded)
+        state = prepare_state(plan.recipe, model, files, scratch)
+        clock = StepClock(int(arguments["steps"]), device, parts)
+        timed = _Timed(clock, desk)
+        train(job, state, timed)
+    return clock.result() | {"operators": asked, "plan": timed.plan.in_words(plan.recipe.training.batch_size)}

@@ -1,0 +1,81 @@
+"""``python -m tinv_tui.worker.bench.peer SCRIPT RESULT …``: another trainer's script as it is, timed from outside.
+
+The script is diffusers' ``textual_inversion.py`` (or its SDXL sister); what follows are its own arguments. Its steps are
+told by its progress bar. RESULT gets what the other jobs of the bench answer with, without phases.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import json
+import runpy
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tinv_tui.worker.bench.clock import LOOKED_INTO, UNCOUNTED, StepClock
+
+
+def main() -> None:
+    script, result, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[sys.argv.index("--max_train_steps") + 1])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    clock = StepClock(steps - UNCOUNTED - LOOKED_INTO, device, dict[str, nn.Module]())
+    _stand_in_for_torchvision()
+    _tell_steps(clock)
+    sys.argv = [script, *sys.argv[3:]]
+    runpy.run_path(script, run_name="__main__")
+    result.write_text(json.dumps(clock.result() | {"phases": {}}), encoding="utf-8")
+
+
+def _tell_steps(clock: StepClock) -> None:
+    bars: Any = importlib.import_module("tqdm.auto").tqdm
+    update = bars.update
+
+    def told(bar: Any, n: float | None = 1) -> Any:
+        if (bar.desc or "").startswith("Steps"):
+            clock.stepped()
+        return update(bar, n)
+
+    bars.update = told
+
+
+def _stand_in_for_torchvision() -> None:
+    """The script takes one thing from torchvision, a random mirror image; where it is missing, that one is given.
+
+    Only after the libraries have looked for torchvision themselves: a half one would mislead them.
+    """
+    import diffusers
+    import transformers
+
+    for needed in (diffusers.StableDiffusionPipeline, transformers.CLIPTextModel):
+        assert needed is not None
+    try:
+        importlib.import_module("torchvision")
+        return
+    except ImportError:
+        pass
+
+    class RandomHorizontalFlip:
+        def __init__(self, p: float = 0.5) -> None:
+            self._p = p
+
+        def __call__(self, image: Any) -> Any:
+            from PIL import Image
+
+            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1).item() < self._p else image
+
+    for name in ("torchvision", "torchvision.transforms"):
+        module = types.ModuleType(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        sys.modules[name] = module
+    sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]  # type: ignore[attr-defined]
+    sys.modules["torchvision.transforms"].RandomHorizontalFlip = RandomHorizontalFlip  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()
