@@ -21,7 +21,7 @@ from tinv_tui.runs.status import Status, write_status
 from tinv_tui.sections import EmbeddingSection
 from tinv_tui.telemetry.room import NVIDIA_ORDER
 
-_LAST_BREATH_SECONDS = 5.0
+_LAST_BREATH_SECONDS = 20.0
 
 
 _turn_in_this_process = threading.Lock()
