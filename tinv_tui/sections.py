@@ -124,6 +124,10 @@ class TrainingSection(Section):
     """Number format of the frozen weights; the vectors are always fp32. "auto": bf16 on a GPU that has it, else fp32; take
     it if unsure. "fp32" is full precision (A1111's --no-half --precision full): the most exact, and up to twice the memory,
     which the plan shows before a start."""
+    acceleration: Literal["auto", "eager", "compile"] = "auto"
+    """How steps are computed: "auto" plays them back from CUDA graphs on a GPU; "eager" does without, should they make
+    trouble; "compile" has torch.compile work on the UNet first, which needs a C compiler, takes minutes the first time, and
+    pays for long runs on a CPU."""
     seed: int = Field(-1, ge=-1, le=2**63 - 1)
     """Everything random follows from this. -1 draws one and records it."""
     deterministic: bool = False

@@ -17,8 +17,9 @@ from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
+from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
-from tinv_tui.training.loop import Job, StepResult
+from tinv_tui.training.loop import Job
 from tinv_tui.training.memory_plan import MemoryPlan
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
@@ -65,6 +66,8 @@ class Onlooker:
         self.evaluations: list[tuple[int, float]] = []
         self.went_back_to: list[int] = []
         self.plans: list[tuple[int, MemoryPlan]] = []
+        self.loss_scales: list[tuple[int, float]] = []
+        self.notes: list[str] = []
 
     def stepped(self, result: StepResult) -> None:
         self.results.append(result)
@@ -79,6 +82,12 @@ class Onlooker:
 
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
         self.plans.append((state.step, state.plan))
+
+    def lowered_loss_scale(self, state: TrainingState) -> None:
+        self.loss_scales.append((state.step, state.loss_scale))
+
+    def noted(self, message: str) -> None:
+        self.notes.append(message)
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return True

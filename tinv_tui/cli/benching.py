@@ -43,6 +43,14 @@ from tinv_tui.runs.jobs import JobBroken
     show_default=True,
     help="How our engine computes; auto is what a run takes.",
 )
+@click.option(
+    "--acceleration",
+    type=click.Choice(["auto", "eager", "compile"]),
+    multiple=True,
+    default=["auto"],
+    show_default=True,
+    help="As training.acceleration.",
+)
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Also the loop as it is usually written.")
 @click.option(
     "--diffusers",
@@ -61,6 +69,7 @@ def _bench(
     batches: tuple[int, ...],
     precisions: tuple[str, ...],
     operators: tuple[str, ...],
+    acceleration: tuple[str, ...],
     plain: bool,
     diffusers: Path | None,
     steps: int,
@@ -69,7 +78,10 @@ def _bench(
     as_json: bool,
 ) -> None:
     """How fast training is here, beside the usual loop and, if you have it, diffusers' script."""
-    ways = [Way(f"tinv-tui {kind}".removesuffix(" auto"), operators=kind) for kind in operators]
+    ways = [
+        Way(" ".join(["tinv-tui", *(word for word in (kind, how) if word != "auto")]), kind, how)
+        for kind, how in itertools.product(operators, acceleration)
+    ]
     ways += [Way(PLAIN)] if plain else []
     if diffusers is not None:
         check_script(diffusers)

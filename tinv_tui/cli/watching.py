@@ -150,6 +150,8 @@ def _said(event: Event) -> str:
             text = counted(event["name"], event["done"], event["total"])
         case "warning":
             text = f"warning: {event['message']}"
+        case "note":
+            text = str(event["message"])
         case "ack":
             text = f"{event['command']}: {event['message']}"
         case "started":

@@ -52,6 +52,8 @@ class LoadedModel:
     dtype: torch.dtype
     tiny_vae: AutoencoderTiny | None = None
     """What pictures are decoded with, if it is not the VAE."""
+    computing: str = ""
+    """How its steps are computed here, in words."""
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures [b, 3, h, w] from -1 to 1, fp32, of latents as the UNet has them."""

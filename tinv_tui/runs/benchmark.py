@@ -56,10 +56,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to train: our engine with some operators, the plain loop, or a script."""
+    """One way to train: our engine with some operators and acceleration, the plain loop, or a script."""
 
     name: str
     operators: str = ""
+    acceleration: str = "auto"
     script: Path | None = None
 
 
@@ -106,6 +107,7 @@ async def _once(case: Case, way: Way, steps: int, pictures: Path, told: Told) ->
         return await _run_script(case, way.script, steps, pictures)
     if way.name == PLAIN:
         return await run_job("bench-plain", named, recipe=recipe, steps=steps)
+    recipe["training"]["acceleration"] = way.acceleration
     return await run_job("bench-engine", named, recipe=recipe, steps=steps, operators=way.operators)
 
 

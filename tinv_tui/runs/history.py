@@ -200,6 +200,9 @@ class RunHistory:
         hint = f" {event['hint']}" if event.get("hint") else ""
         self._say(event, f"{event['message']}.{hint}" if hint else str(event["message"]), "warning")
 
+    def _take_note(self, event: Event) -> None:
+        self._say(event, str(event["message"]))
+
     def _take_ack(self, event: Event) -> None:
         said = str(event.get("message", ""))
         if self._log and self._log[-1].text == said:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
@@ -16,6 +15,7 @@ from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.objective import add_noise, target_of, weighted_loss
 from tinv_tui.training.prompts import PromptBook
+from tinv_tui.training.transfer import to_device
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
 
@@ -37,6 +37,17 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.timesteps)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that is on the device."""
+        return self.latents, self.noise, self.timesteps, self.weight, self.sizes, self.ids, self.slots
+
+    @staticmethod
+    def of(tensors: Sequence[Tensor]) -> Batch:
+        """A batch of what :attr:`tensors` gave."""
+        latents, noise, timesteps, weight, sizes, ids, slots = tensors
+        return Batch(latents, noise, timesteps, weight, sizes, ids, slots)
 
     def parts(self, count: int) -> Iterator[Batch]:
         """The same samples in ``count`` parts, as equal as can be; their losses times their shares add up to the whole's."""
@@ -91,10 +102,10 @@ class Batches:
             mirrored = whole_numbers(seed, Purpose.FLIP, step, samples, self._sides)
         spread = None
         if self._draws_latents:
-            spread = _on_device(normal(seed, Purpose.LATENT, step, samples, shape), device)
+            spread = to_device(normal(seed, Purpose.LATENT, step, samples, shape), device)
         latents, weight, sizes = self._latents.take(chosen, positions, mirrored, spread)
-        noise = _on_device(normal(seed, Purpose.NOISE, step, samples, shape), device)
-        timesteps = _on_device(whole_numbers(seed, Purpose.TIMESTEP, step, samples, self._model.timesteps), device)
+        noise = to_device(normal(seed, Purpose.NOISE, step, samples, shape), device)
+        timesteps = to_device(whole_numbers(seed, Purpose.TIMESTEP, step, samples, self._model.timesteps), device)
         return Batch(latents, noise, timesteps, weight, sizes, ids, slots, texts[0])
 
 
@@ -105,7 +116,3 @@ def loss_of(model: LoadedModel, encoder: SplicingEncoder, batch: Batch, vectors:
     predicted = predict(model, noisy, batch.timesteps, told, batch.sizes)
     target = target_of(model.prediction_type, batch.latents, batch.noise, model.alphas_cumprod, batch.timesteps)
     return weighted_loss(predicted, target, batch.weight)
-
-
-def _on_device(array: np.ndarray, device: torch.device) -> Tensor:
-    return torch.from_numpy(array).to(device, non_blocking=True)

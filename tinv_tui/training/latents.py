@@ -18,6 +18,7 @@ from tinv_tui.datasets.buckets import Size
 from tinv_tui.datasets.pictures import load_for_training
 from tinv_tui.training.conditioning import told_sizes
 from tinv_tui.training.draws import Purpose, normal
+from tinv_tui.training.transfer import to_device
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -54,8 +55,8 @@ class LatentStore:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Latents, loss weights and sizes [b, …] of some pictures; ``noise`` samples the posterior, None takes its mean."""
         chosen = self.buckets[bucket]
-        at = torch.as_tensor(list(positions), device=chosen.mean.device)
-        side = torch.as_tensor(sides, device=chosen.mean.device)
+        at = to_device(np.asarray(positions, dtype=np.int64), chosen.mean.device)
+        side = to_device(sides, chosen.mean.device)
         latents = chosen.mean[at, side]
         if noise is not None:
             assert chosen.deviation is not None

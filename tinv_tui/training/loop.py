@@ -14,38 +14,24 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
 from tinv_tui.schedule import Plan
-from tinv_tui.training.batches import Batches, loss_of
+from tinv_tui.training import loss_scale
+from tinv_tui.training.arriving import Arriving, StepResult
+from tinv_tui.training.batches import Batches
 from tinv_tui.training.evaluation import Evaluation, evaluation_interval
+from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory, is_out_of_memory, release_memory
-from tinv_tui.training.norms import NormRange
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
+from tinv_tui.training.update import Update
 from tinv_tui.training.vectors import SplicingEncoder
 
 Found = TypeVar("Found")
-FP16_LOSS_SCALE = 4096.0
-"""fp16 gradients of the vectors are too small to be held without it."""
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What is known of a finished step. ``first_prompt`` is the step's own training prompt, with ``[name]`` in it."""
-
-    step: int
-    loss: float
-    learning_rate: float
-    first_prompt: str
-    gradient: float
-    """The largest number of the gradient, after clipping; the sign left out."""
-    change: float
-    """The largest number of what the step added to the vectors; the sign left out."""
 
 
 class Attendant(Protocol):
@@ -60,8 +46,14 @@ class Attendant(Protocol):
     def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
         """The steps after the state's are made again, at half the rate: something of them was not finite."""
 
+    def lowered_loss_scale(self, state: TrainingState) -> None:
+        """The steps after the state's are made again: an fp16 gradient overflowed, and the loss is scaled less."""
+
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
         """There was not enough memory for the step after the state's; it is made by the state's plan, as all that follow."""
+
+    def noted(self, message: str) -> None:
+        """Something about how steps are computed that is worth a line of the log."""
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         """Called after each step: save, draw, wait, as needed. False ends the loop.
@@ -108,57 +100,43 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
             _train(job, state, attendant, guard)
             return
         except NotFinite as trouble:
-            guard.go_back(state, trouble)
-            attendant.went_back(state, trouble)
+            if guard.go_back(state, trouble):
+                attendant.went_back(state, trouble)
+            else:
+                attendant.lowered_loss_scale(state)
 
 
 def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -> None:
     settings, model = job.recipe.training, job.model
     batches = Batches(job.recipe, model, job.latents, job.prompts, job.seed)
-    scale = FP16_LOSS_SCALE * state.rate_factor if model.dtype == torch.float16 else 1.0
-
-    vectors = torch.nn.Parameter(state.vectors)
-    state.vectors = vectors.data
+    graphs = _graphs(job, attendant)
+    update = Update(job, state, graphs)
     state.plan.apply(model.unet)
-    optimizer = _optimizer(vectors, state)
-    caps = NormRange(model) if settings.cap_norm else None
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
     evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, job.seed) if every else None
     if evaluation is not None and state.step == 0:
-        _evaluate(evaluation, job, state, attendant)
+        _evaluate(evaluation, job, state, attendant, graphs)
 
-    arriving = deque[_Arriving]()
+    arriving = deque[Arriving]()
 
     def settle(leave: int = 0) -> None:
         while len(arriving) > leave:
-            arriving.popleft().report(attendant)
+            attendant.stepped(arriving.popleft().result())
 
     for step in range(state.step + 1, settings.steps + 1):
+        loss_scale.settle(state, model.dtype)
         held = guard.hold(state)
         rate = rate_of(job, state, step)
-        optimizer.param_groups[0]["lr"] = rate
-        gradient = partial(_gradient, job, batches, step, vectors, scale)
-        loss, first_prompt = _within_memory(job, state, attendant, gradient)
-
-        assert vectors.grad is not None
-        if scale != 1.0:
-            vectors.grad.div_(scale)
-        if settings.clip == "value":
-            torch.nn.utils.clip_grad_value_([vectors], job.clips.rate_at(step))
-        elif settings.clip == "norm":
-            torch.nn.utils.clip_grad_norm_([vectors], job.clips.rate_at(step))
-        gradient_size = vectors.grad.abs().max()
-        optimizer.step()
-        if caps is not None:
-            caps.cap(vectors)
-        measured = torch.stack([loss, gradient_size, (vectors.detach() - held.vectors).abs().max()])
+        add_gradient = partial(_add_gradient, job, state, batches, step, update)
+        first_prompt = _within_memory(job, state, attendant, graphs, add_gradient)
+        measured = update.finish(rate, job.clips.rate_at(step))
         state.step, state.before = step, held
 
-        arriving.append(_Arriving(step, measured, rate, first_prompt))
+        arriving.append(Arriving(step, measured, rate, first_prompt))
         settle(steps_ahead(model.device))
         if evaluation is not None and (step % every == 0 or step == settings.steps):
             settle()
-            _evaluate(evaluation, job, state, attendant)
+            _evaluate(evaluation, job, state, attendant, graphs)
         if not attendant.goes_on(state, first_prompt, settle):
             break
     settle()
@@ -166,24 +144,27 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
         raise NotFinite(state.step, rate_of(job, state), "the update", suspect=state.step)
 
 
-def _gradient(
-    job: Job, batches: Batches, step: int, vectors: torch.nn.Parameter, scale: float, plan: MemoryPlan
-) -> tuple[Tensor, str]:
-    """Give the vectors the gradient of a step's loss, times ``scale``; the loss, and the step's first prompt."""
-    vectors.grad = None
-    turns, total, first_prompt = job.recipe.training.gradient_accumulation, torch.zeros((), device=vectors.device), ""
+def _add_gradient(job: Job, state: TrainingState, batches: Batches, step: int, update: Update, plan: MemoryPlan) -> str:
+    """Give the update the gradient of a step's loss; the step's first prompt."""
+    update.begin(state.loss_scale)
+    turns, first_prompt = job.recipe.training.gradient_accumulation, ""
     for turn in range(turns):
         batch = batches.draw(step, turn)
         first_prompt = first_prompt or batch.first_prompt
         for part in batch.parts(plan.parts):
-            loss = loss_of(job.model, job.encoder, part, vectors) * (part.share / turns)
-            (loss * scale).backward()
-            total += loss.detach()
-    return total, first_prompt
+            update.add(part, part.share / turns)
+    return first_prompt
+
+
+def _graphs(job: Job, attendant: Attendant) -> Graphs | None:
+    """What plays steps back: on a GPU, unless the recipe wants each computed as it comes."""
+    if job.model.device.type != "cuda" or job.recipe.training.acceleration == "eager":
+        return None
+    return Graphs(CudaRecorder(job.model.device), attendant.noted)
 
 
 def _within_memory(
-    job: Job, state: TrainingState, attendant: Attendant, compute: Callable[[MemoryPlan], Found]
+    job: Job, state: TrainingState, attendant: Attendant, graphs: Graphs | None, compute: Callable[[MemoryPlan], Found]
 ) -> Found:
     """What ``compute`` finds by the state's plan, or by the next smaller one where memory does not do. Raises OutOfMemory."""
     while True:
@@ -193,6 +174,8 @@ def _within_memory(
             if not is_out_of_memory(error):
                 raise
             said = str(error).partition("\n")[0] or type(error).__name__
+        if graphs is not None:
+            graphs.forget()
         release_memory()  # only here: the error held on to all that was computed so far
         smaller = state.plan.smaller(job.recipe.training.batch_size)
         if smaller is None:
@@ -202,24 +185,15 @@ def _within_memory(
         attendant.took_smaller_plan(state, said)
 
 
-def _optimizer(vectors: torch.nn.Parameter, state: TrainingState) -> torch.optim.AdamW:
-    """AdamW without weight decay, its moments those of the state, which it updates in place."""
-    optimizer = torch.optim.AdamW([vectors], lr=1.0, weight_decay=0.0)
-    optimizer.state[vectors] = {
-        "step": torch.tensor(float(state.step)),
-        "exp_avg": state.moment1,
-        "exp_avg_sq": state.moment2,
-    }
-    return optimizer
-
-
-def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant: Attendant) -> None:
+def _evaluate(
+    evaluation: Evaluation, job: Job, state: TrainingState, attendant: Attendant, graphs: Graphs | None
+) -> None:
     batch = job.recipe.training.batch_size
 
     def evaluate(plan: MemoryPlan) -> float:
         return evaluation.loss(job.encoder, state.vectors, plan.at_once(batch))
 
-    loss = _within_memory(job, state, attendant, evaluate)
+    loss = _within_memory(job, state, attendant, graphs, evaluate)
     if not np.isfinite(loss):
         raise NotFinite(state.step, rate_of(job, state), "the evaluation loss", suspect=state.step)
     is_best = state.best_evaluation is None or loss < state.best_evaluation
@@ -227,21 +201,3 @@ def _evaluate(evaluation: Evaluation, job: Job, state: TrainingState, attendant:
         state.best_evaluation, state.best_step = loss, state.step
         state.best_vectors = state.vectors.detach().clone()
     attendant.evaluated(state, loss, is_best)
-
-
-@dataclass(frozen=True)
-class _Arriving:
-    """A step's result, on its way from the device. ``measured`` [3]: loss, gradient and change, as a StepResult has them."""
-
-    step: int
-    measured: Tensor
-    learning_rate: float
-    first_prompt: str
-
-    def report(self, attendant: Attendant) -> None:
-        """Wait for it and hand it on. Raises NotFinite."""
-        loss, gradient, change = self.measured.tolist()
-        if not np.isfinite(loss) or not np.isfinite(gradient):
-            what = "the gradient" if np.isfinite(loss) else "the loss"
-            raise NotFinite(self.step, self.learning_rate, what, suspect=self.step - 1)
-        attendant.stepped(StepResult(self.step, loss, self.learning_rate, self.first_prompt, gradient, change))

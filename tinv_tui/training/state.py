@@ -41,6 +41,10 @@ class TrainingState:
     rate_factor: float = 1.0
     """What the rates are multiplied by: halved each time that something was not finite."""
     times_halved: int = 0
+    loss_scale: float = 0.0
+    """What an fp16 loss is multiplied by; 0 in other formats."""
+    scaled_since: int = 0
+    """The step after which it last changed."""
     plan: MemoryPlan = MemoryPlan()
     """How steps are computed: the largest plan that has fitted so far."""
     family: str = ""
@@ -86,6 +90,8 @@ class TrainingState:
             "rates": self.rates,
             "rate_factor": self.rate_factor,
             "times_halved": self.times_halved,
+            "loss_scale": self.loss_scale,
+            "scaled_since": self.scaled_since,
             "plan": asdict(self.plan),
             "family": self.family,
             "tensors": self.tensors,
@@ -107,6 +113,8 @@ class TrainingState:
         state.rates = facts["rates"]
         state.rate_factor = float(facts["rate_factor"])
         state.times_halved = int(facts["times_halved"])
+        state.loss_scale = float(facts.get("loss_scale", 0.0))  # states of 0.1 had none
+        state.scaled_since = int(facts.get("scaled_since", 0))
         state.plan = MemoryPlan(**facts["plan"])
         state.family = facts["family"]
         state.tensors = facts["tensors"]

@@ -14,6 +14,7 @@ from tinv_tui.models.families import TextEncoder
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.training.conditioning import Conditioning
+from tinv_tui.training.transfer import to_device
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
@@ -44,7 +45,7 @@ def pack_prompts(
     filled = [[*chunks, *[blank] * (longest - len(chunks))] for chunks in prompts]
     ids = torch.tensor([[[_filled_up(c, pad) for c in chunks] for chunks in filled] for pad in pads])
     slots = torch.tensor([[c.slots for c in chunks] for chunks in filled])
-    return ids.to(device, non_blocking=True), slots.to(device, non_blocking=True)
+    return to_device(ids, device), to_device(slots, device)
 
 
 def _filled_up(chunk: Chunk, pad: int) -> tuple[int, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import MOST_TIMES, NotFinite
-from tinv_tui.training.loop import StepResult, rate_of
+from tinv_tui.training.loop import rate_of
 from tinv_tui.training.norms import NormRange
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.stillness import Stillness
@@ -59,21 +60,25 @@ class RunAttendant:
         self._look_at_norms(state)
 
     def went_back(self, state: TrainingState, trouble: NotFinite) -> None:
-        self._keeper.go_back(state)
+        self._return_to(state)
         rate, reporter = rate_of(self._work.job, state, trouble.suspect), self._work.reporter
-        best = state.best_step if state.best_evaluation is not None else None
-        reporter.update(best_step=best, evaluation=state.best_evaluation)
         message = f"{trouble}: back to step {state.step}, and on from there at half the rate"
         hint = f"The run ends if that does not help {MOST_TIMES} times."
         reporter.tell("warning", code="rolled-back", message=message, hint=hint, step=state.step)
         reporter.tell("changed", key="learning_rate", old=2 * rate, new=rate, step=state.step)
-        self._left = time.monotonic()
+
+    def lowered_loss_scale(self, state: TrainingState) -> None:
+        self._return_to(state)
+        self.noted(f"an fp16 gradient overflowed: on from step {state.step} at a loss scale of {state.loss_scale:g}")
 
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
         words = state.plan.in_words(self._work.job.recipe.training.batch_size)
         message = f"out of memory at step {state.step + 1}; from here on: {words}"
         hint = f"The same samples and draws, more slowly; the last digits may differ. It was: {reason}"
         self._work.warn("memory-plan", message, hint)
+
+    def noted(self, message: str) -> None:
+        self._work.reporter.tell("note", message=message)
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
@@ -93,6 +98,12 @@ class RunAttendant:
                 self._counted = time.monotonic()
         self._left = time.monotonic()
         return not (desk.is_stopped or desk.has_new_job or self.is_time_over(state))
+
+    def _return_to(self, state: TrainingState) -> None:
+        self._keeper.go_back(state)
+        best = state.best_step if state.best_evaluation is not None else None
+        self._work.reporter.update(best_step=best, evaluation=state.best_evaluation)
+        self._left = time.monotonic()
 
     def _count(self, state: TrainingState) -> None:
         now = time.monotonic()

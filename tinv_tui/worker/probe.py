@@ -17,8 +17,9 @@ from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import RunPlan, plan_run
+from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
-from tinv_tui.training.loop import StepResult, train
+from tinv_tui.training.loop import train
 from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
@@ -57,6 +58,12 @@ class Stopwatch:
 
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
         self.plan = state.plan
+
+    def lowered_loss_scale(self, state: TrainingState) -> None:
+        pass
+
+    def noted(self, message: str) -> None:
+        pass
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         return len(self.seconds) < UNCOUNTED + 2 or time.monotonic() - self._began < ENOUGH_SECONDS

@@ -185,6 +185,7 @@ def _prepare(
         pictures=len(dataset.files),
         seed=recipe.training.seed,
     )
+    reporter.tell("note", message=model.computing)
     if damage is not None:
         message = f"{files.state}: {damage}; going on from the one before it, of step {state.step}"
         reporter.tell("warning", code="checkpoint-older", message=message, hint="Look at the disk.")

@@ -17,7 +17,7 @@ from tinv_tui.atomic import write_atomic
 from tinv_tui.datasets.buckets import Size
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.frozen.unet import Operators, choose_operators, freeze_operators
+from tinv_tui.models.frozen.unet import Operators
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.vae_file import identify_vae
@@ -30,6 +30,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
+from tinv_tui.worker.computing import arrange, take_threads
 
 _TOLD_EVERY_SECONDS = 0.5
 
@@ -122,8 +123,7 @@ def load(
     ``progress`` gets MiB read and in all, at most twice a second and at the end; what it raises ends the loading.
     """
     base = settle_prediction(base, recipe.model.prediction_type)
-    if base.is_small:  # one thread is as fast as several, and immune to other work on the machine
-        torch.set_num_threads(1)
+    take_threads(base, device)
     if recipe.training.deterministic and device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
@@ -147,8 +147,7 @@ def load(
         prediction_type=recipe.model.prediction_type,
         progress=took,
     )
-    freeze_operators(model.unet, operators or choose_operators(model.unet, base, device))
-    return model
+    return arrange(model, recipe, operators)
 
 
 def schedules(recipe: Recipe) -> tuple[Plan, Plan]:
@@ -232,6 +231,7 @@ def _environment(model: LoadedModel) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": device,
         "dtype": str(model.dtype),
+        "computing": model.computing,
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
         "transformers": transformers.__version__,

@@ -10,8 +10,9 @@ from typing import Any
 from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
-from tinv_tui.training.loop import StepResult, train
+from tinv_tui.training.loop import train
 from tinv_tui.training.memory_plan import MemoryPlan
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.bench.clock import StepClock
@@ -27,6 +28,7 @@ class _Timed:
         self._desk = desk
         self.plan = MemoryPlan()
         """How steps had to be computed to fit into memory."""
+        self.notes: list[str] = []
 
     def stepped(self, result: StepResult) -> None:
         pass  # on a GPU it comes late: the clock is read where the host stands
@@ -39,6 +41,12 @@ class _Timed:
 
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
         self.plan = state.plan
+
+    def lowered_loss_scale(self, state: TrainingState) -> None:
+        pass
+
+    def noted(self, message: str) -> None:
+        self.notes.append(message)
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._clock.stepped()

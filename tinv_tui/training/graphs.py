@@ -1,0 +1,138 @@
+"""Plays computations back on a GPU: one call instead of the two thousand that a training step is made of.
+
+A computation reads tensors and changes tensors in place, and is otherwise the same each time. The first times it runs as
+it is, which tunes and allocates; then it is recorded, checked once against itself, and from then on only played back. What
+cannot be recorded, or comes out otherwise, goes on as it is: slower, and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tinv_tui.training.memory_plan import is_out_of_memory
+
+_WARM_UPS = 2
+_TOLERANCE = 1e-2
+"""Relative; the same kernels on the same numbers, so only a sum whose order is left to chance differs at all."""
+
+
+class Recorder(Protocol):
+    """Records what a device is told to do."""
+
+    def warm_up(self, compute: Callable[[], None]) -> None:
+        """Compute where it will be recorded."""
+
+    def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+        """What does on the device all that ``compute`` does; recording itself does nothing there. Raises RuntimeError."""
+
+
+class CudaRecorder:
+    """Records CUDA graphs on a stream of its own; all share one pool of memory, for never two of them play at once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm_up(self, compute: Callable[[], None]) -> None:
+        current = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            compute()
+        current.wait_stream(self._stream)
+
+    def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+        torch.cuda.synchronize(self._stream.device)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads go on to use the device as they like: only this one records.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+            compute()
+        replay: Callable[[], None] = graph.replay
+        return replay
+
+
+@dataclass(frozen=True)
+class _Recording:
+    inputs: tuple[Tensor, ...]
+    """Where it reads."""
+    replay: Callable[[], None]
+
+    def play(self, inputs: Sequence[Tensor]) -> None:
+        for held, given in zip(self.inputs, inputs, strict=True):
+            held.copy_(given, non_blocking=True)
+        self.replay()
+
+
+class Graphs:
+    """Runs computations by key: what has the same key is the same but for what its inputs hold."""
+
+    def __init__(self, recorder: Recorder, note: Callable[[str], None]) -> None:
+        """``note`` is told once: that computations are played back, or why they are not."""
+        self._recorder = recorder
+        self._note = note
+        self._times: dict[Hashable, int] = {}
+        self._recordings: dict[Hashable, _Recording] = {}
+        self._works: bool | None = None
+
+    def run(
+        self, key: Hashable, compute: Callable[..., None], inputs: Sequence[Tensor], changed: Sequence[Tensor]
+    ) -> None:
+        """Do what ``compute(*inputs)`` does, which is to change ``changed``. Raises what it raises."""
+        recording = self._recordings.get(key)
+        if recording is not None:
+            recording.play(inputs)
+        elif self._works is False:
+            compute(*inputs)
+        elif self._times.setdefault(key, 0) < _WARM_UPS:
+            self._times[key] += 1
+            self._recorder.warm_up(lambda: compute(*inputs))
+        else:
+            self._record(key, compute, inputs, changed)
+
+    def forget(self) -> None:
+        """Give the memory of all recordings back: what they recorded is about to be done in another way."""
+        self._times.clear()
+        self._recordings.clear()
+
+    def _record(
+        self, key: Hashable, compute: Callable[..., None], inputs: Sequence[Tensor], changed: Sequence[Tensor]
+    ) -> None:
+        held = tuple(tensor.clone() for tensor in inputs)
+        before = [tensor.clone() for tensor in changed]
+        try:
+            recording = _Recording(held, self._recorder.record(lambda: compute(*held)))
+            recording.play(inputs)
+            played = [tensor.clone() for tensor in changed]
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            self._give_up(f"{type(error).__name__}: {error}".partition("\n")[0])
+            played = []
+        # What the plain computation comes to is what counts, this once.
+        for tensor, old in zip(changed, before, strict=True):
+            tensor.copy_(old)
+        compute(*inputs)
+        if not played:
+            return
+        if not all(_agree(a, b) for a, b in zip(played, changed, strict=True)):
+            self._give_up("what was played back came out otherwise")
+            return
+        self._recordings[key] = recording
+        if self._works is None:
+            self._works = True
+            self._note("steps are played back from CUDA graphs")
+
+    def _give_up(self, reason: str) -> None:
+        self._works = False
+        self.forget()
+        self._note(f"steps are not played back from CUDA graphs, which is slower: {reason}")
+
+
+def _agree(played: Tensor, computed: Tensor) -> bool:
+    """Whether two results are the same but for the order of their sums; waits for the device."""
+    played, computed = played.float().nan_to_num(), computed.float().nan_to_num()
+    return bool((played - computed).norm() <= _TOLERANCE * computed.norm())

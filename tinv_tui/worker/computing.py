@@ -1,0 +1,77 @@
+"""How a base model computes its steps here: threads, operators, attention, compiler. It learns the same whichever it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import torch
+from torch.nn.attention import SDPBackend
+
+from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.frozen.unet import Operators, choose_operators, freeze_operators
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.sharing import sharers_of
+
+_FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+_OPERATORS = {
+    "stock": "torch's own operators",
+    "frozen": "operators that keep less for the way back",
+    "packed": "operators that keep less for the way back, convolutions packed once",
+}
+_TRIED_CELLS = 1024
+"""Positions of the attention that is tried: a picture of 512 pixels has four times as many, which chooses alike."""
+
+
+def take_threads(base: BaseModel, device: torch.device) -> None:
+    """Take the processor's cores that no other run here trains on, unless OMP_NUM_THREADS says how many.
+
+    A small model takes one: as fast as several, and immune to other work on the machine.
+    """
+    if base.is_small:
+        torch.set_num_threads(1)
+    elif device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        others = sum(sharer.pid != os.getpid() for sharer in sharers_of("cpu"))
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // (1 + others)))
+
+
+def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = None) -> LoadedModel:
+    """The same model, its UNet with the ``operators`` that suit it or those given, compiled if the recipe wants that."""
+    words = [_FORMATS.get(model.dtype, str(model.dtype))]
+    trouble = _why_no_compiler(model.device) if recipe.training.acceleration == "compile" else ""
+    if recipe.training.acceleration == "compile" and not trouble:
+        operators = "stock"  # a compiler sees through these, and itself decides what to keep
+        words.append("compiled (the first steps take minutes)")
+        torch._dynamo.config.suppress_errors = True  # what it cannot compile runs as it is
+        model.unet.compile(dynamic=False)
+    chosen = operators or choose_operators(model.unet, model.base, model.device)
+    freeze_operators(model.unet, chosen)
+    words += [_OPERATORS[chosen], f"{attention_backend(model)} attention"]
+    if model.device.type == "cpu":
+        words.append(f"{torch.get_num_threads()} thread{'s'[: torch.get_num_threads() != 1]}")
+    text = f"computing in {', '.join(words)}"
+    return replace(model, computing=f"{text}; not compiled: {trouble}" if trouble else text)
+
+
+def attention_backend(model: LoadedModel) -> str:
+    """Which of torch's kernels the UNet's attention runs on: flash, efficient, cudnn or math (slow)."""
+    heads = model.unet.config.attention_head_dim  # of this library, the number of heads
+    count = heads if isinstance(heads, int) else heads[0]
+    width = int(model.unet.config.block_out_channels[0]) // count
+    query = torch.zeros(1, count, _TRIED_CELLS, width, dtype=model.dtype, device=model.device, requires_grad=True)
+    try:
+        choice = torch._fused_sdp_choice(query, query, query, attn_mask=None, dropout_p=0.0, is_causal=False)
+        name: str = next(name for name, backend in SDPBackend.__members__.items() if backend.value == choice)
+    except (AttributeError, RuntimeError, StopIteration):  # private to torch
+        return "torch's choice of"
+    return name.removesuffix("_ATTENTION").lower()
+
+
+def _why_no_compiler(device: torch.device) -> str:
+    """Empty where torch.compile works: it needs a C compiler, or Triton on a GPU."""
+    try:
+        torch.compile(lambda x: x.sin() + x)(torch.ones(8, device=device))
+    except Exception as error:  # noqa: BLE001  whatever the compiler's trouble is, training does without
+        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return ""
