@@ -91,6 +91,33 @@ def test_what_is_played_back_otherwise_than_computed_is_not_used() -> None:
     assert "came out otherwise" in summed.notes[0]
 
 
+def test_where_nothing_smaller_is_left_nothing_is_played_back() -> None:
+    recorder = Replaying()
+    summed = Sum(recorder)
+    for _ in range(4):
+        summed.add("a", [1, 1, 1])
+    assert summed.graphs.give_up("no memory")
+    assert not summed.graphs.give_up("no memory")
+    summed.add("a", [1, 1, 1])
+    assert (summed.total.tolist(), recorder.played) == ([5, 5, 5], 2)
+    assert summed.notes[-1] == "steps are not played back from CUDA graphs, which is slower: no memory"
+
+
+def test_a_recording_is_made_when_the_plain_computation_has_given_its_memory_back() -> None:
+    order = list[str]()
+
+    class Watched(Replaying):
+        def record(self, compute: Callable[[], None]) -> Callable[[], None]:
+            order.append("record")
+            return super().record(compute)
+
+    graphs = Graphs(Watched(), lambda note: None)
+    total = torch.zeros(1)
+    for _ in range(3):
+        graphs.run("a", lambda: order.append("compute"), [], [total])
+    assert order == ["compute", "compute", "compute", "record", "compute"]
+
+
 def test_a_lack_of_memory_is_for_the_memory_plan_and_after_it_all_is_recorded_anew() -> None:
     recorder = Replaying(refuses=RuntimeError("CUDA out of memory"))
     summed = Sum(recorder)

@@ -20,12 +20,13 @@ from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.families import SD1, SD2, SDXL, Family
 from tinv_tui.models.identify import identify
+from tinv_tui.models.memory_plan import WHOLE
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe, to_toml
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.drawing import plan_drawing
-from tinv_tui.runs.memory import estimated_bytes
+from tinv_tui.runs.memory import step_of
 from tinv_tui.runs.plan import RunPlan, plan_run
 
 Asked = Callable[..., Recipe]
@@ -138,11 +139,11 @@ def test_memory_is_the_familys_whatever_the_file_holds(
     asked: Asked, tmp_path: Path, family: Family, least: float, most: float
 ) -> None:
     half = planned(asked(family, model__prediction_type="v_prediction"))
-    gib = estimated_bytes(half, "auto", on_gpu=True) / 2**30
+    gib = step_of(half, "auto", on_gpu=True).bytes_by(WHOLE) / 2**30
     assert least < gib < most
     write_header_only(tmp_path / "model.safetensors", state_of(family), dtype=torch.float32)
     whole = planned(asked(family, "whole", model__prediction_type="v_prediction"))
-    assert estimated_bytes(whole, "auto", on_gpu=True) / 2**30 == pytest.approx(gib, rel=0.02)
+    assert step_of(whole, "auto", on_gpu=True).bytes_by(WHOLE) / 2**30 == pytest.approx(gib, rel=0.02)
 
 
 async def test_create_starts_from_both_encoders_of_sdxl(asked: Asked, tmp_path: Path) -> None:

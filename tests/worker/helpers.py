@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from tinv_tui.models import bundled
+from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
@@ -20,7 +21,6 @@ from tinv_tui.runs.status import Status
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job
-from tinv_tui.training.memory_plan import MemoryPlan
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import resource
@@ -12,11 +13,14 @@ from typing import Any
 
 import psutil
 import pytest
+import safetensors.torch
 import torch
 
 from tests.faults import FaultRecord
-from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here, trained
+from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here, trained, weights_hash
 from tests.worker.test_lifecycle import rows_of
+from tinv_tui.checkpoint_file import read_checkpoint, write_checkpoint
+from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder
@@ -25,13 +29,19 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory_plan import MemoryPlan, is_out_of_memory
+from tinv_tui.training.memory_plan import apply_plan, is_out_of_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
 from tinv_tui.worker.signals import Signals
 
-SMALLER = [MemoryPlan(2), MemoryPlan(3), MemoryPlan(4), MemoryPlan(4, checkpointing=True)]
+SMALLER = [
+    MemoryPlan(2),
+    MemoryPlan(3),
+    MemoryPlan(4),
+    MemoryPlan(4, checkpointing=True),
+    MemoryPlan(2, vae_on_host=True, text_in_16_bits=True),
+]
 
 
 def trained_by(plan: MemoryPlan, folder: Path) -> tuple[TrainingState, Onlooker]:
@@ -67,7 +77,7 @@ def test_checkpointing_keeps_less_for_the_way_back(tmp_path: Path) -> None:
     job, _ = make_job(tmp_path, recipe())
     kept = []
     for plan in (MemoryPlan(), MemoryPlan(checkpointing=True)):
-        plan.apply(job.model.unet)
+        apply_plan(plan, job.model)
         held = list[torch.Tensor]()
 
         def pack(tensor: torch.Tensor, held: list[torch.Tensor] = held) -> torch.Tensor:
@@ -90,6 +100,44 @@ def test_plans_get_smaller_to_the_last() -> None:
         seen.append((plan.parts, plan.checkpointing, plan.at_once(6)))
         plan = plan.smaller(6)
     assert seen == [(1, False, 6), (2, False, 3), (4, False, 2), (6, False, 1), (6, True, 1)]
+
+
+def test_on_a_gpu_what_costs_least_time_goes_first() -> None:
+    plan: MemoryPlan | None = WHOLE
+    seen = []
+    while plan is not None:
+        seen.append(plan.in_words(2))
+        plan = plan.smaller(2, on_gpu=True)
+    assert seen == [
+        "",
+        "the VAE on the host",
+        "the VAE on the host and text encoders in 16 bits",
+        "batches of 2 in 2 parts, the VAE on the host and text encoders in 16 bits",
+        "batches of 2 in 2 parts, gradient checkpointing, the VAE on the host and text encoders in 16 bits",
+    ]
+
+
+def test_a_plan_is_undone_by_the_next(tmp_path: Path) -> None:
+    job, _ = make_job(tmp_path, recipe())
+    before = weights_hash(job)  # of fp16 values, as the bundled model's are
+    apply_plan(MemoryPlan(checkpointing=True, vae_on_host=True, text_in_16_bits=True), job.model)
+    (encoder,) = job.model.text_encoders
+    held = {weight.dtype for weight in encoder.parameters()}
+    assert (held, job.model.unet.is_gradient_checkpointing) == ({torch.float16, torch.float32}, True)
+    apply_plan(WHOLE, job.model)
+    assert ({weight.dtype for weight in encoder.parameters()}) == {torch.float32}
+    assert not job.model.unet.is_gradient_checkpointing
+    assert weights_hash(job) == before
+
+
+def test_a_checkpoint_from_before_there_were_more_ways_is_read(tmp_path: Path) -> None:
+    state = TrainingState.fresh(torch.zeros(1, 4))
+    state.save(tmp_path / "state.safetensors")
+    content, facts = read_checkpoint(tmp_path / "state.safetensors")
+    facts["plan"] = {"parts": 2, "checkpointing": True}
+    tensors = safetensors.torch.load(content)
+    write_checkpoint(tmp_path / "state.safetensors", safetensors.torch.save(tensors, {"tinv": json.dumps(facts)}))
+    assert TrainingState.load(tmp_path / "state.safetensors", CPU).plan == MemoryPlan(2, checkpointing=True)
 
 
 @pytest.mark.parametrize(

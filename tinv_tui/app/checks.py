@@ -95,7 +95,7 @@ def check_form(
         try:
             plan = plan_run(recipe, beside)
             probe = probes.get(work_of(plan.recipe))
-            need = memory_need(plan, probe.peak_bytes if probe else None)
+            need = memory_need(plan, probe.peak_bytes, probe.memory_plan) if probe else memory_need(plan)
             facts = _facts(plan, probe, need)
             if need.extra_bytes:
                 more = wording.memory(need.extra_bytes)
@@ -189,7 +189,8 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
         facts.append(("~", f"{wording.duration(estimate.seconds)}, as {estimate.basis.removeprefix('measured in ')}"))
     free = f" of {wording.memory(need.room.free_bytes)} free" if need.room.free_bytes is not None else ""
     about = "" if need.measured else "about "
-    facts.append(("~", f"memory {about}{wording.memory(need.peak_bytes)}{free}"))
+    squeezed = f", with {need.plan_words}" if need.plan_words else ""
+    facts.append(("~", f"memory {about}{wording.memory(need.peak_bytes)}{free}{squeezed}"))
     others = tuple(neighbour for neighbour in need.neighbours if neighbour.run is None)
     if others:
         facts.append(("~", f"also on {need.room.device}: {in_words(others, most=2)}"))

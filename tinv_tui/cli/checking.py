@@ -92,7 +92,7 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
     """The JSON fields of a plan, and what a probe measured."""
     vectors = resolved.recipe.embedding.vectors
     estimate = estimate_time(resolved, probe)
-    need = memory_need(resolved, probe.peak_bytes if probe else None)
+    need = memory_need(resolved, probe.peak_bytes, probe.memory_plan) if probe else memory_need(resolved)
     warnings = [*resolved.warnings, *memory_warnings(need)]
     return {
         "schedule": [{"rate": s.rate, "first": s.first, "last": s.last} for s in resolved.rates.spans],
@@ -103,6 +103,8 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
         "memory": {
             "peak_bytes": need.peak_bytes,
             "settings": settings_in_words(resolved, need),
+            "plan": asdict(need.plan),
+            "plan_words": need.plan_words,
             "measured": need.measured,
             "extra_bytes": need.extra_bytes,
             "free_bytes": need.room.free_bytes,

@@ -30,6 +30,24 @@ class TextEncoder:
 
 
 @dataclass(frozen=True)
+class StepBytes:
+    """What one step of a family's published models holds at most beside weights, for each picture in it.
+
+    Of the UNet for each 512 x 512 pixels at two bytes a number: what it keeps for the way back grows with the pixels, its
+    attention included. tests/unit/test_step_bytes.py counts them.
+    """
+
+    stock: float
+    """With torch's own operators."""
+    frozen: float
+    """With the frozen operators, which compute again what they need not keep."""
+    checkpointed: float
+    """With these and gradient checkpointing: what goes into the blocks, and all of one block."""
+    text: float
+    """Of the text encoders, which compute in fp32: for each 77 tokens."""
+
+
+@dataclass(frozen=True)
 class Family:
     """What the models of one family have in common."""
 
@@ -41,18 +59,30 @@ class Family:
     """In the order in which their outputs are joined for the UNet."""
     native_size: int
     """Pixels a side that the published models were trained on; SD 2.x has smaller ones too."""
-    parameters: float
-    """Of the published model's UNet, text encoders and VAE."""
-    unet_share: float
-    """How much of that is the UNet."""
-    kept_bytes: float
-    """What the published UNet keeps of one picture for the way back, at two bytes a number, for each 512 x 512 pixels."""
+    unet_parameters: int
+    """Of the published models, as the two below."""
+    text_parameters: int
+    """Of all text encoders."""
+    vae_parameters: int
+    convolved: float
+    """The share of the UNet's parameters that are convolutions."""
+    step_bytes: StepBytes
     size_conditioning: bool = False
     """Whether the UNet is told of the picture's own size, its crop and its size in training."""
     zero_for_empty: bool = False
     """Whether an empty negative prompt is zeros instead of an encoded empty text."""
     tiny_vae: str = ""
     """Hub id of the small VAE that draws previews of this family in little time and memory."""
+
+    @property
+    def parameters(self) -> int:
+        """Of all parts of the published model."""
+        return self.unet_parameters + self.text_parameters + self.vae_parameters
+
+    @property
+    def unet_share(self) -> float:
+        """How much of the parameters is the UNet."""
+        return self.unet_parameters / self.parameters
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -66,9 +96,11 @@ SD1 = Family(
     "StableDiffusionPipeline",
     (TextEncoder("emb_params", 768, "text_encoder", "tokenizer", "final"),),
     native_size=512,
-    parameters=1.066e9,
-    unet_share=0.806,
-    kept_bytes=0.71 * 2**30,
+    unet_parameters=859_520_964,
+    text_parameters=123_060_480,
+    vae_parameters=83_653_863,
+    convolved=0.685,
+    step_bytes=StepBytes(stock=0.712 * 2**30, frozen=0.484 * 2**30, checkpointed=0.169 * 2**30, text=0.040 * 2**30),
     tiny_vae="madebyollin/taesd",
 )
 SD2 = Family(
@@ -78,9 +110,11 @@ SD2 = Family(
     # Published folders hold OpenCLIP's encoder without its last layer, so that the final norm stands behind layer 23.
     (TextEncoder("emb_params", 1024, "text_encoder", "tokenizer", "final"),),
     native_size=768,
-    parameters=1.290e9,
-    unet_share=0.671,
-    kept_bytes=0.71 * 2**30,
+    unet_parameters=865_910_724,
+    text_parameters=340_387_840,
+    vae_parameters=83_653_863,
+    convolved=0.652,
+    step_bytes=StepBytes(stock=0.673 * 2**30, frozen=0.484 * 2**30, checkpointed=0.169 * 2**30, text=0.069 * 2**30),
     tiny_vae="madebyollin/taesd",
 )
 SDXL = Family(
@@ -92,9 +126,11 @@ SDXL = Family(
         TextEncoder("clip_g", 1280, "text_encoder_2", "tokenizer_2", "penultimate", pooled=True),
     ),
     native_size=1024,
-    parameters=3.469e9,
-    unet_share=0.740,
-    kept_bytes=1.21 * 2**30,
+    unet_parameters=2_567_463_684,
+    text_parameters=817_720_320,
+    vae_parameters=83_653_863,
+    convolved=0.130,
+    step_bytes=StepBytes(stock=1.25 * 2**30, frozen=0.935 * 2**30, checkpointed=0.139 * 2**30, text=0.158 * 2**30),
     size_conditioning=True,
     zero_for_empty=True,
     tiny_vae="madebyollin/taesdxl",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +13,7 @@ from torch import nn
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.filling import Part, fill, find_part
+from tinv_tui.models.frozen.text import hold_in_16_bits
 from tinv_tui.models.layout import find_parts
 from tinv_tui.models.modules import build_text_encoders, build_unet, build_vae
 from tinv_tui.models.original_names import Sources, folder_sources, text_sources, unet_sources, vae_sources
@@ -32,7 +33,8 @@ _TITLES = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_e
 class LoadedModel:
     """A base model in memory; every weight is frozen and every part is in evaluation mode.
 
-    The UNet is in ``dtype``; text encoders and VAE are fp32, where the sums that matter are.
+    The UNet is in ``dtype``; text encoders and VAE compute in fp32, where the sums that matter are. A memory plan says how
+    the text encoders' weights are held, and where the VAE is between uses.
     """
 
     base: BaseModel
@@ -58,8 +60,23 @@ class LoadedModel:
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures [b, 3, h, w] from -1 to 1, fp32, of latents as the UNet has them."""
         vae = self.vae if self.tiny_vae is None else self.tiny_vae
-        pixels: torch.Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
-        return pixels.float().clamp(-1, 1)
+        with self._on_device(vae):
+            pixels: torch.Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
+            return pixels.float().clamp(-1, 1)
+
+    @contextmanager
+    def _on_device(self, part: nn.Module) -> Iterator[None]:
+        """Bring a part that is kept on the host, for as long as it takes, and put it back whatever happens."""
+        home = next(part.parameters()).device
+        if home.type == self.device.type:
+            yield
+            return
+        try:
+            part.to(self.device)
+            yield
+        finally:
+            part.to(home)
+            torch.cuda.empty_cache()  # decoding takes more than a step leaves free
 
     @property
     def timesteps(self) -> int:
@@ -84,10 +101,12 @@ def load_model(
     vae: VaeFile | None = None,
     tiny_vae: VaeFile | None = None,
     prediction_type: str = "auto",
+    text_in_16_bits: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LoadedModel:
     """Load a diffusers folder or a single file, with another VAE if one is given, and a tiny one to draw with.
 
+    Text encoders to be held in 16 bits are so before the UNet is read, which may have no room beside all of them.
     ``progress`` gets bytes read and in all, and ends the loading by raising. Raises InputError when a part cannot be read or
     the prediction type is unknown; nothing has been read then but headers.
     """
@@ -104,8 +123,10 @@ def load_model(
             progress(done, total)
 
         progress(done, total)
-        for part in parts.values():
+        for folder, part in parts.items():
             fill(part, device, took)
+            if text_in_16_bits and folder.startswith("text_encoder"):
+                hold_in_16_bits(part.module)
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     config = dict(base.components["scheduler"])

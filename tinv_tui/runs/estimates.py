@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinv_tui.errors import InputError
+from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.plan import RunPlan
@@ -36,11 +37,13 @@ class Probe:
     device: str
     plan: str = ""
     """How steps had to be computed to fit into memory; empty where they fit as they are."""
+    memory_plan: MemoryPlan = MemoryPlan()
+    """The same, not in words."""
 
     @staticmethod
     def of(result: dict[str, Any]) -> Probe:
         """From the job's result."""
-        return Probe(**result)
+        return Probe(**result | {"memory_plan": MemoryPlan(**result["memory_plan"])})
 
     def seconds_of(self, plan: RunPlan) -> float:
         """Of a whole run: loading, encoding every picture, all steps. Previews are not counted."""

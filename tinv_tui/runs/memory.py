@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tinv_tui.datasets.buckets import Size
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import Family
+from tinv_tui.models.frozen import ROOM_FOR_PACKING
+from tinv_tui.models.memory_plan import WHOLE, MemoryPlan, Step
 from tinv_tui.models.number_formats import FLOAT_BYTES
 from tinv_tui.models.weight_file import read_weight_file
+from tinv_tui.recipe import Recipe
 from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
 from tinv_tui.telemetry.room import Room, room_for_training
 
 if TYPE_CHECKING:
     from tinv_tui.runs.plan import RunPlan
-
-_LIBRARY_BYTES = 450_000_000
-"""Of a worker that has done nothing yet: on the host its libraries, on a GPU the driver's context."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class MemoryNeed:
     extra_bytes: int
     """How much of it the chosen number format takes more than the automatic one would."""
     room: Room
+    plan: MemoryPlan = WHOLE
+    """How steps are computed: the fastest way that should fit, or the one that takes least where none does."""
+    plan_words: str = ""
+    """What a step does without, for the batch there is; empty where it has room for everything."""
     measured: bool = False
     neighbours: tuple[Neighbour, ...] = ()
     """Who else is there now."""
@@ -42,16 +48,26 @@ class MemoryNeed:
         return self.is_tight and self.room.most_bytes is not None and self.peak_bytes <= self.room.most_bytes
 
 
-def memory_need(plan: RunPlan, measured_bytes: int | None = None) -> MemoryNeed:
-    """What a planned run takes here and now; a figure that a probe measured takes the place of the estimate."""
+def memory_need(plan: RunPlan, measured_bytes: int | None = None, measured_plan: MemoryPlan = WHOLE) -> MemoryNeed:
+    """What a planned run takes here and now, by the plan that it would start with.
+
+    What a probe measured, and the plan that it came to, take the place of the estimate.
+    """
     room = room_for_training()
     neighbours = neighbours_on(room)
-    precision = plan.recipe.training.precision
-    peak = estimated_bytes(plan, precision, on_gpu=room.on_gpu)
-    extra = max(0, peak - estimated_bytes(plan, "auto", on_gpu=room.on_gpu))
-    if measured_bytes is not None:
-        return MemoryNeed(measured_bytes, extra, room, measured=True, neighbours=neighbours)
-    return MemoryNeed(peak, extra, room, neighbours=neighbours)
+    step = step_of(plan, plan.recipe.training.precision, on_gpu=room.on_gpu, total_bytes=room.total_bytes)
+    auto = step_of(plan, "auto", on_gpu=room.on_gpu, total_bytes=room.total_bytes)
+    chosen = step.fastest_plan(room.free_bytes) if measured_bytes is None else measured_plan
+    peak = step.bytes_by(chosen)
+    return MemoryNeed(
+        peak if measured_bytes is None else measured_bytes,
+        max(0, peak - auto.bytes_by(chosen)),
+        room,
+        plan=chosen,
+        plan_words=chosen.in_words(step.batch),
+        measured=measured_bytes is not None,
+        neighbours=neighbours,
+    )
 
 
 def memory_warnings(need: MemoryNeed) -> list[tuple[str, str]]:
@@ -62,7 +78,9 @@ def memory_warnings(need: MemoryNeed) -> list[tuple[str, str]]:
         return warnings
     assert need.room.free_bytes is not None
     how = "takes" if need.measured else "takes about"
-    text = f"training {how} {need.peak_bytes / 2**30:.1f} GiB, {need.room.device} has {need.room.free_bytes / 2**30:.1f} free"
+    text = f"training {how} {need.peak_bytes / 2**30:.1f} GiB"
+    text += f" even with {need.plan_words}" if need.plan_words else ""
+    text += f", {need.room.device} has {need.room.free_bytes / 2**30:.1f} free"
     if need.extra_bytes > 0:
         text += f"; training.precision = auto saves about {need.extra_bytes / 2**30:.1f}"
     others = tuple(other for other in need.neighbours if other.run is None)
@@ -75,6 +93,8 @@ def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:
     """What the figure is for, where it has to fit, and what it is worth."""
     training = plan.recipe.training
     parts = [f"batch {training.batch_size}, precision {training.precision}"]
+    if need.plan_words:
+        parts.append(f"with {need.plan_words}")
     if need.extra_bytes > 0:
         parts[0] += f", {need.extra_bytes / 2**30:.2f} GiB more than auto"
     if need.room.free_bytes is not None:
@@ -82,29 +102,39 @@ def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:
     return "; ".join([*parts, "measured" if need.measured else "a rough figure"])
 
 
-def estimated_bytes(plan: RunPlan, precision: str, *, on_gpu: bool) -> int:
-    """A rough figure: libraries, weights, and what a forward pass keeps for backward.
+def step_of(plan: RunPlan, precision: str, *, on_gpu: bool, total_bytes: int | None = None) -> Step:
+    """A step of a planned run, its UNet in the number format that a precision comes to there."""
+    number = 4 if precision == "fp32" or (precision == "auto" and (plan.model.is_small or not on_gpu)) else 2
+    return step_with(plan.model, plan.recipe, plan.groups, number, on_gpu=on_gpu, total_bytes=total_bytes)
 
-    Text encoders and VAE stay fp32 whatever the UNet is in. What is kept is the family's figure, less for smaller models.
+
+def step_with(
+    model: BaseModel,
+    recipe: Recipe,
+    sizes: Iterable[Size],
+    number_bytes: int,
+    *,
+    on_gpu: bool,
+    total_bytes: int | None = None,
+) -> Step:
+    """A step of a recipe with pictures of these sizes, the UNet's numbers of so many bytes.
+
+    A host packs convolutions where its ``total_bytes`` do for that; where nobody tells them, they do.
     """
-    model, family = plan.model, plan.model.family
     parameters = model.weight_bytes / _stored_number_bytes(model)
-    number = 4 if precision == "fp32" or (precision == "auto" and (model.is_small or not on_gpu)) else 2
-    largest = max(w * h for w, h in plan.groups)
-    return _bytes_of(family, parameters, number, largest * plan.recipe.training.batch_size)
+    pixels = max(width * height for width, height in sizes)
+    step = Step(model.family, parameters, number_bytes, pixels, recipe.training.batch_size, on_gpu)
+    if recipe.training.acceleration == "compile" or (model.is_small and not on_gpu):
+        return replace(step, operators="stock")
+    unet_bytes = parameters * model.family.unet_share * number_bytes
+    roomy = total_bytes is None or total_bytes >= ROOM_FOR_PACKING * unet_bytes
+    return replace(step, operators="packed" if roomy and not on_gpu else "frozen")
 
 
-def family_bytes(family: Family, *, on_gpu: bool) -> int:
+def family_step(family: Family, *, on_gpu: bool) -> Step:
     """The same for a family's published models, at their native size and a batch of one."""
-    return _bytes_of(family, family.parameters, 2 if on_gpu else 4, family.native_size**2)
-
-
-def _bytes_of(family: Family, parameters: float, number: int, pixels: int) -> int:
-    """``number`` is the bytes of one in the UNet, ``pixels`` are those of a whole batch."""
-    weights = parameters * (family.unet_share * number + (1 - family.unet_share) * 4)
-    size = (parameters / family.parameters) ** 0.5
-    kept = family.kept_bytes * number / 2 * pixels / 512**2 * size
-    return int(_LIBRARY_BYTES + weights + kept)
+    step = Step(family, family.parameters, 2 if on_gpu else 4, family.native_size**2, 1, on_gpu)
+    return step if on_gpu else replace(step, operators="packed")
 
 
 def _stored_number_bytes(model: BaseModel) -> int:

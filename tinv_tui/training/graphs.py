@@ -103,33 +103,43 @@ class Graphs:
     ) -> None:
         held = tuple(tensor.clone() for tensor in inputs)
         before = [tensor.clone() for tensor in changed]
+        # What the plain computation comes to is what counts, this once. It goes first, and gives its memory back before a
+        # recording takes as much for itself.
+        compute(*inputs)
+        computed = [tensor.clone() for tensor in changed]
+        _put(before, changed)
+        trouble = ""
         try:
             recording = _Recording(held, self._recorder.record(lambda: compute(*held)))
             recording.play(inputs)
-            played = [tensor.clone() for tensor in changed]
+            if not all(map(_agree, changed, computed)):
+                trouble = "what was played back came out otherwise"
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            self._give_up(f"{type(error).__name__}: {error}".partition("\n")[0])
-            played = []
-        # What the plain computation comes to is what counts, this once.
-        for tensor, old in zip(changed, before, strict=True):
-            tensor.copy_(old)
-        compute(*inputs)
-        if not played:
-            return
-        if not all(_agree(a, b) for a, b in zip(played, changed, strict=True)):
-            self._give_up("what was played back came out otherwise")
+            trouble = f"{type(error).__name__}: {error}".partition("\n")[0]
+        _put(computed, changed)
+        if trouble:
+            self.give_up(trouble)
             return
         self._recordings[key] = recording
         if self._works is None:
             self._works = True
             self._note("steps are played back from CUDA graphs")
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> bool:
+        """Play nothing back from now on; False where that is so already."""
+        if self._works is False:
+            return False
         self._works = False
         self.forget()
         self._note(f"steps are not played back from CUDA graphs, which is slower: {reason}")
+        return True
+
+
+def _put(values: Sequence[Tensor], into: Sequence[Tensor]) -> None:
+    for value, tensor in zip(values, into, strict=True):
+        tensor.copy_(value)
 
 
 def _agree(played: Tensor, computed: Tensor) -> bool:

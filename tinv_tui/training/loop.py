@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from tinv_tui.models.loading import LoadedModel
+from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe
 from tinv_tui.schedule import Plan
 from tinv_tui.training import loss_scale
@@ -25,7 +26,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory, is_out_of_memory, release_memory
+from tinv_tui.training.memory_plan import OutOfMemory, apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.update import Update
@@ -111,7 +112,7 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -
     batches = Batches(job.recipe, model, job.latents, job.prompts, job.seed)
     graphs = _graphs(job, attendant)
     update = Update(job, state, graphs)
-    state.plan.apply(model.unet)
+    apply_plan(state.plan, model)
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)
     evaluation = Evaluation(settings.evaluation_samples, job.latents, job.prompts, model, job.seed) if every else None
     if evaluation is not None and state.step == 0:
@@ -177,11 +178,14 @@ def _within_memory(
         if graphs is not None:
             graphs.forget()
         release_memory()  # only here: the error held on to all that was computed so far
-        smaller = state.plan.smaller(job.recipe.training.batch_size)
+        on_gpu = job.model.device.type == "cuda"
+        smaller = state.plan.smaller(job.recipe.training.batch_size, on_gpu=on_gpu)
+        if smaller is None and graphs is not None and graphs.give_up("they take memory that there is not"):
+            continue
         if smaller is None:
             raise OutOfMemory(f"step {state.step + 1} does not fit into memory, not even picture by picture: {said}")
         state.plan = smaller
-        state.plan.apply(job.model.unet)
+        apply_plan(smaller, job.model)
         attendant.took_smaller_plan(state, said)
 
 

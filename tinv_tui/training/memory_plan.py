@@ -1,13 +1,15 @@
-"""What a step does without when there is not enough memory: first room for whole batches, then what it need not keep."""
+"""Has a model computed by a memory plan, and tells when there is not enough memory for one."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
+
+from tinv_tui.models.frozen.text import hold_in_16_bits, hold_in_32_bits
+from tinv_tui.models.loading import LoadedModel
+from tinv_tui.models.memory_plan import MemoryPlan
 
 _SAID_WITHOUT_MEMORY = (
     "out of memory",
@@ -23,37 +25,17 @@ class OutOfMemory(Exception):
     """The smallest plan takes more memory than there is. The state is that of the last step."""
 
 
-@dataclass(frozen=True)
-class MemoryPlan:
-    """How a step is computed; the samples and their draws are the same in every plan."""
-
-    parts: int = 1
-    """A batch is computed in so many parts, one after another."""
-    checkpointing: bool = False
-    """The UNet keeps only what goes into its blocks, and computes the rest once more on the way back."""
-
-    def smaller(self, batch: int) -> MemoryPlan | None:
-        """The next one that takes less memory; None when there is none."""
-        if self.parts < batch:
-            return replace(self, parts=min(2 * self.parts, batch))
-        return None if self.checkpointing else replace(self, checkpointing=True)
-
-    def at_once(self, batch: int) -> int:
-        """How many samples of a batch are computed together, at most."""
-        return -(-batch // self.parts)
-
-    def apply(self, unet: Any) -> None:
-        """Have a UNet2DConditionModel keep what this plan says."""
-        if self.checkpointing:
-            unet.enable_gradient_checkpointing()
-        else:
-            unet.disable_gradient_checkpointing()
-
-    def in_words(self, batch: int) -> str:
-        """Empty for the plan that does without nothing."""
-        words = [f"batches of {batch} in {self.parts} parts"] if self.parts > 1 else []
-        words += ["gradient checkpointing"] if self.checkpointing else []
-        return " and ".join(words)
+def apply_plan(plan: MemoryPlan, model: LoadedModel) -> None:
+    """Have the parts of a model hold and keep what a plan says, and where; what an earlier plan did without comes back."""
+    if plan.checkpointing:
+        model.unet.enable_gradient_checkpointing()
+    else:
+        model.unet.disable_gradient_checkpointing()
+    for encoder in model.text_encoders:
+        hold_in_16_bits(encoder) if plan.text_in_16_bits else hold_in_32_bits(encoder)
+    model.vae.to("cpu" if plan.vae_on_host else model.device)
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tinv_tui.checkpoint_file import read_checkpoint, write_checkpoint
-from tinv_tui.training.memory_plan import MemoryPlan
+from tinv_tui.models.memory_plan import MemoryPlan
 
 _TRAINED = ("vectors", "moment1", "moment2")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import MOST_TIMES, NotFinite
@@ -32,12 +33,15 @@ class RunAttendant:
         self._counted = time.monotonic()
         self._range = NormRange(work.job.model)
         self._is_too_long = False
+        self._expected = work.expected
         self._stillness = Stillness()
 
     def begin(self) -> None:
         """Called when the first step is about to start."""
         self._left = self._counted = time.monotonic()
         self._keeper.begin()
+        if self._expected is not None:
+            self._expected.begin()
 
     def is_time_over(self, state: TrainingState) -> bool:
         """Whether the run has had the minutes that its recipe gives it."""
@@ -51,6 +55,10 @@ class RunAttendant:
         still = self._stillness.seen(result.gradient, result.change)
         if still is not None:
             self._work.warn("not-learning", *still)
+        if self._expected is not None:
+            message, held = self._expected.beside_the_first_step()
+            self._work.reporter.tell("note", message=message, held_bytes=held, **self._expected.facts())
+            self._expected = None
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
         step, norms = state.step, [round(norm, 4) for norm in self._range.norms(state.vectors)]
@@ -72,6 +80,9 @@ class RunAttendant:
         self.noted(f"an fp16 gradient overflowed: on from step {state.step} at a loss scale of {state.loss_scale:g}")
 
     def took_smaller_plan(self, state: TrainingState, reason: str) -> None:
+        if self._expected is not None:
+            self._expected = replace(self._expected, plan=state.plan)
+            self._expected.begin()
         words = state.plan.in_words(self._work.job.recipe.training.batch_size)
         message = f"out of memory at step {state.step + 1}; from here on: {words}"
         hint = f"The same samples and draws, more slowly; the last digits may differ. It was: {reason}"

@@ -9,7 +9,8 @@ import torch
 from torch.nn.attention import SDPBackend
 
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.frozen.unet import Operators, choose_operators, freeze_operators
+from tinv_tui.models.frozen import Operators
+from tinv_tui.models.frozen.unet import choose_operators, freeze_operators
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.sharing import sharers_of

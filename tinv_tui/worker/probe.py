@@ -7,22 +7,24 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tinv_tui.errors import InputError
+from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory_plan import MemoryPlan, OutOfMemory
+from tinv_tui.training.memory_plan import OutOfMemory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
+from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
 
 PICTURES = 2
@@ -38,11 +40,11 @@ CONTEXT_BYTES = 500 * 2**20
 class Stopwatch:
     """An attendant that times steps, and ends the probe when enough of them are known."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, plan: MemoryPlan) -> None:
         self._desk = desk
         self._began = self._last = time.monotonic()
         self.seconds: list[float] = []
-        self.plan = MemoryPlan()
+        self.plan = plan
 
     def stepped(self, result: StepResult) -> None:
         now = time.monotonic()
@@ -78,15 +80,19 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     """Load, encode one or two pictures of the largest size, train a few steps. Raises InputError.
 
     Answers with seconds (``load_seconds``, ``encode_seconds`` of one picture, ``seconds_per_step``), ``peak_bytes``,
-    ``device`` and ``plan``, how steps had to be computed to fit into memory, in words. Gradients that are not finite do
-    not spoil the measure: a step takes as long.
+    ``device`` and ``memory_plan``, how steps had to be computed to fit into memory; in words: ``plan``. Gradients that are
+    not finite do not spoil the measure: a step takes as long.
     """
     desk.progress(0, 1, phase="loading")
     recipe = make_recipe(arguments["recipe"], "probe")
     plan = plan_run(_short(recipe), Path.cwd(), name_is_settled=True)  # its paths are absolute
     device = choose_device()
     began = time.monotonic()
-    model = load(plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"))
+    expected = expect(plan.recipe, plan.model, plan.groups, device)
+    first_plan = expected.plan if expected is not None else WHOLE
+    model = load(
+        plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"), plan=first_plan
+    )
     load_seconds = time.monotonic() - began
     with tempfile.TemporaryDirectory(prefix="tinv-probe-") as folder:
         scratch = RunFolder(Path(folder))
@@ -106,8 +112,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         )
         _settle(device)
         encode_seconds = (time.monotonic() - began) / len(few.files)
-        state = prepare_state(plan.recipe, model, files, scratch)
-        watch = Stopwatch(desk)
+        state = prepare_state(plan.recipe, model, files, scratch, first_plan)
+        watch = Stopwatch(desk, first_plan)
         try:
             train(job, state, watch)
         except NotFinite:
@@ -122,6 +128,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         "encode_seconds": encode_seconds,
         "peak_bytes": peak_bytes(device),
         "plan": watch.plan.in_words(plan.recipe.training.batch_size),
+        "memory_plan": asdict(watch.plan),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 

@@ -6,7 +6,10 @@ import os
 import socket
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -16,6 +19,7 @@ from tinv_tui.checkpoint_file import mend
 from tinv_tui.errors import InputError
 from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.models.identify import identify, locate
+from tinv_tui.models.memory_plan import WHOLE
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inputs import record_inputs
@@ -30,12 +34,14 @@ from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.disk_room import DiskRoom, GaveUp
 from tinv_tui.worker.early import EarlyDesk, EndedEarly
 from tinv_tui.worker.keeping import Keeper
+from tinv_tui.worker.memory import Expected, expect
 from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.setup import (
     CheckpointFiles,
     FrozenDataset,
     choose_device,
+    kept_plan,
     load,
     prepare_job,
     prepare_state,
@@ -76,8 +82,8 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         early = EarlyDesk(folder, signals, reporter)
         room.must_stop = early.ends
-        job, state = _prepare(folder, recipe, reporter, early, room)
-        work = Work(folder, job, reporter, model_hash, room)
+        job, state, expected = _prepare(folder, recipe, reporter, early, room)
+        work = Work(folder, job, reporter, model_hash, room, expected)
         keeper = Keeper(work)
         desk = CommandDesk(work, keeper, signals, early.waiting)
         attendant = RunAttendant(work, keeper, desk)
@@ -138,8 +144,11 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
 
 def _prepare(
     folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk, room: DiskRoom
-) -> tuple[Job, TrainingState]:
-    """Load, encode, and take up the checkpoint if there is one. Raises InputError or EndedEarly."""
+) -> tuple[Job, TrainingState, Expected | None]:
+    """Load, encode, and take up the checkpoint if there is one; and what memory steps should take.
+
+    Raises InputError or EndedEarly.
+    """
     files = CheckpointFiles(folder.checkpoint)
     reporter.tell("phase", name="loading", done=0, total=1)
     device = choose_device()
@@ -159,15 +168,15 @@ def _prepare(
         early.look()
         reporter.tell("phase", name="loading", done=done, total=total)
 
-    model = load(recipe, model_facts, device, loaded)
-    try:
+    with _reading(files.state):
         damage = mend(files.state)
         state_file_exists = files.state.exists()
-        state = prepare_state(recipe, model, files, folder)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise InputError(
-            "checkpoint-broken", f"{files.state}: {error}", "Start the recipe again as a new run."
-        ) from None
+        kept = kept_plan(files)
+    expected = expect(recipe, model_facts, dataset.groups, device, kept)
+    plan_of_steps = expected.plan if expected is not None else WHOLE
+    model = load(recipe, model_facts, device, loaded, plan=plan_of_steps)
+    with _reading(files.state):
+        state = prepare_state(recipe, model, files, folder, plan_of_steps)
     if state_file_exists:
         size = folder.losses.stat().st_size if folder.losses.exists() else 0
         room.write(folder.losses, partial(cut_table, folder.losses, state.step), size)
@@ -190,9 +199,11 @@ def _prepare(
         message = f"{files.state}: {damage}; going on from the one before it, of step {state.step}"
         reporter.tell("warning", code="checkpoint-older", message=message, hint="Look at the disk.")
     squeezed = state.plan.in_words(recipe.training.batch_size)
-    if squeezed:
+    if squeezed and state_file_exists:
         hint = "Memory did not do for more before; the run keeps to it, so that it goes on to the same bytes."
         reporter.tell("warning", code="memory-plan", message=f"going on with {squeezed}", hint=hint)
+    if expected is not None:
+        reporter.tell("note", message=expected.in_words(), free_bytes=expected.free_bytes, **expected.facts())
     for code, message in warnings:
         reporter.tell("warning", code=code, message=message, hint="")
 
@@ -206,7 +217,18 @@ def _prepare(
     except PictureUnreadable as error:
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     early.look()
-    return job, state
+    return job, state, expected
+
+
+@contextmanager
+def _reading(checkpoint: Path) -> Iterator[None]:
+    """What cannot be read of a checkpoint is a fault of input. Raises InputError."""
+    try:
+        yield
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InputError(
+            "checkpoint-broken", f"{checkpoint}: {error}", "Start the recipe again as a new run."
+        ) from None
 
 
 def _name_device(device: torch.device, reporter: Reporter) -> None:

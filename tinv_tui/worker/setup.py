@@ -14,11 +14,13 @@ from typing import Any
 import torch
 
 from tinv_tui.atomic import write_atomic
+from tinv_tui.checkpoint_file import read_checkpoint
 from tinv_tui.datasets.buckets import Size
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.frozen.unet import Operators
+from tinv_tui.models.frozen import Operators
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
+from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.vae_file import identify_vae
 from tinv_tui.recipe import Recipe
@@ -117,9 +119,11 @@ def load(
     device: torch.device,
     progress: Callable[[int, int], None] = lambda done, total: None,
     operators: Operators | None = None,
+    plan: MemoryPlan = WHOLE,
 ) -> LoadedModel:
     """The base model of a recipe on the device, with the ``operators`` that suit it or those given. Raises InputError.
 
+    Of the memory ``plan`` it follows what is to be seen to before the UNet is read; the loop follows all of it.
     ``progress`` gets MiB read and in all, at most twice a second and at the end; what it raises ends the loading.
     """
     base = settle_prediction(base, recipe.model.prediction_type)
@@ -145,6 +149,7 @@ def load(
         vae=vae,
         tiny_vae=identify_vae(Path(tiny), base, "preview.tiny_vae") if tiny else None,
         prediction_type=recipe.model.prediction_type,
+        text_in_16_bits=plan.text_in_16_bits,
         progress=took,
     )
     return arrange(model, recipe, operators)
@@ -203,8 +208,18 @@ def prepare_job(
     return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
 
 
-def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, folder: RunFolder) -> TrainingState:
-    """The checkpoint's state, or a fresh one from the starting vectors. Raises InputError, OSError, ValueError."""
+def kept_plan(files: CheckpointFiles) -> MemoryPlan | None:
+    """The checkpoint's memory plan, which a resumed run keeps to. Raises OSError, ValueError, KeyError."""
+    return MemoryPlan(**read_checkpoint(files.state)[1]["plan"]) if files.state.exists() else None
+
+
+def prepare_state(
+    recipe: Recipe, model: LoadedModel, files: CheckpointFiles, folder: RunFolder, plan: MemoryPlan = WHOLE
+) -> TrainingState:
+    """The checkpoint's state, or a fresh one from the starting vectors, to go by ``plan``.
+
+    Raises InputError, OSError, ValueError.
+    """
     if files.state.exists():
         state = TrainingState.load(files.state, model.device)
         torch.set_num_threads(int(state.environment.get("threads", torch.get_num_threads())))
@@ -219,6 +234,7 @@ def prepare_state(recipe: Recipe, model: LoadedModel, files: CheckpointFiles, fo
         state.steps_before = start.step or 0
     state.family, state.tensors = model.base.family.name, model.base.tensors
     state.environment = _environment(model)
+    state.plan = plan
     return state
 
 

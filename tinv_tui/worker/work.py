@@ -8,6 +8,7 @@ from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.training.loop import Job
 from tinv_tui.worker.disk_room import DiskRoom
+from tinv_tui.worker.memory import Expected
 from tinv_tui.worker.reporter import Reporter
 
 
@@ -20,6 +21,8 @@ class Work:
     reporter: Reporter
     model_hash: HashInBackground
     room: DiskRoom
+    expected: Expected | None = None
+    """What memory a step should take; None on a CPU."""
 
     def warn(self, code: str, message: str, hint: str) -> None:
         self.reporter.tell("warning", code=code, message=message, hint=hint)

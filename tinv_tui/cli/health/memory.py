@@ -6,7 +6,7 @@ import psutil
 
 from tinv_tui.cli.health.check import Check, gib
 from tinv_tui.models.families import FAMILIES, Family
-from tinv_tui.runs.memory import family_bytes
+from tinv_tui.runs.memory import family_step
 from tinv_tui.runs.neighbours import in_words, neighbours_on
 from tinv_tui.telemetry.gpu import GpuSampler
 from tinv_tui.telemetry.room import Room, room_for_training
@@ -46,19 +46,27 @@ def check_host() -> Check:
 
 
 def check_family(family: Family, room: Room) -> Check:
-    """Whether the family's published models train at their native size, one picture at a time."""
-    needed = family_bytes(family, on_gpu=room.on_gpu)
+    """Whether the family's published models train at their native size, one picture at a time, and what that takes."""
+    step = family_step(family, on_gpu=room.on_gpu)
+    plan = step.fastest_plan(room.total_bytes)
+    needed, words = step.bytes_by(plan), plan.in_words(1)
     name, size = f"{family.label} memory", family.native_size
-    said = f"about {gib(needed)} at {size}², batch 1"
+    said = f"about {gib(needed)} at {size}², batch 1" + (f", with {words}" if words else "")
     if room.total_bytes is None:
         return Check(name, True, f"{said}; {room.device} does not tell how much it has")
     has = f"{room.device} has {gib(room.total_bytes)}"
     if needed > room.total_bytes:
         hint = "It will not fit at that size: tinv-tui plan RECIPE says what smaller pictures take."
         return Check(name, False, f"{said}; {has}", hint)
-    if room.free_bytes is not None and needed > room.free_bytes:
-        hint = "Others hold the rest: train --wait-free GIB waits until so much is free."
-        return Check(name, False, f"{said}; {has}, {gib(room.free_bytes)} free", hint)
+    if room.free_bytes is not None:
+        now = step.fastest_plan(room.free_bytes)
+        if step.bytes_by(now) > room.free_bytes:
+            hint = "Others hold the rest: train --wait-free GIB waits until so much is free."
+            return Check(name, False, f"{said}; {has}, {gib(room.free_bytes)} free", hint)
+        if now != plan:
+            return Check(
+                name, True, f"{said}; {has}, and with {gib(room.free_bytes)} free it fits with {now.in_words(1)}"
+            )
     return Check(name, True, f"{said}; {has}")
 
 

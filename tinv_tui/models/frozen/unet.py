@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 import torch
 from torch import Tensor, nn
 
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.frozen import ROOM_FOR_PACKING, Operators
 from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
 from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain
 from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
-
-Operators = Literal["stock", "frozen", "packed"]
-"""Torch's own; those that keep less for the way back; those and convolutions packed once."""
-
-_ROOM_FOR_PACKING = 3
-"""Packed convolutions take as much again; with that much more than the UNet's bytes the machine has not to swap."""
 
 
 def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> Operators:
@@ -33,7 +28,7 @@ def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> 
         return "stock"
     first = next(unet.parameters())
     held = sum(weight.numel() for weight in unet.parameters()) * first.element_size()
-    roomy = psutil.virtual_memory().total >= _ROOM_FOR_PACKING * held
+    roomy = psutil.virtual_memory().total >= ROOM_FOR_PACKING * held
     return "packed" if roomy and can_pack(first.dtype) else "frozen"
 
 

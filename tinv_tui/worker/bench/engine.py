@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory_plan import MemoryPlan
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.bench.clock import StepClock
 from tinv_tui.worker.jobs import Desk
