@@ -8,13 +8,17 @@ import pytest
 from PIL import Image
 
 from tinv_tui import paths
+from tinv_tui.app import checks
 from tinv_tui.app.checks import check_form
 from tinv_tui.app.embedding_notes import spread_in_words
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import key_of, read_fields, texts_of
 from tinv_tui.errors import InputError
+from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, all_keys, make_recipe
 from tinv_tui.runs.estimates import Probe, work_of
+from tinv_tui.runs.memory import MemoryNeed
+from tinv_tui.telemetry.room import Room
 
 
 @pytest.fixture
@@ -117,6 +121,15 @@ def test_what_was_probed_is_told_of_recipes_that_do_the_same_work(pictures: Path
     assert any(text.startswith("memory 3.0G") for text in told)
     other = [text for _, text in check_form(texts | {"training.batch_size": "2"}, recipe, Path.cwd(), probes).facts]
     assert "time unknown: no run like it yet, m measures it" in other
+
+
+def test_the_foot_tells_by_which_plan_steps_fit_into_memory(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(True, "GPU 0 (RTX 3080)", 4 * 2**30, 10 * 2**30, "GPU-1")
+    need = MemoryNeed(3 * 2**30, 0, room, MemoryPlan(parts=2), "batches of 4 in 2 parts")
+    monkeypatch.setattr(checks, "memory_need", lambda *_: need)
+    recipe = filled(pictures)
+    facts = check_form(texts_of(recipe, FIELDS), recipe, Path.cwd()).facts
+    assert ("~", "memory about 3.0G of 4.0G free, with batches of 4 in 2 parts") in facts
 
 
 def test_fields_say_what_the_recipe_says_and_back() -> None:

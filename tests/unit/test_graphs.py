@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tinv_tui.training.graphs import Graphs
+from tinv_tui.training.memory_plan import release_memory
 
 
 class Replaying:
@@ -126,7 +127,7 @@ def test_a_lack_of_memory_is_for_the_memory_plan_and_after_it_all_is_recorded_an
     with pytest.raises(RuntimeError, match="out of memory"):
         summed.add("a", [1, 1, 1])
     assert (summed.total.tolist(), summed.notes) == ([2, 2, 2], [])
-    summed.graphs.forget()
+    release_memory()
     recorder.refuses = None
     for _ in range(4):
         summed.add("a", [1, 1, 1])

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tinv_tui.training.memory_plan import is_out_of_memory
+from tinv_tui.training.memory_plan import gives_way, is_out_of_memory
 
 _WARM_UPS = 2
 _TOLERANCE = 1e-2
@@ -77,6 +77,7 @@ class Graphs:
         self._times: dict[Hashable, int] = {}
         self._recordings: dict[Hashable, _Recording] = {}
         self._works: bool | None = None
+        gives_way(self)
 
     def run(
         self, key: Hashable, compute: Callable[..., None], inputs: Sequence[Tensor], changed: Sequence[Tensor]

@@ -175,8 +175,6 @@ def _within_memory(
             if not is_out_of_memory(error):
                 raise
             said = str(error).partition("\n")[0] or type(error).__name__
-        if graphs is not None:
-            graphs.forget()
         release_memory()  # only here: the error held on to all that was computed so far
         on_gpu = job.model.device.type == "cuda"
         smaller = state.plan.smaller(job.recipe.training.batch_size, on_gpu=on_gpu)

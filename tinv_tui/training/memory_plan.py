@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from typing import Any, Protocol
+from weakref import WeakSet
 
 import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from tinv_tui.models.frozen.text import hold_in_16_bits, hold_in_32_bits
 from tinv_tui.models.loading import LoadedModel
@@ -28,7 +32,7 @@ class OutOfMemory(Exception):
 def apply_plan(plan: MemoryPlan, model: LoadedModel) -> None:
     """Have the parts of a model hold and keep what a plan says, and where; what an earlier plan did without comes back."""
     if plan.checkpointing:
-        model.unet.enable_gradient_checkpointing()
+        model.unet.enable_gradient_checkpointing(_checkpoint)
     else:
         model.unet.disable_gradient_checkpointing()
     for encoder in model.text_encoders:
@@ -36,6 +40,26 @@ def apply_plan(plan: MemoryPlan, model: LoadedModel) -> None:
     model.vae.to("cpu" if plan.vae_on_host else model.device)
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def _checkpoint(module: nn.Module, *inputs: Any) -> Any:
+    """Nothing here draws random numbers; asking a GPU for the state of its generator would keep a step from being recorded."""
+    return checkpoint(module.__call__, *inputs, use_reentrant=False, preserve_rng_state=False)
+
+
+class Spare(Protocol):
+    """Holds memory for speed alone."""
+
+    def forget(self) -> None:
+        """Let go of it."""
+
+
+_SPARE = WeakSet[Spare]()
+
+
+def gives_way(spare: Spare) -> None:
+    """Have something let go of its memory wherever there is too little."""
+    _SPARE.add(spare)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -47,7 +71,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give back what is free to the device, and to the system: libraries beside torch's allocator need some too."""
+    """Give back what is spare, and what is free to the device and the system: libraries beside torch's allocator need some."""
+    for spare in list(_SPARE):
+        spare.forget()
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
