@@ -29,6 +29,11 @@ def models_folder() -> Path:
     return home() / "models"
 
 
+def latent_cache_folder() -> Path:
+    """Encoded pictures, which runs share. May not exist yet; it can be deleted at any time."""
+    return home() / "cache" / "latents"
+
+
 def device_locks_folder() -> Path:
     """TINV_LOCKS, or a folder below /tmp: where runs of all users of this machine say which device they train on."""
     return _folder("TINV_LOCKS", "/tmp/tinv-tui-locks")

@@ -1,4 +1,4 @@
-"""The user's own settings, ``TINV_HOME/settings.toml``: folders of models and embeddings, the bell, the end of a run."""
+"""The user's own settings, ``TINV_HOME/settings.toml``: folders of models, the bell, the end of a run, the cache."""
 
 from __future__ import annotations
 
@@ -55,12 +55,19 @@ class AppSection(Section):
     """Ring the terminal's bell when the run that is watched, here or by train --headless, has ended."""
 
 
+class CacheSection(Section):
+    latents_gib: float = Field(4.0, ge=0)
+    """How many GiB of encoded pictures are kept in TINV_HOME/cache/latents, so that no run encodes again what an earlier one
+    has. The longest unused go first; 0 keeps none."""
+
+
 class Settings(Section):
     """Everything in settings.toml. Relative folders start at TINV_HOME."""
 
     folders: FoldersSection = FoldersSection()
     hooks: HooksSection = HooksSection()
     app: AppSection = AppSection()
+    cache: CacheSection = CacheSection()
 
     def model_folders(self) -> tuple[Path, ...]:
         """Where base models are looked for, TINV_HOME/models first; any of them may not exist."""
@@ -86,8 +93,18 @@ class Settings(Section):
         return tuple(dict.fromkeys(found))
 
 
-_SECTIONS: dict[str, type[Section]] = {"folders": FoldersSection, "hooks": HooksSection, "app": AppSection}
-_KINDS_OF_VALUE: dict[type, str] = {str: "text", bool: "true or false", tuple: 'a list of folders, as ["/models"]'}
+_SECTIONS: dict[str, type[Section]] = {
+    "folders": FoldersSection,
+    "hooks": HooksSection,
+    "app": AppSection,
+    "cache": CacheSection,
+}
+_KINDS_OF_VALUE: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    tuple: 'a list of folders, as ["/models"]',
+    float: "a number from 0 up",
+}
 
 
 def settings_file() -> Path:
@@ -106,6 +123,14 @@ def wants_bell() -> bool:
         return load_settings().app.bell
     except InputError:
         return AppSection().bell
+
+
+def latent_cache_bytes() -> int:
+    """How large the cache of encoded pictures may grow; 0 for none, also where the settings cannot be read."""
+    try:
+        return int(load_settings().cache.latents_gib * 2**30)
+    except InputError:
+        return 0
 
 
 def add_folder(folder: Path) -> tuple[Kind, Path]:

@@ -19,7 +19,7 @@ from PIL import Image
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.draws import PictureOrder
-from tinv_tui.training.latents import _cell_weights
+from tinv_tui.training.encoding import _cell_weights
 from tinv_tui.training.objective import weighted_loss
 
 GOLDEN = [((7, 3), 4), ((1, 9), 2), ((4, 4, 1), 4)]
@@ -128,22 +128,17 @@ def test_an_accumulation_larger_than_the_set_is_said_once_and_kept(plan: Any) ->
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_an_even_opacity_weighs_1_everywhere(alpha: float) -> None:
-    weight = _cell_weights(np.full((64, 48), alpha, dtype=np.float32), (8, 6), True)
+    weight = _cell_weights(np.full((64, 48), alpha, dtype=np.float32), (8, 6))
     assert torch.equal(weight, torch.ones(1, 8, 6))
 
 
 def test_an_uneven_opacity_weighs_1_on_the_mean_and_nothing_where_it_is_clear() -> None:
     alpha = np.ones((64, 48), dtype=np.float32)
     alpha[:32] = 0
-    weight = _cell_weights(alpha, (8, 6), True)
+    weight = _cell_weights(alpha, (8, 6))
     assert float(weight.mean()) == pytest.approx(1)
     assert float(weight[:, :4].max()) == 0
     assert float(weight[:, 4:].min()) == pytest.approx(2)
-
-
-def test_opacity_is_heeded_only_where_asked_for() -> None:
-    alpha = np.linspace(0, 1, 64 * 48, dtype=np.float32).reshape(64, 48)
-    assert torch.equal(_cell_weights(alpha, (8, 6), False), torch.ones(1, 8, 6))
 
 
 def test_the_loss_of_a_clear_half_is_that_of_the_other_half() -> None:

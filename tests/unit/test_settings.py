@@ -53,6 +53,8 @@ def test_the_folders_of_other_programs_follow_from_their_own() -> None:
         ('[folders]\nmodels = "/x"', "settings-value", "folders.models = '/x' is not a list", "a list of folders"),
         ("[folders]\nmodels = [1]", "settings-value", "folders.models = [1] is not a list", "a list of folders"),
         ("[folders]\na1111 = 3", "settings-value", "folders.a1111 = 3 is not text", "text"),
+        ("[cache]\nlatents_gib = -1", "settings-value", "cache.latents_gib = -1 is not a number", "from 0 up"),
+        ('[cache]\nlatents_gib = "4"', "settings-value", "cache.latents_gib = '4' is not a number", "from 0 up"),
         ("[app]\nbell = 1", "settings-value", "app.bell = 1 is not true or false", "true or false"),
         ('on_end = "true"', "settings-unknown-key", "there is no key on_end", "Did you mean hooks.on_end?"),
         ('[hooks]\nonend = ""', "settings-unknown-key", "hooks.onend", "hooks.on_end"),
@@ -144,3 +146,11 @@ def test_a_home_that_is_a_file_is_told_so(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(InputError) as caught:
             settings.load_settings()
     assert caught.value.message == f"TINV_HOME: {tmp_path / 'file'} is a file, not a folder"
+
+
+def test_how_much_is_cached_is_told_in_bytes_and_nothing_is_where_the_settings_are_broken() -> None:
+    assert settings.latent_cache_bytes() == 4 * 2**30
+    write("[cache]\nlatents_gib = 0.5")
+    assert settings.latent_cache_bytes() == 2**29
+    write("[cache")
+    assert settings.latent_cache_bytes() == 0

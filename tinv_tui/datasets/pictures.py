@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +68,11 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
 
 def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open_picture(path) as image:
-                width, height = image.size
-                kind, orientation = image.format or "", image.getexif().get(0x0112)
-                if orientation in (5, 6, 7, 8):
-                    width, height = height, width
+        with _no_warnings, open_picture(path) as image:
+            width, height = image.size
+            kind, orientation = image.format or "", image.getexif().get(0x0112)
+            if orientation in (5, 6, 7, 8):
+                width, height = height, width
         if width * height > MOST_PIXELS:
             return PictureEntry(path, 0, 0, None, f"too large: {width} x {height} pixels")
     except Image.DecompressionBombError:
@@ -96,6 +95,43 @@ def _is_empty(path: Path) -> bool:
         return False
 
 
+def count_pixels(path: Path) -> int:
+    """How large the whole picture is; its pixels are not read. Raises OSError."""
+    try:
+        with _no_warnings, open_picture(path) as image:
+            return image.width * image.height
+    except OSError:
+        raise
+    except Exception as error:  # any decoder may fail in its own way on a broken file
+        raise OSError(f"{path} cannot be decoded: {error}") from error
+
+
+class _NoWarnings:
+    """Pillow's warnings of odd files go nowhere while any thread is within; Python's own way is not one for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0:
+                self._before.__exit__(None, None, None)
+
+
+_no_warnings = _NoWarnings()
+
+
 def open_upright(path: Path, reduction: int = 1, *, at_least: int | None = None) -> Image.Image:
     """The first frame, turned as the camera says; RGB, or RGBA when it has transparency. Raises OSError.
 
@@ -103,8 +139,7 @@ def open_upright(path: Path, reduction: int = 1, *, at_least: int | None = None)
     With ``at_least`` any JPEG may come smaller than it is, its shorter side no less than so many pixels.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _no_warnings:
             return _open_upright(path, reduction, at_least)
     except OSError:
         raise

@@ -152,7 +152,9 @@ class RunHistory:
         elif name == "loading" and self._facts.get("phase") != "loading":
             self._say(event, "loading the model")
         elif name == "encoding" and done == total:
-            self._say(event, f"{total} pictures encoded")
+            cached = int(event.get("cached", 0))
+            known = f", {cached} of them by an earlier run" if cached else ""
+            self._say(event, f"{total} pictures encoded{known}")
         self._facts |= {"phase": name, "phase_done": done, "phase_total": total}
 
     def _go_back(self, step: int) -> None:

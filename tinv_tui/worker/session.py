@@ -25,8 +25,8 @@ from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inputs import record_inputs
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.encoding import PictureUnreadable
 from tinv_tui.training.guard import NotFinite
-from tinv_tui.training.latents import PictureUnreadable
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.memory_plan import OutOfMemory, is_out_of_memory
 from tinv_tui.training.state import TrainingState
@@ -42,6 +42,7 @@ from tinv_tui.worker.setup import (
     FrozenDataset,
     choose_device,
     kept_plan,
+    latent_cache,
     load,
     prepare_job,
     prepare_state,
@@ -207,13 +208,26 @@ def _prepare(
     for code, message in warnings:
         reporter.tell("warning", code=code, message=message, hint="")
 
+    cache = None if files.latents.exists() else latent_cache(model)
+    tiled_before = False
+
     def progress(done: int, total: int) -> None:
         early.look()
-        reporter.tell("phase", name="encoding", done=done, total=total)
+        known = {"cached": cache.taken} if cache is not None else {}
+        reporter.tell("phase", name="encoding", done=done, total=total, **known)
+
+    def tiled(picture: Path) -> None:
+        nonlocal tiled_before
+        if not tiled_before:
+            message = f"out of memory while encoding {picture.name}: such pictures are encoded in tiles"
+            hint = "Their latents differ a little from those of whole pictures; smaller ones, or more memory, avoid it."
+            reporter.tell("warning", code="encoding-tiled", message=message, hint=hint)
+        tiled_before = True
 
     reporter.update(phase="encoding")
     try:
-        job = prepare_job(recipe, *schedules(recipe), dataset, model, files, progress, room.write)
+        rates, clips = schedules(recipe)
+        job = prepare_job(recipe, rates, clips, dataset, model, files, progress, room.write, cache, tiled)
     except PictureUnreadable as error:
         raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
     early.look()

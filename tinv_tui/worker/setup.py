@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.checkpoint_file import read_checkpoint
 from tinv_tui.datasets.buckets import Size
@@ -27,7 +28,10 @@ from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
 from tinv_tui.schedule import Plan, parse_rates
-from tinv_tui.training.latents import LatentStore, encode_pictures
+from tinv_tui.settings import latent_cache_bytes
+from tinv_tui.training.encoding import encode_pictures
+from tinv_tui.training.latent_cache import LatentCache
+from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
@@ -155,6 +159,12 @@ def load(
     return arrange(model, recipe, operators)
 
 
+def latent_cache(model: LoadedModel) -> LatentCache | None:
+    """Where the user's runs keep what this model makes of pictures; None where they keep nothing."""
+    limit = latent_cache_bytes()
+    return LatentCache(paths.latent_cache_folder(), limit, model.vae) if limit else None
+
+
 def schedules(recipe: Recipe) -> tuple[Plan, Plan]:
     """The resolved learning rates and clipping thresholds. Raises InputError."""
     t = recipe.training
@@ -173,10 +183,13 @@ def prepare_job(
     files: CheckpointFiles,
     progress: Callable[[int, int], None],
     write: Callable[[Path, Callable[[], None], int], None] = lambda path, write, needs: write(),
+    cache: LatentCache | None = None,
+    tiled: Callable[[Path], None] = lambda path: None,
 ) -> Job:
-    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises OSError when a picture has gone.
+    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises PictureUnreadable.
 
-    ``write`` has the latents written: a file, what writes it, and how many bytes it takes.
+    ``write`` has the latents written: a file, what writes it, and how many bytes it takes. ``tiled`` is told of pictures
+    that there was only memory to encode in tiles.
     """
     seed = recipe.training.seed
     if files.latents.exists():
@@ -192,6 +205,8 @@ def prepare_job(
             sampling=recipe.dataset.latent_sampling,
             seed=seed,
             progress=lambda done: progress(done, len(dataset.files)),
+            cache=cache,
+            tiled=tiled,
         )
         write(files.latents, lambda: latents.save(files.latents), latents.size_bytes)
     prompts = PromptBook(
