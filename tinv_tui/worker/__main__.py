@@ -10,6 +10,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tinv_tui.errors import InputError
+from tinv_tui.models.fetch_ahead import fetch_ahead
+from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.leftovers import sweep_leftovers
 from tinv_tui.runs.liveness import RunLock
@@ -60,6 +63,7 @@ def main() -> int:
         become_hook(folder, 0)
         return 0
 
+    _fetch_model_ahead(folder)
     from tinv_tui.worker.session import run_session  # imports torch: 1.5 s
 
     try:
@@ -68,6 +72,13 @@ def main() -> int:
         device.release()
     become_hook(folder, code)
     return code
+
+
+def _fetch_model_ahead(folder: RunFolder) -> None:
+    try:
+        fetch_ahead(load_recipe(folder.recipe).model.path, folder.path)
+    except InputError:
+        pass  # the session says what is wrong with it
 
 
 if __name__ == "__main__":

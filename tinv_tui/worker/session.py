@@ -80,10 +80,11 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     try:
         recipe = load_recipe(folder.recipe)
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
-        model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         early = EarlyDesk(folder, signals, reporter)
         room.must_stop = early.ends
         job, state, expected = _prepare(folder, recipe, reporter, early, room)
+        # Only now: it reads all of the model, and nothing needs it before the first copy.
+        model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         work = Work(folder, job, reporter, model_hash, room, expected)
         keeper = Keeper(work)
         desk = CommandDesk(work, keeper, signals, early.waiting)
