@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch
 from PIL import Image
 
-from tests.worker.helpers import recipe, trained
+from tests.worker.helpers import make_job, recipe, trained
 from tests.worker.test_lifecycle import finish, until
 from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.embeddings.pixels import take_out
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.run import Run
+from tinv_tui.sections import PreviewSection
+from tinv_tui.training.memory_plan import gives_way
+from tinv_tui.training.previews import draw_preview
 
 PROMPTS = ["a photo of a [name]", "a red zork on a white background", "a zork"]
 
@@ -63,6 +67,44 @@ def test_with_both_intervals_zero_a_run_leaves_its_result_alone() -> None:
     ended = read_all(run.folder.events)[-1]
     assert (ended["state"], Path(ended["embedding"]).is_file()) == ("finished", True)
     assert names(run.folder.images) == names(run.folder.copies) == names(run.folder.image_embeddings) == []
+
+
+class Spare:
+    """Memory that is held for speed alone."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def forget(self) -> None:
+        self.times += 1
+
+
+def test_a_preview_that_lacks_memory_gets_what_is_spare_and_is_decoded_in_tiles_after_that(tmp_path: Path) -> None:
+    job, state = make_job(tmp_path, recipe())
+    gives_way(spare := Spare())
+    vae, asked = job.model.vae, PreviewSection(steps=1)
+    sizes, decode = list[int](), vae.decoder.forward
+
+    def drawn(most: int) -> Image.Image:
+        def short(latents: torch.Tensor) -> torch.Tensor:
+            sizes.append(latents.shape[-1])
+            if latents.shape[-1] > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            answer: torch.Tensor = decode(latents)
+            return answer
+
+        sizes.clear()
+        vae.decoder.forward = short
+        return draw_preview(job.model, job.encoder, job.prompts, state.vectors, "a zork", asked, (192, 192), 3)
+
+    whole = drawn(most=192)
+    assert spare.times == 0
+    tiled = drawn(most=32)
+    factor = job.model.base.latent_factor
+    assert sizes[:3] == [192 // factor, 192 // factor, 128 // factor]
+    assert (spare.times, tiled.size, vae.use_tiling) == (2, (192, 192), False)
+    difference = np.abs(np.asarray(tiled, dtype=float) - np.asarray(whole, dtype=float)).mean()
+    assert 0 < difference < 20
 
 
 async def test_a_preview_that_runs_out_of_memory_is_a_warning_and_training_goes_on() -> None:

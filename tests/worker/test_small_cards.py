@@ -34,12 +34,11 @@ STEPS = 8
 
 def capped_session(folder: RunFolder, card_gib: float) -> tuple[int, int]:
     """Train in a process that gets no more than a card of that size would give it; the exit code, and the most it held."""
-    device = torch.device("cuda")
-    total = torch.cuda.mem_get_info(device)[1]
-    torch.cuda.set_per_process_memory_fraction((card_gib * GIB - LIBRARY_BYTES) / total, device)
+    total = torch.cuda.mem_get_info()[1]
+    torch.cuda.set_per_process_memory_fraction((card_gib * GIB - LIBRARY_BYTES) / total)
     status = Status(name=folder.name, state="starting", phase="loading", pid=os.getpid())
     code = run_session(folder, Signals(), Reporter(folder, status))
-    return code, int(torch.cuda.max_memory_reserved(device))
+    return code, int(torch.cuda.max_memory_reserved())
 
 
 @pytest.mark.gpu
@@ -84,7 +83,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def of(free_gib: float) -> torch.device:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(free_gib * GIB), 80 * GIB))
-        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
         return torch.device("cuda")

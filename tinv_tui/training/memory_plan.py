@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import torch
@@ -15,6 +16,7 @@ from tinv_tui.models.frozen.text import hold_in_16_bits, hold_in_32_bits
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.memory_plan import MemoryPlan
 
+Found = TypeVar("Found")
 _SAID_WITHOUT_MEMORY = (
     "out of memory",
     "not enough memory",
@@ -80,3 +82,14 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
+
+
+def with_what_is_spare(compute: Callable[[], Found]) -> Found:
+    """What ``compute`` finds; where there is too little memory for it, it is tried once more with all that is spare."""
+    try:
+        return compute()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    release_memory()  # only here: the error held on to all that was computed so far
+    return compute()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,9 @@ from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training.conditioning import predict, told_sizes
 from tinv_tui.training.draws import Purpose, normal
+from tinv_tui.training.memory_plan import with_what_is_spare
 from tinv_tui.training.samplers import scheduler_for
+from tinv_tui.training.tiling import within_memory
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
 
@@ -42,7 +45,10 @@ def draw_preview(
     seed: int,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Image.Image:
-    """One picture of ``size`` (width, height) for a prompt. Touches no randomness but its own. Raises Interrupted."""
+    """One picture of ``size`` (width, height) for a prompt. Touches no randomness but its own. Raises Interrupted.
+
+    Where there is no memory to decode it whole, that is done in tiles.
+    """
     scheduler = scheduler_for(settings.sampler, model.scheduler_config)
     scheduler.set_timesteps(settings.steps, device=model.device)
     wanted = [prompts.chunks(settings.negative), prompts.chunks(text)]
@@ -68,5 +74,7 @@ def draw_preview(
         without, with_prompt = predict(model, doubled, timestep, told, sizes).float().chunk(2)
         guided = without + settings.cfg * (with_prompt - without)
         latents = scheduler.step(guided, timestep, latents, return_dict=False, **options)[0]
-    array = ((model.decode(latents)[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    decode = partial(with_what_is_spare, partial(model.decode, latents))
+    pixels, _ = within_memory(model.vae, max(size), decode)
+    array = ((pixels[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(np.ascontiguousarray(array))

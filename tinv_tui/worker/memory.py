@@ -69,9 +69,9 @@ def expect(
 def _free_bytes(device: torch.device) -> int:
     """What this process can still get, be it of the GPU or of the share of it that it is kept to."""
     free, total = torch.cuda.mem_get_info(device)
-    share = getattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)(
-        device
-    )  # torch 2.6 does not tell
+    # Of the current device, which is the one that is trained on: this asks for a number, and ours goes without. torch 2.6
+    # does not tell at all.
+    share = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)()
     return min(int(free), int(total * share) - int(torch.cuda.memory_reserved(device)))
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
+from tinv_tui.training.memory_plan import with_what_is_spare
 from tinv_tui.training.previews import Interrupted, draw_preview
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.disk_room import GaveUp
@@ -58,8 +59,9 @@ class Previewer:
         job, settings, name = self._work.job, self._work.job.recipe.preview, self._free_name(state.step)
         size = settings.width or job.recipe.dataset.width, settings.height or job.recipe.dataset.height
         seed = settings.seed if settings.seed >= 0 else state.step
-        image = draw_preview(
-            job.model, job.encoder, job.prompts, state.vectors, text, settings, size, seed, self._is_interrupted
+        rows, asked = state.vectors, self._is_interrupted
+        image = with_what_is_spare(
+            lambda: draw_preview(job.model, job.encoder, job.prompts, rows, text, settings, size, seed, asked)
         )
         path = self._work.folder.images / f"{name}.png"
         prompt = job.prompts.readable(text)
