@@ -1,0 +1,92 @@
+"""What holds on an NVIDIA GPU: the same gradients as on the processor, and steps played back from CUDA graphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.worker.helpers import CPU, Onlooker, recipe
+from tests.worker.test_exactness import relative_error
+from tinv_tui.recipe import Recipe
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.batches import Batches, loss_of
+from tinv_tui.training.loop import Job, train
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no NVIDIA GPU"),
+]
+GPU = torch.device("cuda")
+
+
+def make_job(
+    tmp_path: Path, wanted: Recipe, device: torch.device, latents: Path | None = None
+) -> tuple[Job, TrainingState]:
+    """As tests.worker.helpers.make_job, on a device; with the latents of another job where they shall be the same."""
+    plan = plan_run(wanted, tmp_path)
+    model = load(plan.recipe, plan.model, device)
+    folder = RunFolder(tmp_path / f"job-{len(list(tmp_path.iterdir()))}")
+    folder.checkpoint.mkdir(parents=True)
+    files = CheckpointFiles(folder.checkpoint)
+    if latents is not None:
+        files.latents.write_bytes(latents.read_bytes())
+    state = prepare_state(plan.recipe, model, files, folder)
+    return prepare_job(
+        plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None
+    ), state
+
+
+def gradient(job: Job, state: TrainingState) -> torch.Tensor:
+    batch = Batches(job.recipe, job.model, job.latents, job.prompts, job.seed).draw(1, 0)
+    rows = state.vectors.clone().requires_grad_()
+    return torch.autograd.grad(loss_of(job.model, job.encoder, batch, rows), [rows])[0].cpu()
+
+
+def test_the_gradient_is_that_of_the_processor(tmp_path: Path) -> None:
+    wanted = recipe(training__precision="fp32", training__batch_size=4)
+    on_cpu = make_job(tmp_path, wanted, CPU)
+    on_gpu = make_job(tmp_path, wanted, GPU, tmp_path / "job-0" / "checkpoint" / "latents.safetensors")
+    assert relative_error(gradient(*on_gpu), gradient(*on_cpu)) <= 1e-4
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_steps_are_played_back_and_learn_what_eager_ones_do(tmp_path: Path, precision: str) -> None:
+    settings = {
+        "training__steps": 12,
+        "training__precision": precision,
+        "training__learning_rate": "0.005:6, 0.002",
+        "training__gradient_accumulation": 2,
+        "training__deterministic": True,
+        "training__evaluation_samples": 0,
+        "dataset__flip": True,
+    }
+    results = []
+    for acceleration in ("eager", "auto"):
+        job, state = make_job(tmp_path, recipe(**settings, training__acceleration=acceleration), GPU)
+        train(job, state, seen := Onlooker())
+        results.append(([result.loss for result in seen.results], seen.notes))
+    assert results[0][1] == []
+    assert results[1][1] == ["steps are played back from CUDA graphs"]
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-3 if precision == "fp32" else 3e-2)
+
+
+def test_the_host_does_not_wait_for_the_gpu_within_a_step(tmp_path: Path) -> None:
+    job, state = make_job(tmp_path, recipe(training__steps=9, training__evaluation_samples=0), GPU)
+
+    class Strict(Onlooker):
+        """From the fourth step on, when steps are played back, torch refuses to wait; the end of the run may."""
+
+        def goes_on(self, *_: object) -> bool:
+            torch.cuda.set_sync_debug_mode("error" if 3 < state.step < 8 else "default")
+            return True
+
+    try:
+        train(job, state, seen := Strict())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(seen.results) == 9
