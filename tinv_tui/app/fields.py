@@ -36,6 +36,7 @@ KIND = "subject-or-style"
 """The one control that is no setting of its own: it picks the template."""
 
 _SAMPLING = {"deterministic": "mean", "once": "once", "random": "random"}
+_ACCELERATION = {"auto": "as quick as can be", "eager": "plain", "compile": "compiled"}
 _COUNTS = {"duration": "further steps", "absolute": "end steps"}
 
 ROWS: Rows = (
@@ -91,6 +92,7 @@ ROWS: Rows = (
     (Field("embedding.overwrite", "replace an embedding of this name"),),
     (Field("model.vae", "VAE", placeholder="the model's own", lists=True),),
     (Field("model.clip_skip", "Clip skip", 4), Field("model.prediction_type", "Predicts", 0, lists=True)),
+    (Field("training.acceleration", "Steps are", words=_ACCELERATION),),
     (Field("training.deterministic", "the same bytes every time, slower"),),
 )
 

@@ -16,6 +16,7 @@ from tinv_tui.models.filling import Part, fill, find_part
 from tinv_tui.models.frozen.text import hold_in_16_bits
 from tinv_tui.models.layout import find_parts
 from tinv_tui.models.modules import build_text_encoders, build_unet, build_vae
+from tinv_tui.models.number_formats import computes_in_bf16
 from tinv_tui.models.original_names import Sources, folder_sources, text_sources, unet_sources, vae_sources
 from tinv_tui.models.tiny_vae import load_tiny_vae
 from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
@@ -84,13 +85,18 @@ class LoadedModel:
 
 
 def choose_dtype(precision: str, device: torch.device, base: BaseModel) -> torch.dtype:
-    """The UNet's number format: "auto" is bf16 on a GPU that has it, fp32 elsewhere and always for the bundled model."""
+    """The UNet's number format: "auto" is bf16 on a GPU or processor that computes in it, fp16 on an older GPU, else fp32.
+
+    Small models, as the bundled one, are always fp32: they lose by it.
+    """
     named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     if precision in named:
         return named[precision]
-    if device.type == "cuda" and not base.is_small:
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.float32
+    if base.is_small:
+        return torch.float32
+    if device.type == "cuda":  # cards before Ampere can do bf16 too, by way of fp32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.bfloat16 if computes_in_bf16() else torch.float32
 
 
 def load_model(

@@ -12,7 +12,7 @@ from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import Family
 from tinv_tui.models.frozen import ROOM_FOR_PACKING
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan, Step
-from tinv_tui.models.number_formats import FLOAT_BYTES
+from tinv_tui.models.number_formats import FLOAT_BYTES, computes_in_bf16
 from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
@@ -104,7 +104,8 @@ def settings_in_words(plan: RunPlan, need: MemoryNeed) -> str:
 
 def step_of(plan: RunPlan, precision: str, *, on_gpu: bool, total_bytes: int | None = None) -> Step:
     """A step of a planned run, its UNet in the number format that a precision comes to there."""
-    number = 4 if precision == "fp32" or (precision == "auto" and (plan.model.is_small or not on_gpu)) else 2
+    is_fp32_by_itself = plan.model.is_small or not (on_gpu or computes_in_bf16())
+    number = 4 if precision == "fp32" or (precision == "auto" and is_fp32_by_itself) else 2
     return step_with(plan.model, plan.recipe, plan.groups, number, on_gpu=on_gpu, total_bytes=total_bytes)
 
 
@@ -133,7 +134,7 @@ def step_with(
 
 def family_step(family: Family, *, on_gpu: bool) -> Step:
     """The same for a family's published models, at their native size and a batch of one."""
-    step = Step(family, family.parameters, 2 if on_gpu else 4, family.native_size**2, 1, on_gpu)
+    step = Step(family, family.parameters, 2 if on_gpu or computes_in_bf16() else 4, family.native_size**2, 1, on_gpu)
     return step if on_gpu else replace(step, operators="packed")
 
 
