@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 import torch
 from PIL import Image
 
@@ -17,8 +19,10 @@ from tinv_tui.embeddings.pixels import take_out
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.run import Run
 from tinv_tui.sections import PreviewSection
+from tinv_tui.training.loop import Job
 from tinv_tui.training.memory_plan import gives_way
-from tinv_tui.training.previews import draw_preview
+from tinv_tui.training.previews import Interrupted, PreviewLimits, draw_preview, draw_previews
+from tinv_tui.training.state import TrainingState
 
 PROMPTS = ["a photo of a [name]", "a red zork on a white background", "a zork"]
 
@@ -105,6 +109,101 @@ def test_a_preview_that_lacks_memory_gets_what_is_spare_and_is_decoded_in_tiles_
     assert (spare.times, tiled.size, vae.use_tiling) == (2, (192, 192), False)
     difference = np.abs(np.asarray(tiled, dtype=float) - np.asarray(whole, dtype=float)).mean()
     assert 0 < difference < 20
+
+
+LONG = "a photo of a [name] on a white background, " + ", ".join(["a red circle"] * 30)
+"""Of two chunks."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, TrainingState]:
+    return make_job(tmp_path_factory.mktemp("job"), recipe())
+
+
+def draw(made: tuple[Job, TrainingState], texts: list[str], settings: PreviewSection, **more: Any) -> list[np.ndarray]:
+    job, state = made
+    images = draw_previews(
+        job.model, job.encoder, job.prompts, state.vectors, texts, settings, (64, 64), seed=5, **more
+    )
+    return [np.asarray(image).astype(int) for image in images]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "negative"),
+    [("dpm++ 2m karras", ""), ("euler a", "a green square"), ("dpm++ 2m sde", ""), ("dpm++ sde", ""), ("ddim", LONG)],
+)
+def test_a_picture_is_the_same_beside_others_as_alone(
+    sampler: str, negative: str, made: tuple[Job, TrainingState]
+) -> None:
+    settings = PreviewSection(sampler=sampler, steps=3, cfg=3.0, negative=negative)  # type: ignore[arg-type]
+    texts = [*PROMPTS, LONG, "a red circle"]
+    together = draw(made, texts, settings)
+    alone = [draw(made, [text], settings)[0] for text in texts]
+    assert max(int(abs(one - other).max()) for one, other in zip(together, alone, strict=True)) <= 2
+    assert len({image.tobytes() for image in together}) == len(texts)
+
+
+def test_prompts_are_drawn_at_once_and_one_by_one_once_memory_did_not_do(
+    made: tuple[Job, TrainingState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unet, batches = made[0].model.unet, list[int]()
+    forward = unet.forward
+
+    def short(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        batches.append(len(sample))
+        if len(sample) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(sample, *args, **kwargs)
+
+    monkeypatch.setattr(unet, "forward", short)
+    settings, limits, most = PreviewSection(steps=1), PreviewLimits(), 8
+    whole = draw(made, PROMPTS * 2, settings, limits=limits)
+    assert batches == [8, 4]
+    most = 2
+    batches.clear()
+    squeezed = draw(made, PROMPTS, settings, limits=limits)
+    assert batches == [6, 2, 2, 2]
+    draw(made, PROMPTS, settings, limits=limits)
+    assert batches == [6, 2, 2, 2, 2, 2, 2]
+    assert max(int(abs(one - other).max()) for one, other in zip(whole, squeezed, strict=False)) <= 2
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        draw(made, PROMPTS, settings, limits=limits)
+
+
+def test_a_command_ends_a_drawing_between_its_steps(made: tuple[Job, TrainingState]) -> None:
+    asked = list[int]()
+
+    def interrupted() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(Interrupted):
+        draw(made, PROMPTS, PreviewSection(steps=4), interrupted=interrupted)
+    assert len(asked) == 3
+
+
+def test_a_picture_that_is_too_large_to_decode_whole_is_decoded_in_tiles_and_told_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from diffusers.models.autoencoders.vae import Decoder
+
+    really = Decoder.forward
+
+    def short(self: Any, latents: torch.Tensor, *args: Any) -> Any:
+        if max(latents.shape[-2:]) > 32:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return really(self, latents, *args)
+
+    monkeypatch.setattr(Decoder, "forward", short)
+    size = {"preview__width": 192, "preview__height": 160}
+    run = trained(
+        recipe(training__steps=2, saving__image_every=1, preview__prompts=PROMPTS[:2], preview__steps=1, **size)
+    )
+    assert len(names(run.folder.images)) == 4
+    assert Image.open(run.folder.images / "zork-2.png").size == (192, 160)
+    told = [e["code"] for e in read_all(run.folder.events) if e["kind"] == "warning"]
+    assert [code for code in told if code.startswith("preview")] == ["preview-tiled"]
 
 
 async def test_a_preview_that_runs_out_of_memory_is_a_warning_and_training_goes_on() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from PIL import Image
 
 from tinv_tui.datasets.infotext import KEYWORD, write_infotext
 from tinv_tui.embeddings.cards import write_card, write_png
-from tinv_tui.training.memory_plan import with_what_is_spare
-from tinv_tui.training.previews import Interrupted, draw_preview
+from tinv_tui.models.memory_plan import WHOLE
+from tinv_tui.training.previews import Interrupted, PreviewLimits, draw_previews
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.disk_room import GaveUp
 from tinv_tui.worker.keeping import Keeper
@@ -25,23 +25,24 @@ class Previewer:
         self._keeper = keeper
         self._is_interrupted = is_interrupted
         self._told_of_cards = False
+        self._told_of_tiles = False
+        self._limits = PreviewLimits(tiled=self._decoded_in_tiles)
 
     def draw(self, state: TrainingState, texts: list[str]) -> str | None:
         """One picture for each prompt; a preview that fails is a warning, never the end of a run. Returns its message."""
         failure = None
         self._work.phase("previewing", 0, len(texts))
-        for done, text in enumerate(texts, start=1):
-            try:
-                self._draw_one(state, text)
-            except Interrupted:
-                break
-            except GaveUp:
-                raise
-            except Exception as error:  # noqa: BLE001  whatever it is, training goes on
-                failure = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
-                self._work.warn("preview-failed", failure, "Training goes on; look at the preview settings.")
-                break
-            self._work.phase("previewing", done, len(texts))
+        try:
+            for done, (text, image) in enumerate(zip(texts, self._pictures(state, texts), strict=True), start=1):
+                self._keep(state, text, image)
+                self._work.phase("previewing", done, len(texts))
+        except Interrupted:
+            pass
+        except GaveUp:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, training goes on
+            failure = f"the preview of step {state.step} failed: {type(error).__name__}: {error}"
+            self._work.warn("preview-failed", failure, "Training goes on; look at the preview settings.")
         self._work.phase("training", state.step, self._work.job.recipe.training.steps)
         return failure
 
@@ -55,14 +56,42 @@ class Previewer:
         names = (first if n == 1 else f"{first}-{n}" for n in itertools.count(1))
         return next(name for name in names if not (self._work.folder.images / f"{name}.png").exists())
 
-    def _draw_one(self, state: TrainingState, text: str) -> None:
-        job, settings, name = self._work.job, self._work.job.recipe.preview, self._free_name(state.step)
-        size = settings.width or job.recipe.dataset.width, settings.height or job.recipe.dataset.height
-        seed = settings.seed if settings.seed >= 0 else state.step
-        rows, asked = state.vectors, self._is_interrupted
-        image = with_what_is_spare(
-            lambda: draw_preview(job.model, job.encoder, job.prompts, rows, text, settings, size, seed, asked)
+    def _pictures(self, state: TrainingState, texts: list[str]) -> Iterator[Image.Image]:
+        job = self._work.job
+        if state.plan != WHOLE:  # memory did not do for a step as it was: it is kept for the steps
+            self._limits.together = 1
+        size, seed, settings = self._size, self._seed(state), job.recipe.preview
+        return draw_previews(
+            job.model,
+            job.encoder,
+            job.prompts,
+            state.vectors,
+            texts,
+            settings,
+            size,
+            seed,
+            self._is_interrupted,
+            self._limits,
         )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        settings, dataset = self._work.job.recipe.preview, self._work.job.recipe.dataset
+        return settings.width or dataset.width, settings.height or dataset.height
+
+    def _seed(self, state: TrainingState) -> int:
+        seed = self._work.job.recipe.preview.seed
+        return seed if seed >= 0 else state.step
+
+    def _decoded_in_tiles(self) -> None:
+        if not self._told_of_tiles:
+            self._told_of_tiles = True
+            message = "out of memory while decoding a preview: previews are decoded in tiles, which may show"
+            self._work.warn("preview-tiled", message, "Smaller previews, or a preview.tiny_vae, take less memory.")
+
+    def _keep(self, state: TrainingState, text: str, image: Image.Image) -> None:
+        job, settings, name = self._work.job, self._work.job.recipe.preview, self._free_name(state.step)
+        size, seed = self._size, self._seed(state)
         path = self._work.folder.images / f"{name}.png"
         prompt = job.prompts.readable(text)
         model_hash = self._work.model_hash.result()
