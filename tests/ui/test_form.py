@@ -19,9 +19,15 @@ from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import all_runs
 
 
-async def test_a_wrong_value_is_said_at_its_field(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        form = (await ready(pilot)).form
+async def test_what_is_wrong_is_said_at_its_field_and_nothing_is_started(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures, dataset__path=str(pictures / "none"))).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        form = workbench.form
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: workbench.focused is form.control("dataset.path"))
+        assert "does not exist" in form.error_at("dataset.path")
+        form.put("dataset.path", str(pictures))
+
         form.control("training.batch_size").focus()
         await pilot.press("end", "x")
         await until(pilot, lambda: bool(form.error_at("training.batch_size")))
@@ -29,24 +35,11 @@ async def test_a_wrong_value_is_said_at_its_field(pictures: Path) -> None:
         await pilot.press("backspace")
         await until(pilot, lambda: not form.error_at("training.batch_size"))
 
-
-async def test_start_is_refused_at_the_first_bad_field_and_nothing_is_created(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures, training__learning_rate="0.005")).run_test(size=NARROW) as pilot:
-        workbench = await ready(pilot)
-        workbench.form.put("training.learning_rate", "fast")
-        workbench.form.put("training.steps", "0")
+        form.put("training.learning_rate", "fast")
+        form.put("training.steps", "0")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: workbench.focused is workbench.form.control("training.learning_rate"))
-        assert "'fast' is not a number" in workbench.form.error_at("training.learning_rate")
-        assert not all_runs()
-
-
-async def test_a_dataset_that_is_not_there_is_said_at_its_field(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures, dataset__path=str(pictures / "none"))).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: workbench.focused is workbench.form.control("dataset.path"))
-        assert "does not exist" in workbench.form.error_at("dataset.path")
+        await until(pilot, lambda: workbench.focused is form.control("training.learning_rate"))  # the first of the two
+        assert "'fast' is not a number" in form.error_at("training.learning_rate")
         assert not all_runs()
 
 
@@ -59,26 +52,31 @@ async def test_required_fields_are_only_asked_for_at_a_start() -> None:
         assert workbench.focused is workbench.form.control("embedding.name")
 
 
-async def test_the_form_tells_the_rate_plan_the_tokens_and_the_spread_of_the_init_text(pictures: Path) -> None:
+async def test_the_form_tells_rate_plan_tokens_init_text_family_and_pictures_and_keeps_every_setting(
+    pictures: Path,
+) -> None:
     wanted = recipe(
-        pictures, training__learning_rate="0.005:500, 0.001", embedding__vectors=4, embedding__init_text="red thing"
+        pictures,
+        dataset__template="subject_filewords",
+        training__learning_rate="0.005:500, 0.001",
+        embedding__vectors=4,
+        embedding__init_text="red thing",
+        preview__prompts=["a [name]", "two, [name]"],
+        training__clip="norm",
+        model__clip_skip=2,
+        preview__seed=7,
     )
     async with TinvApp(wanted).run_test(size=WIDE) as pilot:
-        await ready(pilot)
+        form = (await ready(pilot)).form
+        await until(pilot, lambda: form.checked.plan is not None)
         text = " ".join(screen_text(pilot.app).split())
         assert "71 of 75 tokens left" in text
         assert "red → 1–2, thing → 3–4" in text
         assert "0.005 for 1–500" in text
-
-
-async def test_checks_name_family_pictures_and_missing_captions(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures, dataset__template="subject_filewords")).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
-        await until(pilot, lambda: workbench.form.checked.plan is not None)
-        text = screen_text(pilot.app)
         assert "✔ SD 1.x, 64 wide" in text
         assert "✔ 3 pictures" in text
         assert "! 1 without caption" in text
+        assert form.recipe() == (wanted, {})
 
 
 async def test_subject_or_style_picks_the_template(pictures: Path) -> None:
@@ -92,7 +90,7 @@ async def test_subject_or_style_picks_the_template(pictures: Path) -> None:
         assert form.texts["dataset.template"] == "subject"
 
 
-async def test_ctrl_o_offers_known_values(pictures: Path) -> None:
+async def test_known_values_are_offered_and_a_bundled_set_fills_the_form_in(pictures: Path) -> None:
     async with TinvApp(recipe(pictures, model__path="")).run_test(size=NARROW) as pilot:
         form = (await ready(pilot)).form
         form.control("model.path").focus()
@@ -101,18 +99,15 @@ async def test_ctrl_o_offers_known_values(pictures: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: form.texts["model.path"] == "bundled")
 
-
-async def test_every_setting_survives_the_form(pictures: Path, tmp_path: Path) -> None:
-    wanted = recipe(
-        pictures,
-        preview__prompts=["a [name]", "two, [name]"],
-        training__clip="norm",
-        model__clip_skip=2,
-        preview__seed=7,
-    )
-    async with TinvApp(wanted).run_test(size=WIDE) as pilot:
-        form = (await ready(pilot)).form
-        assert form.recipe() == (wanted, {})
+        await pilot.press("escape", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
+        text = screen_text(pilot.app)
+        assert all(name in text and said in text for name, said in bundled.SETS.items())
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: form.texts["embedding.name"] == "neon")
+        assert form.texts["dataset.template"] == "style"
+        assert form.texts["dataset.path"].endswith("neon")
+        assert not all_runs()
 
 
 async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +162,9 @@ async def test_a_probe_tells_time_and_memory_at_the_foot(pictures: Path) -> None
         assert not all_runs()
 
 
-async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111(pictures: Path, tmp_path: Path) -> None:
+async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111_but_not_from_one_that_says_nothing(
+    pictures: Path, tmp_path: Path
+) -> None:
     text = PngInfo()
     said = "a zork, (old:1.2)\nNegative prompt: blur\nSteps: 9, Sampler: Euler a, CFG scale: 5, Seed: 11, Size: 64x96"
     text.add_text("parameters", said)
@@ -192,10 +189,6 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111(pictures: P
         assert isinstance(pilot.app, TinvApp)
         assert any("plain words" in note.text for note in pilot.app.control.notes)
 
-
-async def test_a_picture_that_says_nothing_changes_nothing_in_the_form(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
         before = workbench.form.texts
         workbench.form_pane.ask_for_preview()
         await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
@@ -203,19 +196,4 @@ async def test_a_picture_that_says_nothing_changes_nothing_in_the_form(pictures:
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is workbench)
         assert workbench.form.texts == before
-        assert isinstance(pilot.app, TinvApp)
         assert "does not say how it was made" in pilot.app.control.notes[-1].text
-
-
-async def test_a_bundled_set_chosen_from_the_list_fills_the_form_in(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        workbench = await ready(pilot)
-        await pilot.press("escape", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
-        text = screen_text(pilot.app)
-        assert all(name in text and said in text for name, said in bundled.SETS.items())
-        await pilot.press("end", "enter")
-        await until(pilot, lambda: workbench.form.texts["embedding.name"] == "neon")
-        assert workbench.form.texts["dataset.template"] == "style"
-        assert workbench.form.texts["dataset.path"].endswith("neon")
-        assert not all_runs()

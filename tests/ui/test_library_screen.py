@@ -55,36 +55,35 @@ async def test_every_file_is_listed_with_what_it_holds_or_a_reason(size: tuple[i
         await until(pilot, lambda: "it is 768 wide" in screen.facts.plain)
         said = " ".join(screen.facts.plain.split())
         assert "cannot be trained: it is 768 wide; this SD 1.x model takes 64" in said
-
-
-@pytest.mark.parametrize(("key", "name", "before"), [("down", "fresh", ""), ("down down", "trained", "trained")])
-async def test_enter_takes_one_to_the_train_screen(key: str, name: str, before: str, pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        await opened(pilot)
-        await pilot.press(*key.split(), "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
-        workbench = pilot.app.screen
-        assert isinstance(workbench, Workbench)
-        texts = workbench.form.texts
-        assert (texts["embedding.name"], texts["embedding.continue_from"]) == (name, before)
-        noted = "embedding.continue_from" if before else "embedding.name"
-        said = "3 vectors, step 500" if before else "created: 2 vectors, step 0"
-        await until(pilot, lambda: workbench.form.note_at(noted) == said)
-        assert workbench.form.checked.plan is not None
-
-
-async def test_one_that_cannot_be_trained_is_not_taken(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        screen = await opened(pilot)
-        await pilot.press("end", "enter")
+        await pilot.press("enter")
         await pilot.pause()
-        assert pilot.app.screen is screen
+        assert pilot.app.screen is screen  # it is not taken
 
 
-async def test_r_reads_it_again(pictures: Path) -> None:
+async def taken(pilot: Pilot[Any], *keys: str) -> Workbench:
+    await pilot.press(*keys, "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
+    workbench = pilot.app.screen
+    assert isinstance(workbench, Workbench)
+    return workbench
+
+
+async def test_enter_takes_one_to_the_train_screen_and_r_reads_the_folder_again(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         screen = await opened(pilot)
-        await pilot.press("down")
+        form = (await taken(pilot, "down")).form
+        assert (form.texts["embedding.name"], form.texts["embedding.continue_from"]) == ("fresh", "")
+        await until(pilot, lambda: form.note_at("embedding.name") == "created: 2 vectors, step 0")
+        assert form.checked.plan is not None
+
+        await opened(pilot)
+        await taken(pilot, "home", "down", "down")
+        assert (form.texts["embedding.name"], form.texts["embedding.continue_from"]) == ("trained", "trained")
+        await until(pilot, lambda: form.note_at("embedding.continue_from") == "3 vectors, step 500")
+        assert form.checked.plan is not None
+
+        await opened(pilot)
+        await pilot.press("home", "down")
         put("another", 0)
         await pilot.press("r")
         await until(pilot, lambda: "another" in screen.rows.plain)

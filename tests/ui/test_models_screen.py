@@ -62,12 +62,12 @@ def shown(screen: ModelsScreen) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_all_are_listed_with_what_they_are_and_the_chosen_one_is_marked(
+async def test_all_are_listed_with_what_they_are_and_typing_narrows_to_the_one_that_enter_takes(
     size: tuple[int, int], own: Path, pictures: Path
 ) -> None:
     wanted = recipe(pictures, model__path=str(own / "sd21"))
     async with TinvApp(wanted).run_test(size=size) as pilot:
-        await ready(pilot)
+        workbench = await ready(pilot)
         screen = await opened(pilot)
         assert shown(screen) == ["bundled", "counterfeit", "sd21", "style-lora"]
         assert screen.marked is not None
@@ -79,25 +79,15 @@ async def test_all_are_listed_with_what_they_are_and_the_chosen_one_is_marked(
         assert "esc close" in text
         assert "✖" in next(line for line in text.splitlines() if "style-lora" in line)
 
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "cannot be trained on:" in screen_text(pilot.app))
+        assert pilot.app.screen is screen  # it is not taken
 
-async def test_typing_narrows_and_enter_takes_it_into_the_train_form(own: Path, pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        workbench = await ready(pilot)
-        screen = await opened(pilot)
         await pilot.press(*"anime")
         await until(pilot, lambda: shown(screen) == ["counterfeit"])
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
         assert workbench.form.texts["model.path"] == str(own / "anime" / "counterfeit")
-
-
-async def test_one_that_cannot_be_trained_on_says_why_and_is_not_taken(own: Path, pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        screen = await opened(pilot)
-        await pilot.press("down", "down", "down", "enter")
-        await until(pilot, lambda: "cannot be trained on:" in screen_text(pilot.app))
-        assert pilot.app.screen is screen
 
 
 async def test_from_create_it_goes_into_that_form_and_from_elsewhere_into_train(own: Path, pictures: Path) -> None:
@@ -121,25 +111,22 @@ async def test_from_create_it_goes_into_that_form_and_from_elsewhere_into_train(
         assert workbench.form.texts["model.path"] == str(own / "anime" / "counterfeit")
 
 
-async def test_the_hash_of_the_marked_one_is_computed_on_demand(own: Path, pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        await ready(pilot)
-        await opened(pilot)
-        await pilot.press(*"sd21", "f7")
-        await until(pilot, lambda: "the hash of sd21 is" in screen_text(pilot.app))
-        digits = known_hash(own / "sd21")
-        assert digits is not None
-        assert screen_text(pilot.app).count(digits) == 2  # in its row, and said
-
-
-async def test_escape_stops_hashing_first_and_then_closes(pictures: Path) -> None:
+async def test_the_hash_of_the_marked_one_is_computed_on_demand_and_escape_stops_that_first(
+    own: Path, pictures: Path
+) -> None:
     large = make_model(paths.home() / "models" / "large", SD15)
     with (large / "unet" / "model.safetensors").open("wb") as file:
         file.truncate(40_000_000_000)
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         await ready(pilot)
         screen = await opened(pilot)
-        await pilot.press(*"large", "f7")
+        await pilot.press(*"sd21", "f7")
+        await until(pilot, lambda: "the hash of sd21 is" in screen_text(pilot.app))
+        digits = known_hash(own / "sd21")
+        assert digits is not None
+        assert screen_text(pilot.app).count(digits) == 2  # in its row, and said
+
+        await pilot.press(*["backspace"] * 4, *"large", "f7")
         await until(pilot, lambda: "left" in screen_text(pilot.app))  # rate and time left
         await pilot.press("escape")
         await until(pilot, lambda: "not computed to its end" in screen_text(pilot.app))
@@ -148,12 +135,11 @@ async def test_escape_stops_hashing_first_and_then_closes(pictures: Path) -> Non
         await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
 async def test_without_models_of_ones_own_it_says_what_to_do_and_a_folder_is_added(
-    size: tuple[int, int], pictures: Path, tmp_path: Path
+    pictures: Path, tmp_path: Path
 ) -> None:
     make_model(tmp_path / "disk" / "two", SD15)
-    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         await ready(pilot)
         screen = await opened(pilot)
         assert "f8 names a folder" in screen_text(pilot.app)
@@ -174,9 +160,8 @@ async def test_wrong_settings_are_said(own: Path, pictures: Path) -> None:
         await until(pilot, lambda: "there is no key folders.model" in words(screen))
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_a_hub_id_that_is_typed_is_fetched_after_a_question(size: tuple[int, int], pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+async def test_a_hub_id_that_is_typed_is_fetched_after_a_question(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
         await opened(pilot)
         await pilot.press(*"someone", "slash", *"tiny-sd")
@@ -190,11 +175,14 @@ async def test_a_hub_id_that_is_typed_is_fetched_after_a_question(size: tuple[in
         assert hub.cached_folder(ID) is not None
 
 
-async def test_start_asks_before_it_fetches_and_starts_nothing_without(
-    pictures: Path, there: FakeHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with TinvApp(recipe(pictures, model__path=ID)).run_test(size=WIDE) as pilot:
+async def test_start_asks_before_it_fetches_and_starts_nothing_without(pictures: Path, there: FakeHub) -> None:
+    async with TinvApp(recipe(pictures, model__path=ID, dataset__path="/not/there")).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(workbench.form.error_at("dataset.path")))
+        assert isinstance(pilot.app.screen, Workbench)  # with something else amiss nothing is fetched
+
+        workbench.form.put("dataset.path", str(pictures))
         await until(pilot, lambda: "not on this machine" in workbench.form.error_at("model.path"))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, FetchScreen))
@@ -206,14 +194,6 @@ async def test_start_asks_before_it_fetches_and_starts_nothing_without(
         await until(pilot, lambda: not list(hub.cache_folder().rglob("*.incomplete")))  # the job is over
         assert hub.cached_folder(ID) is None
         assert pilot.app.control.now is None
-
-
-async def test_start_with_something_else_amiss_fetches_nothing(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures, model__path=ID, dataset__path="/not/there")).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: bool(workbench.form.error_at("dataset.path")))
-        assert isinstance(pilot.app.screen, Workbench)
 
 
 async def test_create_asks_too_and_goes_on_when_the_model_is_there(pictures: Path) -> None:

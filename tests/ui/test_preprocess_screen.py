@@ -40,21 +40,9 @@ async def opened(pilot: Pilot[Any], **texts: str) -> PreprocessScreen:
     return screen
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_it_shows_what_would_be_written_and_writes_nothing(
-    size: tuple[int, int], pictures: Path, tmp_path: Path
+async def test_what_is_wrong_is_said_at_its_field_else_what_would_be_written_and_nothing_is(
+    pictures: Path, tmp_path: Path
 ) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
-        screen = await opened(pilot, source=str(pictures), destination=str(tmp_path / "made"))
-        await until(pilot, lambda: screen.form.checked.plan is not None)
-        text = screen_text(pilot.app)
-        assert "3 pictures become 6" in text
-        assert "00000-0-001.png  + caption" in text
-        assert "6 pictures · 1 skipped" in text
-        assert not (tmp_path / "made").exists()
-
-
-async def test_what_is_wrong_is_said_at_its_field(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         screen = await opened(pilot, source=str(pictures), destination=str(pictures / "inside"))
         await until(pilot, lambda: "inside the other" in screen.form.error_at("preprocess.destination"))
@@ -64,11 +52,22 @@ async def test_what_is_wrong_is_said_at_its_field(pictures: Path) -> None:
         await until(pilot, lambda: "a multiple of 8" in screen.form.error_at("preprocess.width"))
         assert not (pictures / "inside").exists()
 
+        screen.form.put("preprocess.width", "512")
+        screen.form.put("preprocess.destination", str(tmp_path / "made"))
+        await until(pilot, lambda: screen.form.checked.plan is not None)
+        await until(pilot, lambda: "3 pictures become 6" in screen_text(pilot.app))
+        text = screen_text(pilot.app)
+        assert "00000-0-001.png  + caption" in text
+        assert "6 pictures · 1 skipped" in text
+        assert not (tmp_path / "made").exists()
+
 
 async def test_a_finished_job_fills_in_the_train_form(pictures: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        await opened(pilot, source=str(pictures), destination=str(made), width="64", height="128")
+        screen = await opened(pilot, source=str(pictures), destination=str(made), width="64", height="128")
+        await until(pilot, lambda: screen.form.checked.plan is not None)
+        assert "3 pictures become 6" in screen_text(pilot.app)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "6 pictures written" in screen_text(pilot.app))
         assert len(list(made.glob("*.png"))) == 6
@@ -120,15 +119,13 @@ async def test_a_job_is_cancelled_by_a_key_that_asks_and_shows_its_rate(tmp_path
 async def test_captions_are_ticked_where_a_captioner_is_here_else_the_command_is_told(
     pictures: Path, tmp_path: Path
 ) -> None:
+    save_deepdanbooru(tmp_path / "home" / "models" / "deepdanbooru")
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         screen = await opened(pilot)
+        assert screen.form.texts["preprocess.tagger"] == "chinoll/deepdanbooru"
         assert screen.form.texts["preprocess.blip"] == "off"
         assert "hf download Salesforce/blip-image-captioning-base" in screen.form.note_at("preprocess.blip")
         screen.form.control("preprocess.tagger").focus()
         await pilot.press("ctrl+o")
         await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
         assert "wd-swinv2" in screen_text(pilot.app)
-    save_deepdanbooru(tmp_path / "home" / "models" / "deepdanbooru")
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        screen = await opened(pilot)
-        assert screen.form.texts["preprocess.tagger"] == "chinoll/deepdanbooru"

@@ -16,18 +16,26 @@ from tinv_tui.runs.run import Run
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_runs_are_listed_and_enter_shows_one(size: tuple[int, int], pictures: Path, tmp_path: Path) -> None:
+async def test_runs_are_listed_a_lost_one_says_why_and_enter_shows_one(
+    size: tuple[int, int], pictures: Path, tmp_path: Path
+) -> None:
     past_run(recipe(pictures), tmp_path / "home", state="failed", reason="the loss is not finite")
     past_run(recipe(pictures, embedding__name="plork"), tmp_path / "home")
+    lost = past_run(recipe(pictures, embedding__name="gone"), tmp_path / "home", state="running").path
+    lost.rename(lost.with_name("go\x1b]0;x\x07ne"))
     async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
         await ready(pilot)
         await pilot.press("f5")
         await until(pilot, lambda: "plork" in screen_text(pilot.app))
         text = screen_text(pilot.app)
+        assert "? lost" in text
+        assert "its worker never began" in text  # of the newest, which is chosen
+        assert "go�]0;x�ne" in text  # no name of a folder reaches the terminal as a command
+        assert all(line.isprintable() for line in text.splitlines())
         assert "✖ failed" in text
         assert "✔ finished" in text
         assert "300/5 000" in text
-        await pilot.press("down")
+        await pilot.press("end")
         await until(pilot, lambda: "the loss is not finite" in screen_text(pilot.app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
@@ -37,7 +45,6 @@ async def test_runs_are_listed_and_enter_shows_one(size: tuple[int, int], pictur
 async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_question(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = past_run(recipe(pictures), tmp_path / "home", state="stopped", reason="as told")
     asked = list[tuple[Path, bool]]()
 
     async def resume(self: Run, *, anyway: bool = False) -> None:
@@ -52,6 +59,8 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
     async with app.run_test(size=NARROW) as pilot:
         await ready(pilot)
         await pilot.press("f5")
+        await until(pilot, lambda: "none yet" in screen_text(app))
+        folder = past_run(recipe(pictures), tmp_path / "home", state="stopped", reason="as told")
         await until(pilot, lambda: "■ stopped" in screen_text(app) and "its worker is gone" in screen_text(app))
         await pilot.press("r")
         await until(pilot, lambda: "Go on with zork?" in screen_text(app))
@@ -60,26 +69,3 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Workbench))
         assert asked == [(folder.path, False), (folder.path, True)]
-
-
-async def test_without_runs_it_says_so(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        await ready(pilot)
-        await pilot.press("f5")
-        await until(pilot, lambda: "none yet" in screen_text(pilot.app))
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_a_lost_run_says_why_and_no_name_of_a_folder_reaches_the_terminal_as_a_command(
-    size: tuple[int, int], pictures: Path, tmp_path: Path
-) -> None:
-    folder = past_run(recipe(pictures), tmp_path / "home", state="running").path
-    folder.rename(folder.with_name("zo\x1b]0;x\x07rk"))
-    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
-        await ready(pilot)
-        await pilot.press("f5")
-        await until(pilot, lambda: "lost" in screen_text(pilot.app))
-        text = screen_text(pilot.app)
-        assert "its worker never began" in text
-        assert "zo�]0;x�rk" in text
-        assert all(line.isprintable() for line in text.splitlines())

@@ -89,19 +89,16 @@ async def test_escape_stops_the_drawing_and_once_more_closes(pictures: Path) -> 
         await until(pilot, lambda: not isinstance(pilot.app.screen, TryScreen))
 
 
-async def test_what_is_wrong_is_said_before_anything_is_loaded(pictures: Path) -> None:
-    in_library("zork", width=768)
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        screen = await open_try(pilot)
-        await pilot.press("enter")
-        await until(pilot, lambda: "768 wide" in screen_text(pilot.app))
-        assert not screen.is_drawing
-
-
-async def test_without_a_finished_embedding_it_says_so(pictures: Path) -> None:
+async def test_without_a_finished_embedding_that_fits_it_says_so_before_anything_is_loaded(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
         workbench.loss.focus()
         await pilot.press("t")
         await until(pilot, lambda: "no finished embedding" in screen_text(pilot.app))
         assert not isinstance(pilot.app.screen, TryScreen)
+
+        in_library("zork", width=768)
+        screen = await open_try(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "768 wide" in screen_text(pilot.app))
+        assert not screen.is_drawing

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, past_run, ready, recipe, screen_text, until
 from tinv_tui import paths
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.confirm import ConfirmScreen
@@ -15,18 +14,20 @@ from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_a_copy_is_picked_confirmed_and_used(pictures: Path, size: tuple[int, int]) -> None:
+async def test_a_copy_is_picked_confirmed_and_used(pictures: Path) -> None:
     run = past_run(recipe(pictures), paths.home())
-    for step in (100, 200):
-        rows = np.full((1, 64), step, dtype=np.float32)
-        write_embedding(run.copies / f"zork-{step}.safetensors", Embedding(f"zork-{step}", {"emb_params": rows}, step))
     app = TinvApp(run=run)
     result = paths.embeddings_folder() / "zork.safetensors"
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
         await until(pilot, lambda: app.control.now is not None and workbench.focused is workbench.loss)
+        await pilot.press("u")
+        await until(pilot, lambda: any("no copy yet" in note.text for note in app.control.notes))
 
+        for step in (100, 200):
+            rows = np.full((1, 64), step, dtype=np.float32)
+            copy = Embedding(f"zork-{step}", {"emb_params": rows}, step)
+            write_embedding(run.copies / f"zork-{step}.safetensors", copy)
         await pilot.press("u")
         await until(pilot, lambda: isinstance(app.screen, PickScreen) and "zork-100" in screen_text(app))
         await pilot.press("down", "down", "enter")
@@ -43,12 +44,3 @@ async def test_a_copy_is_picked_confirmed_and_used(pictures: Path, size: tuple[i
         await pilot.press("enter")
         await until(pilot, lambda: result.exists() and any("step 100" in n.text for n in app.control.notes))
         assert read_embedding(result).step == 100
-
-
-async def test_a_run_without_a_copy_says_so(pictures: Path) -> None:
-    app = TinvApp(run=past_run(recipe(pictures), paths.home()))
-    async with app.run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
-        await until(pilot, lambda: app.control.now is not None and workbench.focused is workbench.loss)
-        await pilot.press("u")
-        await until(pilot, lambda: any("no copy yet" in note.text for note in app.control.notes))

@@ -15,11 +15,17 @@ from tinv_tui.app.screens.help import HelpScreen
 PANES = ("Train", "Dataset", "Loss", "GPU", "Newest preview", "Log")
 
 
-async def test_all_panes_are_in_sight_at_120_by_36(pictures: Path) -> None:
+async def test_all_panes_are_in_sight_at_120_by_36_and_fold_below_that(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         await ready(pilot)
-        text = screen_text(pilot.app)
-        assert all(f"╭─ {pane}" in text for pane in PANES)
+        assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+        assert "Learn&#160;a" in pilot.app.export_screenshot()
+        await pilot.resize_terminal(*NARROW)
+        await pilot.pause()
+        assert "╭─ GPU" not in screen_text(pilot.app)
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
 
 
 async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:
@@ -27,7 +33,7 @@ async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
 
 
-async def test_panes_fold_into_tabs_at_80_by_24(pictures: Path) -> None:
+async def test_panes_fold_into_tabs_at_80_by_24_and_help_on_a_field_says_what_it_is_and_takes(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
         seen = {}
@@ -42,16 +48,16 @@ async def test_panes_fold_into_tabs_at_80_by_24(pictures: Path) -> None:
         assert "cpu" in seen["gpu"]
         assert "╭─ Log" in seen["log"]
 
-
-async def test_resizing_folds_and_unfolds(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        await pilot.resize_terminal(*NARROW)
-        await pilot.pause()
-        assert "╭─ GPU" not in screen_text(pilot.app)
-        await pilot.resize_terminal(*WIDE)
-        await pilot.pause()
-        assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+        workbench.open_tab("form")
+        workbench.form.control("training.batch_size").focus()
+        await pilot.press("f1")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        text = screen_text(pilot.app)
+        assert "Pictures per forward pass" in text
+        assert "a whole number from 1 to 1024" in text
+        assert "esc close" in text
+        await pilot.press("escape")
+        assert pilot.app.screen is workbench
 
 
 async def test_below_80_by_24_one_polite_line(pictures: Path) -> None:
@@ -90,7 +96,9 @@ async def test_the_dataset_pane_shows_sizes_captions_picture_and_prompt(pictures
         assert "zork" in workbench.dataset.caption.plain
 
 
-async def test_ctrl_g_walks_through_all_panes_and_z_shows_one_alone(pictures: Path) -> None:
+async def test_ctrl_g_walks_through_all_panes_z_shows_one_alone_and_letters_are_keys_but_in_a_field(
+    pictures: Path,
+) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
         await until(pilot, lambda: isinstance(workbench.focused, Input))
@@ -109,30 +117,12 @@ async def test_ctrl_g_walks_through_all_panes_and_z_shows_one_alone(pictures: Pa
         await pilot.pause()
         assert "╭─ Log" in screen_text(pilot.app)
 
-
-async def test_letters_are_text_in_a_field_and_keys_elsewhere(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
         workbench.form.control("embedding.name").focus()
         await pilot.press("end", "q", "4")
-        assert workbench.form.texts["embedding.name"] == "zorkq4"
+        assert workbench.form.texts["embedding.name"] == "zorkq4"  # letters are text in a field, and keys elsewhere
         await pilot.press("escape", "4")
         await pilot.pause()
         assert pilot.app.screen.id == "runs"
-
-
-async def test_help_on_a_field_says_what_it_is_and_what_it_takes(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
-        workbench = await ready(pilot)
-        workbench.form.control("training.batch_size").focus()
-        await pilot.press("f1")
-        assert isinstance(pilot.app.screen, HelpScreen)
-        text = screen_text(pilot.app)
-        assert "Pictures per forward pass" in text
-        assert "a whole number from 1 to 1024" in text
-        assert "esc close" in text
-        await pilot.press("escape")
-        assert pilot.app.screen is workbench
 
 
 async def test_without_a_recipe_the_form_says_what_the_newest_run_did(pictures: Path, tmp_path: Path) -> None:
@@ -160,18 +150,9 @@ async def test_a_lost_run_is_said_to_be_lost(pictures: Path, tmp_path: Path) -> 
         assert "tinv-tui resume zork" in " ".join(workbench.loss.text.plain.split())
 
 
-async def test_a_run_whose_folder_is_deleted_while_it_is_watched_is_said_to_be_gone(
+async def test_a_run_that_ended_shows_its_curve_and_numbers_and_is_said_to_be_gone_when_its_folder_is(
     pictures: Path, tmp_path: Path
 ) -> None:
-    run = past_run(recipe(pictures), tmp_path / "home")
-    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
-        workbench = await ready(pilot)
-        await until(pilot, lambda: "finished" in workbench.loss.frame[0])
-        shutil.rmtree(run.path)
-        await until(pilot, lambda: "its folder is gone" in workbench.loss.text.plain)
-
-
-async def test_a_run_that_ended_shows_its_curve_and_numbers(pictures: Path, tmp_path: Path) -> None:
     run = past_run(recipe(pictures, training__steps=300), tmp_path / "home")
     async with TinvApp(run=run).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
@@ -180,12 +161,8 @@ async def test_a_run_that_ended_shows_its_curve_and_numbers(pictures: Path, tmp_
         assert "best 0.1081 @ 200" in text
         assert "100%" in text
         assert "█" in text
-
-
-async def test_the_picture_of_the_screen_can_be_exported(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        assert "Learn&#160;a" in pilot.app.export_screenshot()
+        shutil.rmtree(run.path)
+        await until(pilot, lambda: "its folder is gone" in workbench.loss.text.plain)
 
 
 async def test_the_form_is_there_also_for_those_who_look_at_another_screen_first(pictures: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tinv_tui.models import bundled
 from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
@@ -104,6 +107,28 @@ def trained(wanted: Recipe) -> Run:
     folder = make_run(plan_run(wanted, Path.cwd()))
     assert train_here(folder) == 0
     return Run(folder)
+
+
+async def resumed_here(run: Run, **changes: Any) -> int:
+    """Go on with a run as ``Run.resume`` has it, but train in this process; the exit code that its worker would have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tinv_tui.runs.run.launch_worker", lambda *_: None)
+        await run.resume(**changes)
+    return await asyncio.to_thread(train_here, run.folder)
+
+
+async def told(reader: EventReader, kind: str, step: int = 0) -> None:
+    """Wait for an event of a kind, of this step or a later one, of a run that is trained in this process too."""
+    for _ in range(6000):
+        if any(e["kind"] == kind and e.get("step", step) >= step for e in reader.read_new()):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{kind} was never told")
+
+
+async def reach(folder: RunFolder, step: int) -> None:
+    """Wait until a run has reached a step."""
+    await told(EventReader(folder.events), "step", step)
 
 
 def weights_hash(job: Job) -> str:

@@ -1,10 +1,14 @@
-"""The command line: its JSON is a contract, its exit codes too."""
+"""The command line: its JSON is a contract, its exit codes too.
+
+A command is called in this process where its own is not the matter: each start of Python takes a second.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from tests.worker.helpers import recipe as make
 from tinv_tui import paths
+from tinv_tui.cli import commands, main
+from tinv_tui.models import bundled
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.folder import all_runs, find_run
 from tinv_tui.runs.liveness import state_of
@@ -24,13 +31,19 @@ COMMAND = [sys.executable, "-m", "tinv_tui"]
 
 
 def tinv(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=100)
+
+
+def called(*arguments: str) -> Result:
+    """The command in this process; a run or a job that it starts has its own all the same."""
+    return CliRunner().invoke(commands, arguments)
 
 
 def answer(*arguments: str, code: int = 0) -> dict[str, Any]:
     """The one JSON object a command prints."""
-    done = tinv(*arguments, "--json")
-    assert done.returncode == code, done.stdout + done.stderr
+    done = called(*arguments, "--json")
+    assert done.exit_code == code, done.output
     content = json.loads(done.stdout)
     assert isinstance(content, dict)
     return content
@@ -44,7 +57,9 @@ def recipe_file(tmp_path: Path) -> Path:
 
 
 def test_train_headless_says_what_the_contract_names(recipe_file: Path) -> None:
-    said = answer("train", str(recipe_file), "--headless")
+    done = tinv("train", str(recipe_file), "--headless", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
     assert set(said) >= {"run", "name", "state", "steps", "embedding", "loss", "seconds", "steps_per_second"}
     assert (said["state"], said["steps"], said["name"]) == ("finished", 6, "zork")
     assert Path(said["embedding"]).is_file()
@@ -62,7 +77,7 @@ def test_train_headless_says_what_the_contract_names(recipe_file: Path) -> None:
 
     again = answer("resume", "zork", "--steps", "8")
     assert (again["steps"], again["state"]) == (8, "finished")
-    told = tinv("tail", "zork", "--no-follow", "--lines", "3").stdout
+    told = called("tail", "zork", "--no-follow", "--lines", "3").stdout
     assert "finished at step 8" in told
 
 
@@ -175,8 +190,8 @@ def test_plan_resolves_and_starts_nothing(recipe_file: Path) -> None:
 def test_wrong_input_is_one_clear_message_exit_code_2_and_nothing_left(
     recipe_file: Path, change: str, names: str
 ) -> None:
-    done = tinv("train", str(recipe_file), "--set", change, "--headless")
-    assert done.returncode == 2
+    done = called("train", str(recipe_file), "--set", change, "--headless")
+    assert done.exit_code == 2
     assert names in done.stderr
     assert 1 <= len(done.stderr.strip().splitlines()) <= 3
     assert "Traceback" not in done.stderr
@@ -188,10 +203,6 @@ def test_wrong_input_is_one_clear_message_exit_code_2_and_nothing_left(
 def test_a_fault_of_input_that_only_the_worker_finds_ends_the_run_failed_with_exit_code_2(
     recipe_file: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
-    from tinv_tui.models import bundled
-
     broken = tmp_path / "broken-model"
     shutil.copytree(bundled.FOLDER, broken)
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"not weights at all")
@@ -240,10 +251,23 @@ def test_a_relative_home_is_that_of_the_command_not_of_the_worker(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["show"], ["nonsense"], ["train", "x.toml", "--stepz", "3"], ["demo", "--steps", "0"]]
+    "arguments",
+    [
+        ["show"],
+        ["nonsense"],
+        ["train", "x.toml", "--stepz", "3"],
+        ["demo", "--steps", "0"],
+        ["preprocess", "a", "b", "--caption-action", "burn"],
+    ],
 )
-def test_wrong_usage_is_said_as_json_too(arguments: list[str]) -> None:
-    assert answer(*arguments, code=2)["error"]["code"] == "usage"
+def test_wrong_usage_is_said_as_json_too(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tinv-tui", *arguments, "--json"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 def test_waiting_and_leaving_at_once_is_refused(recipe_file: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.worker.helpers import recipe, trained
+from tests.worker.helpers import recipe, resumed_here, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding
 from tinv_tui.recipe import Recipe
@@ -66,7 +66,5 @@ def test_a_resumed_run_counts_on_from_what_it_first_continued() -> None:
     trained(short())
     run = trained(short(embedding__continue_from="zork"))
     assert shelved("zork").step == 6
-    asyncio.run(run.resume(steps=5))
-    assert run.process is not None
-    assert run.process.wait(timeout=100) == 0
+    assert asyncio.run(resumed_here(run, steps=5)) == 0
     assert shelved("zork").step == 8

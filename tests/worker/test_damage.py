@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.worker.helpers import Onlooker, make_job, recipe, train_here, trained
-from tests.worker.test_lifecycle import finish, rows_of
+from tests.worker.helpers import Onlooker, make_job, recipe, resumed_here, train_here, trained
+from tests.worker.test_lifecycle import rows_of
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
 from tinv_tui.embeddings.files import read_embedding
@@ -33,8 +33,7 @@ async def test_a_damaged_checkpoint_is_told_and_the_one_before_it_gives_the_same
     (tmp_path / "step-3.safetensors").replace(before(run.folder.state))
     run.folder.state.write_bytes(run.folder.state.read_bytes()[:-1])
 
-    await run.resume(steps=8)
-    assert (await finish(run))["state"] == "finished"
+    assert await resumed_here(run, steps=8) == 0
     events = read_all(run.folder.events)
     warning = next(e for e in events if e["kind"] == "warning" and e["code"] == "checkpoint-older")
     assert "of step 3" in warning["message"]

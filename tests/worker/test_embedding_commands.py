@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.test_cli import answer, tinv
+from tests.worker.test_cli import answer, called
 from tinv_tui import paths
 
 
@@ -50,8 +50,8 @@ def test_an_empty_library_is_an_empty_list() -> None:
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(arguments: tuple[str, ...], said: str) -> None:
-    done = tinv("create", *arguments)
-    assert done.returncode == 2
+    done = called("create", *arguments)
+    assert done.exit_code == 2
     assert said in done.stderr
     assert not paths.embeddings_folder().exists()
     assert not Path("b.safetensors").exists()

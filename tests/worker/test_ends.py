@@ -10,14 +10,16 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.worker.helpers import recipe, trained
-from tests.worker.test_lifecycle import finish, rows_of
+from tests.worker.helpers import recipe, resumed_here, train_here, trained
+from tests.worker.test_lifecycle import rows_of
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import all_keys, load_recipe, to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import create_run_folder
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status, write_status
 
@@ -38,11 +40,9 @@ async def test_what_stays_not_finite_ends_the_run_keeps_the_last_good_vectors_an
     (paths.embeddings_folder() / "zork.safetensors").unlink()
     sound = spoil(run.folder.checkpoint / "latents.safetensors")
 
-    await run.resume(steps=200)
-    ended = await finish(run)
+    assert await resumed_here(run, steps=200) == 1
+    ended = read_all(run.folder.events)[-1]
     assert (ended["state"], ended["code"], ended["embedding"]) == ("failed", "not-finite", None)
-    assert run.process is not None
-    assert run.process.wait() == 1
     last, best = ended["step"], [e for e in read_all(run.folder.events) if e["kind"] == "evaluation" and e["best"]][-1]
     # A loss that is bad in step n + 2 makes step n + 1 suspect: it is made three times more, at half the rate each time.
     assert f"step {last + 2} is not finite (learning rate {RATE / 8:g})" in ended["reason"]
@@ -58,28 +58,27 @@ async def test_what_stays_not_finite_ends_the_run_keeps_the_last_good_vectors_an
 
     (run.folder.checkpoint / "latents.safetensors").write_bytes(sound)
     override = ended["hint"].partition("--set ")[2]
-    await run.resume(steps=last + 3, overrides=[override])
-    assert (await finish(run))["state"] == "finished"
+    assert await resumed_here(run, steps=last + 3, overrides=[override]) == 0
     rates = {int(row["step"]): float(row["learn_rate"]) for row in rows_of(run)}
     assert (rates[last], rates[last + 1], len(rates)) == (RATE, RATE / 80, last + 3)
 
 
-async def test_a_run_that_cannot_make_its_first_step_does_not_blame_the_rate(tmp_path: Path) -> None:
+def test_a_run_that_cannot_make_its_first_step_does_not_blame_the_rate(tmp_path: Path) -> None:
     largest = np.full((1, 64), 3e38, dtype=np.float32)  # finite, but no sum of its squares is
     write_embedding(tmp_path / "huge.safetensors", Embedding("huge", {"emb_params": largest}, 5))
-    run = await Run.start(recipe(embedding__continue_from=str(tmp_path / "huge.safetensors")))
-    ended = await finish(run)
+    folder = make_run(plan_run(recipe(embedding__continue_from=str(tmp_path / "huge.safetensors")), tmp_path))
+    assert train_here(folder) == 1
+    ended = read_all(folder.events)[-1]
     assert (ended["state"], ended["code"], ended["step"]) == ("failed", "not-finite", 0)
     assert "nothing had been learned yet" in ended["reason"]
     assert "not the rate" in ended["hint"]
-    assert list(run.folder.copies.iterdir()) == []
+    assert list(folder.copies.iterdir()) == []
 
 
 async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> None:
     run = trained(recipe(training__steps=3))
     wanted = ["training.learning_rate=0.001", "saving.image_every=2", 'preview.prompts=["a zork"]', "training.steps=6"]
-    await run.resume(overrides=wanted)
-    await finish(run)
+    assert await resumed_here(run, overrides=wanted) == 0
     told = {e["key"]: (e["old"], e["new"], e["step"]) for e in read_all(run.folder.events) if e["kind"] == "changed"}
     assert told == {
         "training.learning_rate": ("0.005", "0.001", 3),

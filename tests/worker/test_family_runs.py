@@ -1,4 +1,4 @@
-"""Models of other families than the bundled one: what is drawn, and whole runs in real worker processes."""
+"""Models of other families than the bundled one: what is drawn, and whole runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny, StableDiffusionPipeline, StableDiffusionX
 from PIL import Image
 
 from tests.toy_models import WIDTHS, Toy, make_tiny_vae, make_toy
-from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here
+from tests.worker.helpers import CPU, Onlooker, make_job, recipe, resumed_here, train_here
 from tests.worker.test_cli import answer
 from tests.worker.test_family_exactness import make_pictures
 from tinv_tui import paths
@@ -22,12 +22,13 @@ from tinv_tui.datasets.infotext import read_infotext
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.packing import pack, unpack
 from tinv_tui.models.identify import identify
-from tinv_tui.recipe import Recipe, make_recipe, to_toml
+from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.events import read_all
-from tinv_tui.runs.folder import RunFolder, find_run
+from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.run import Run
 from tinv_tui.runs.use import use_copy
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training.draws import Purpose, normal
@@ -154,13 +155,9 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 def test_an_sdxl_run_from_its_first_step_to_a_picture_drawn_with_its_result(
     wanted: Recipe, model: Path, tmp_path: Path
 ) -> None:
-    recipe_file = tmp_path / "recipe.toml"
-    recipe_file.write_text(to_toml(wanted))
-    said = answer("train", str(recipe_file), "--headless")
-    assert (said["state"], said["steps"]) == ("finished", 4)
-    result = Path(said["embedding"])
+    run = run_here(wanted)
+    result = paths.embeddings_folder() / "zork.safetensors"
     assert {tensor: rows.shape for tensor, rows in held(result).items()} == {"clip_l": (2, 32), "clip_g": (2, 48)}
-    run = find_run("zork")
 
     events = read_all(run.events)
     assert next(e["family"] for e in events if e["kind"] == "started") == "SDXL"
@@ -175,7 +172,7 @@ def test_an_sdxl_run_from_its_first_step_to_a_picture_drawn_with_its_result(
     assert np.abs(drawn - stock).max() <= 2
 
     # On to step 6, in the same bytes as one run of six steps.
-    assert answer("resume", "zork", "--steps", "6")["steps"] == 6
+    assert asyncio.run(resumed_here(Run(run), steps=6)) == 0
     run_here(changed(changed(wanted, "training", steps=6), "embedding", name="whole"))
     whole = held(paths.embeddings_folder() / "whole.safetensors")
     assert same(held(result), whole)

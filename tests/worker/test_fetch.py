@@ -13,7 +13,9 @@ import pytest
 
 from tests.hub import FakeHub, bundled_files, serve
 from tests.worker.helpers import recipe as make
-from tests.worker.test_cli import tinv
+from tests.worker.helpers import train_here
+from tests.worker.test_cli import answer, tinv
+from tinv_tui import paths
 from tinv_tui.datasets.infotext import read_infotext
 from tinv_tui.embeddings.cards import read_card
 from tinv_tui.embeddings.files import read_embedding
@@ -23,6 +25,8 @@ from tinv_tui.models.hashes import known_hash, model_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
 
 ID = "someone/tiny-sd"
 
@@ -41,7 +45,9 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         yield server
 
 
-async def test_a_model_is_fetched_with_progress_and_only_what_training_needs(there: FakeHub, tmp_path: Path) -> None:
+async def test_a_model_is_fetched_with_progress_once_and_the_embedding_says_what_it_was_made_on(
+    there: FakeHub, tmp_path: Path
+) -> None:
     told: list[dict[str, Any]] = []
     result = await run_job("fetch", told.append, hub_id=ID)
     assert Path(result["folder"]) == hub.cached_folder(ID)
@@ -54,6 +60,18 @@ async def test_a_model_is_fetched_with_progress_and_only_what_training_needs(the
     asked = len(there.asked)
     await run_job("fetch", hub_id=ID)
     assert len(there.asked) == asked  # what is there is not fetched again
+
+    wanted = make(model__path=ID, training__steps=2, preview__prompts=["a [name]"], saving__image_every=2)
+    run = make_run(plan_run(wanted, tmp_path))
+    assert await asyncio.to_thread(train_here, run) == 0
+    held = read_embedding(paths.embeddings_folder() / "zork.safetensors")
+    digits = known_hash(bundled.FOLDER) or model_hash(bundled.FOLDER)
+    assert (held.base_model, held.details["base_model_hash"]) == ("tiny-sd", digits)
+    (picture,) = run.images.glob("*.png")
+    assert read_infotext(picture).values["Model hash"] == digits
+    (card,) = run.image_embeddings.glob("*.png")
+    assert read_card(card).details["sd_checkpoint"] == digits
+    assert len(there.asked) == asked
 
 
 async def test_a_fetch_can_be_cancelled_and_gone_on_with(there: FakeHub) -> None:
@@ -105,24 +123,16 @@ async def test_a_hub_that_cannot_be_reached_is_given_up_on_in_seconds(
     assert time.monotonic() - began < 25
 
 
-async def test_train_fetches_a_hub_id_first_and_the_embedding_says_what_it_was_made_on(
+@pytest.mark.long
+async def test_train_fetches_a_hub_id_first_and_generate_then_asks_the_hub_for_nothing(
     there: FakeHub, tmp_path: Path
 ) -> None:
     file = tmp_path / "recipe.toml"
-    file.write_text(
-        to_toml(make(model__path=ID, training__steps=2, preview__prompts=["a [name]"], saving__image_every=2))
-    )
+    file.write_text(to_toml(make(model__path=ID, training__steps=2)))
     done = await asyncio.to_thread(tinv, "train", str(file), "--headless", "--json")
     assert done.returncode == 0, done.stderr
     assert f"{ID} is not on this machine: fetching it" in done.stderr
     said = json.loads(done.stdout)
-    held = read_embedding(Path(said["embedding"]))
-    digits = known_hash(bundled.FOLDER) or model_hash(bundled.FOLDER)
-    assert (held.base_model, held.details["base_model_hash"]) == ("tiny-sd", digits)
-    (picture,) = Path(said["run"], "images").glob("*.png")
-    assert read_infotext(picture).values["Model hash"] == digits
-    (card,) = Path(said["run"], "image_embeddings").glob("*.png")
-    assert read_card(card).details["sd_checkpoint"] == digits
     assert make(model__path=ID).model.path in Path(said["run"], "recipe.toml").read_text()
 
     (there.repositories).clear()  # and from here on nothing is asked of the Hub
@@ -130,8 +140,8 @@ async def test_train_fetches_a_hub_id_first_and_the_embedding_says_what_it_was_m
     assert done.returncode == 0, done.stderr
 
 
-async def test_nothing_is_fetched_for_a_recipe_whose_pictures_are_not_there(there: FakeHub, tmp_path: Path) -> None:
+def test_nothing_is_fetched_for_a_recipe_whose_pictures_are_not_there(there: FakeHub, tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text(to_toml(make(model__path=ID, dataset__path=str(tmp_path / "none"))))
-    done = await asyncio.to_thread(tinv, "train", str(file), "--headless", "--json")
-    assert (done.returncode, there.asked) == (2, [])
+    assert answer("train", str(file), "--headless", code=2)["error"]
+    assert there.asked == []

@@ -32,7 +32,7 @@ def test_a_rate_too_small_to_move_a_number_is_warned_of_within_20_steps() -> Non
 
 
 def test_vectors_longer_than_the_vocabularys_are_warned_of_once() -> None:
-    run = trained(recipe(training__steps=45, training__learning_rate=HIGH_RATE, training__evaluation_samples=2))
+    run = trained(recipe(training__steps=24, training__learning_rate=HIGH_RATE, training__evaluation_samples=2))
     (told,) = warned(run, "norm-large")
     assert "times as long as the longest of the vocabulary" in told["message"]
     assert "tinv-tui set zork training.cap_norm=true" in told["hint"]
@@ -52,7 +52,7 @@ class StopsAt(Onlooker):
 
 def test_capped_vectors_stay_within_the_vocabulary_and_resume_to_the_same_bytes(tmp_path: Path) -> None:
     wanted = recipe(
-        embedding__vectors=2, training__steps=30, training__learning_rate=HIGH_RATE, training__evaluation_samples=0
+        embedding__vectors=2, training__steps=16, training__learning_rate=HIGH_RATE, training__evaluation_samples=0
     )
     job, state = make_job(tmp_path, wanted)
     start, norms = state.vectors.clone(), NormRange(job.model)
@@ -67,7 +67,7 @@ def test_capped_vectors_stay_within_the_vocabulary_and_resume_to_the_same_bytes(
     assert norms.excess(whole.vectors) == pytest.approx(1, abs=1e-6)
 
     stopped = TrainingState.fresh(start)
-    train(capped, stopped, StopsAt(17))
+    train(capped, stopped, StopsAt(9))
     stopped.save(tmp_path / "stopped.safetensors")
     resumed = TrainingState.load(tmp_path / "stopped.safetensors", CPU)
     train(capped, resumed, Onlooker())

@@ -6,18 +6,26 @@ import asyncio
 import csv
 import json
 import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.worker.helpers import recipe, trained
+from tests.worker.helpers import reach, recipe, resumed_here, train_here, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.runs.events import Event, read_all
-from tinv_tui.runs.folder import all_runs
+from tinv_tui.runs.folder import RunFolder, all_runs
+from tinv_tui.runs.inbox import post_command
+from tinv_tui.runs.launch import launch_worker, make_run
+from tinv_tui.runs.liveness import read_holder
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import Status
 
 
 async def until(run: Run, step: int) -> None:
@@ -26,6 +34,16 @@ async def until(run: Run, step: int) -> None:
         if event["kind"] == "step" and event["step"] >= step:
             return
     raise AssertionError(f"the run ended before step {step}: {read_all(run.folder.events)[-1]}")
+
+
+async def until_status(run: Run, is_so: Callable[[Status], bool]) -> Status:
+    """Wait for what the worker says of itself every second or two."""
+    for _ in range(1200):
+        status = run.state()[1]
+        if status is not None and is_so(status):
+            return status
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{run.state()}")
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -80,18 +98,15 @@ async def test_commands_are_obeyed_and_acknowledged() -> None:
     run = await Run.start(recipe(training__steps=100_000))
     await until(run, 3)
     assert (await run.command("pause"))["ok"]
-    await asyncio.sleep(1.3)
-    state, status = run.state()
-    assert state == "paused"
-    assert status is not None
-    paused_at = status.step
+    paused = await until_status(run, lambda status: status.state == "paused")
+    assert run.state()[0] == "paused"
+    paused_at = paused.step
     preview = await run.command("preview", prompt="a photo of a zork on a white background")
     assert preview["ok"]
     assert (await run.command("save"))["ok"]
-    await asyncio.sleep(1.1)
-    _, status = run.state()
-    assert status is not None
-    assert status.step == paused_at
+    beat = (await until_status(run, lambda status: True)).beat
+    later = await until_status(run, lambda status: status.beat > beat)
+    assert later.step == paused_at
     assert (await run.command("unpause"))["ok"]
     await until(run, paused_at + 3)
     stop = await run.command("stop")
@@ -107,37 +122,42 @@ async def test_commands_are_obeyed_and_acknowledged() -> None:
 
 
 async def test_stopping_without_saving_leaves_no_result() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    await until(run, 2)
-    await run.command("stop", save=False)
-    ended = await finish(run)
-    assert ended["embedding"] is None
+    folder = make_run(plan_run(recipe(training__steps=100_000), Path.cwd()))
+    life = asyncio.create_task(asyncio.to_thread(train_here, folder))
+    await reach(folder, 2)
+    post_command(folder.inbox, "stop", {"save": False})
+    assert await life == 0
+    ended = read_all(folder.events)[-1]
+    assert (ended["state"], ended["embedding"]) == ("stopped", None)
     assert not (paths.embeddings_folder() / "zork.safetensors").exists()
 
 
 async def test_pausing_previewing_and_saving_change_no_byte() -> None:
     plain = trained(recipe(training__steps=40))
-    disturbed = await Run.start(recipe(training__steps=40, embedding__name="zork2"))
-    await until(disturbed, 5)
-    await disturbed.command("pause")
-    await disturbed.command("preview")
-    await disturbed.command("unpause")
-    await disturbed.command("save")
-    await finish(disturbed)
+    disturbed = make_run(plan_run(recipe(training__steps=40, embedding__name="zork2"), Path.cwd()))
+    life = asyncio.create_task(asyncio.to_thread(train_here, disturbed))
+    await reach(disturbed, 5)
+    commands = ["pause", "preview", "unpause", "save"]
+    for command in commands:
+        post_command(disturbed.inbox, command)
+    assert await life == 0
+    assert [e["command"] for e in read_all(disturbed.events) if e["kind"] == "ack" and e["ok"]] == commands
     library = paths.embeddings_folder()
     first, second = (read_embedding(library / f"{n}.safetensors").vectors["emb_params"] for n in ("zork", "zork2"))
     assert first.tobytes() == second.tobytes()
-    assert rows_of(plain) == rows_of(disturbed)
+    assert rows_of(plain) == rows_of(Run(disturbed))
 
 
 async def test_a_stopped_run_can_be_resumed_and_a_finished_one_extended() -> None:
     run = trained(recipe(training__steps=10))
     with pytest.raises(InputError, match="nothing is left"):
         await run.resume()
-    await run.resume(steps=100_000)
-    await until(run, 15)
-    await run.command("stop")
-    step = (await finish(run))["step"] + 5
+    life = asyncio.create_task(resumed_here(run, steps=100_000))
+    await reach(run.folder, 15)
+    post_command(run.folder.inbox, "stop")
+    assert await life == 0
+    assert run.state()[0] == "stopped"
+    step = read_all(run.folder.events)[-1]["step"] + 5
     await run.resume(steps=step)
     assert (await finish(run))["step"] == step
     assert [int(row["step"]) for row in rows_of(run)] == list(range(1, step + 1))
@@ -152,47 +172,13 @@ async def test_term_stops_and_saves_and_hup_is_not_heard() -> None:
     assert before is not None
     await until(run, before.step + 3)
     os.kill(run.process.pid, signal.SIGUSR1)
-    await asyncio.sleep(0.5)
-    assert any(e["kind"] == "saved" and e["step"] > 0 for e in read_all(run.folder.events))
+    async for event in run.events():
+        if event["kind"] == "saved" and event["step"] > 0:
+            break
     os.kill(run.process.pid, signal.SIGTERM)
     ended = await finish(run)
     assert ended["state"] == "stopped"
     assert run.process.wait() == 0
-
-
-async def test_the_worker_is_alone_in_its_session_with_nothing_of_the_terminal() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    await until(run, 1)
-    assert run.process is not None
-    pid = run.process.pid
-    assert os.getsid(pid) == pid
-    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
-    assert os.readlink(f"/proc/{pid}/fd/1") == str(run.folder.worker_log)
-    await run.command("stop", save=False)
-    await finish(run)
-
-
-async def test_cancelling_a_viewer_never_stops_the_run() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    watcher = asyncio.create_task(until(run, 10**9))
-    await until(run, 2)
-    watcher.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await watcher
-    _, status = run.state()
-    assert status is not None
-    await until(Run(run.folder), status.step + 3)  # a second viewer, which did not start it
-    await run.command("stop", save=False)
-    await finish(run)
-
-
-async def test_a_second_worker_is_refused() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    await until(run, 1)
-    with pytest.raises(InputError, match="is running|is starting"):
-        await run.resume()
-    await run.command("stop", save=False)
-    await finish(run)
 
 
 async def test_bad_input_leaves_nothing_behind() -> None:
@@ -236,34 +222,72 @@ async def test_a_death_in_the_last_preview_does_not_cost_the_result() -> None:
     assert read_embedding(paths.embeddings_folder() / "zork.safetensors").step == 10
 
 
-async def test_previews_of_one_step_do_not_replace_each_other() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    await until(run, 2)
-    await run.command("pause")
-    await run.command("preview", prompt="a photo of a zork")
-    await run.command("preview", prompt="a zork on a white background")
-    told = [e["path"] for e in read_all(run.folder.events) if e["kind"] == "preview"]
-    assert len(set(told)) == 2
-    assert all(Path(path).is_file() for path in told)
-    await run.command("stop", save=False)
-    await finish(run)
-
-
-async def test_a_preview_that_fails_is_a_warning_and_a_refused_command() -> None:
-    run = await Run.start(recipe(training__steps=100_000))
-    await until(run, 2)
-    run.folder.images.rmdir()
-    ack = await run.command("preview")
-    assert not ack["ok"]
-    assert "failed" in ack["message"]
-    assert any(e["kind"] == "warning" and e["code"] == "preview-failed" for e in read_all(run.folder.events))
-    await until(run, 5)
-    await run.command("stop", save=False)
-    await finish(run)
-
-
 @pytest.mark.long
 async def test_runs_started_at_the_same_moment_get_names_of_their_own() -> None:
     runs = await asyncio.gather(*(Run.start(recipe(training__steps=2)) for _ in range(3)))
     results = [(await finish(run))["embedding"] for run in runs]
     assert len(set(results)) == 3
+
+
+class TestARunThatGoesOn:
+    """A worker pays seconds of imports: one for all tests that leave it going on."""
+
+    @pytest.fixture(scope="class")
+    def worker(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder, subprocess.Popen[bytes]]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TINV_HOME", str(tmp_path_factory.mktemp("home")))
+            folder = make_run(plan_run(recipe(training__steps=1_000_000), Path.cwd()))
+            process = launch_worker(folder)
+        yield folder, process
+        process.kill()
+        process.wait()
+
+    @pytest.fixture
+    def run(self, worker: tuple[RunFolder, subprocess.Popen[bytes]]) -> Run:
+        return Run(worker[0])
+
+    async def test_its_worker_is_alone_in_its_session_with_nothing_of_the_terminal(
+        self, run: Run, worker: tuple[RunFolder, subprocess.Popen[bytes]]
+    ) -> None:
+        await until(run, 1)
+        pid = worker[1].pid
+        holder = read_holder(run.folder.lock)
+        assert holder is not None
+        assert holder.pid == pid
+        assert os.getsid(pid) == pid
+        assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+        assert os.readlink(f"/proc/{pid}/fd/1") == str(run.folder.worker_log)
+
+    async def test_cancelling_a_viewer_never_stops_it(self, run: Run) -> None:
+        watcher = asyncio.create_task(until(run, 10**9))
+        await until(run, 2)
+        watcher.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watcher
+        _, status = run.state()
+        assert status is not None
+        await until(Run(run.folder), status.step + 3)  # a second viewer
+
+    async def test_a_second_worker_is_refused(self, run: Run) -> None:
+        with pytest.raises(InputError, match="is running|is starting"):
+            await run.resume()
+
+    async def test_previews_of_one_step_do_not_replace_each_other(self, run: Run) -> None:
+        await until(run, 2)
+        await run.command("pause")
+        await run.command("preview", prompt="a photo of a zork")
+        await run.command("preview", prompt="a zork on a white background")
+        told = [e["path"] for e in read_all(run.folder.events) if e["kind"] == "preview"]
+        assert len(set(told)) == 2
+        assert all(Path(path).is_file() for path in told)
+        await run.command("unpause")
+
+    async def test_a_preview_that_fails_is_a_warning_and_a_refused_command(self, run: Run) -> None:
+        await until(run, 2)
+        shutil.rmtree(run.folder.images)
+        ack = await run.command("preview")
+        assert not ack["ok"]
+        assert "failed" in ack["message"]
+        events = read_all(run.folder.events)
+        assert any(e["kind"] == "warning" and e["code"] == "preview-failed" for e in events)
+        await until(run, max(e["step"] for e in events if e["kind"] == "step") + 3)

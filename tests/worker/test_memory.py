@@ -228,7 +228,7 @@ def large(name: str) -> RunFolder:
     return make_run(plan_run(wanted, Path.cwd()))
 
 
-@pytest.mark.faults(ci=True)
+@pytest.mark.faults
 def test_a_run_at_the_allocators_edge_steps_down_and_goes_on(fault: FaultRecord) -> None:
     plenty, tight = large("plenty"), large("tight")
     code, growth = in_a_process(session_with, plenty, None)

@@ -14,9 +14,11 @@ from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from tests.captioners import save_blip, save_deepdanbooru, save_wd
+from tinv_tui.cli import commands
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import make_recipe, to_toml
@@ -55,9 +57,8 @@ def _bomb() -> bytes:
 
 def preprocess(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
     """The one JSON object the command prints."""
-    words = [*COMMAND, *map(str, arguments), "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == code, done.stdout + done.stderr
+    done = CliRunner().invoke(commands, ["preprocess", *map(str, arguments), "--json"])
+    assert done.exit_code == code, done.output
     content = json.loads(done.stdout)
     assert isinstance(content, dict)
     return content
@@ -117,7 +118,6 @@ def test_a_recipe_and_set_say_the_same_as_options(source: Path, tmp_path: Path) 
         (["--width", "500"], "recipe-value"),
         (["--blip"], "captioner-missing"),
         (["--tagger", "nobody/nothing"], "captioner-missing"),
-        (["--caption-action", "burn"], "usage"),
         (["--set", "preprocess.witdh=5"], "recipe-unknown-key"),
     ],
 )

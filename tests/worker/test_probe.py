@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.worker.helpers import recipe
+from tests.worker.test_cli import answer
 from tinv_tui import paths
 from tinv_tui.cli.checking import describe_plan
 from tinv_tui.errors import InputError
@@ -24,8 +22,7 @@ def test_a_probe_measures_time_and_memory_and_leaves_nothing(tmp_path: Path, mon
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
     (tmp_path / "r.toml").write_text(to_toml(recipe(training__steps=4000, training__learning_rate="0.005:500, 0.001")))
-    command = [sys.executable, "-m", "tinv_tui", "plan", str(tmp_path / "r.toml"), "--json"]
-    told = json.loads(subprocess.run([*command, "--probe"], capture_output=True, text=True, check=True).stdout)
+    told = answer("plan", str(tmp_path / "r.toml"), "--probe")
     probe = told["probe"]
     assert 0 < probe["seconds_per_step"] < 5
     assert probe["load_seconds"] > 0

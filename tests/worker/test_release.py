@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import FaultRecord
-from tests.worker.helpers import recipe, train_here
+from tests.worker.helpers import reach, recipe, told, train_here
 from tests.worker.test_cli import tinv
 from tests.worker.test_lifecycle import rows_of, until
 from tinv_tui import paths
@@ -29,19 +29,6 @@ from tinv_tui.worker.signals import Signals
 
 def last(folder: RunFolder) -> Event:
     return read_all(folder.events)[-1]
-
-
-async def reach(folder: RunFolder, step: int) -> None:
-    await told(EventReader(folder.events), "step", step)
-
-
-async def told(reader: EventReader, kind: str, step: int = 0) -> None:
-    """Wait for an event of a kind, of this step or a later one."""
-    for _ in range(6000):
-        if any(e["kind"] == kind and e.get("step", step) >= step for e in reader.read_new()):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{kind} was never told")
 
 
 async def test_a_run_that_gives_its_memory_back_and_goes_on_comes_to_the_same_bytes(

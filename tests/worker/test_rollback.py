@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,12 @@ SPIKE = 2e21
 RATES = f"0.005:8, {SPIKE:g}:1, 0.005"
 
 
-@pytest.fixture(autouse=True)
-def _no_highest_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _no_highest_rate() -> Iterator[None]:
     """A recipe refuses such rates for the mistake that they are."""
-    monkeypatch.setattr(schedule, "HIGHEST_RATE", math.inf)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "HIGHEST_RATE", math.inf)
+        yield
 
 
 def spiked(**changes: object) -> Recipe:
@@ -48,9 +50,27 @@ class StopsAt(Onlooker):
         return state.step != self._step
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> tuple[Job, TrainingState]:
-    return make_job(tmp_path, spiked())
+@dataclass(frozen=True)
+class Whole:
+    """A run that went back, from its first vectors to its end; only looked at."""
+
+    job: Job
+    start: torch.Tensor
+    end: TrainingState
+    seen: Onlooker
+
+    def fresh(self) -> TrainingState:
+        state = TrainingState.fresh(self.start.clone())
+        state.environment = self.end.environment
+        return state
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    job, state = make_job(tmp_path_factory.mktemp("whole"), spiked())
+    start = state.vectors.clone()
+    train(job, state, seen := Onlooker())
+    return Whole(job, start, state, seen)
 
 
 def test_a_run_recovers_tells_so_and_leaves_every_step_once(fault: FaultRecord) -> None:
@@ -74,42 +94,33 @@ def test_a_run_recovers_tells_so_and_leaves_every_step_once(fault: FaultRecord) 
 
 
 def test_where_results_come_late_it_goes_back_as_far_and_learns_the_same(
-    job: tuple[Job, TrainingState], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(*job, at_once := Onlooker())
-    assert at_once.went_back_to == [8, 8]
+    assert whole.seen.went_back_to == [8, 8]
     monkeypatch.setattr(loop, "steps_ahead", lambda _device: 2)  # as on a GPU
-    (tmp_path / "late").mkdir()
-    late_job, late_state = make_job(tmp_path / "late", spiked())
-    train(late_job, late_state, late := Onlooker())
+    train(whole.job, late_state := whole.fresh(), late := Onlooker())
     assert late.went_back_to == [8, 8]
-    assert torch.equal(late_state.vectors, job[1].vectors)
-    assert late.results == at_once.results
+    assert torch.equal(late_state.vectors, whole.end.vectors)
+    assert late.results == whole.seen.results
 
 
 @pytest.mark.parametrize("killed_at", [9, 10, 12])
 def test_what_is_killed_after_going_back_resumes_to_the_same_bytes(
-    killed_at: int, job: tuple[Job, TrainingState], tmp_path: Path
+    killed_at: int, whole: Whole, tmp_path: Path
 ) -> None:
-    made, state = job
-    start = replace(state, vectors=state.vectors.clone())
-    train(made, state, Onlooker())
-    again = TrainingState.fresh(start.vectors)
-    again.environment = state.environment
-    train(made, again, StopsAt(killed_at, tmp_path / "killed.safetensors"))
-    resumed = TrainingState.load(tmp_path / "killed.safetensors", CPU)
-    train(made, resumed, Onlooker())
+    train(whole.job, whole.fresh(), StopsAt(killed_at, tmp_path / "killed.safetensors"))
+    resumed, state = TrainingState.load(tmp_path / "killed.safetensors", CPU), whole.end
+    train(whole.job, resumed, Onlooker())
     for name in ("vectors", "moment1", "moment2", "best_vectors"):
         assert torch.equal(getattr(resumed, name), getattr(state, name)), name
     assert (resumed.rate_factor, resumed.times_halved) == (state.rate_factor, state.times_halved) == (0.25, 2)
 
 
-def test_other_rates_start_at_their_full_height_again(job: tuple[Job, TrainingState]) -> None:
-    made, state = job
-    train(made, state, Onlooker())
+def test_other_rates_start_at_their_full_height_again(whole: Whole, tmp_path: Path) -> None:
+    whole.end.save(tmp_path / "end.safetensors")
+    state = TrainingState.load(tmp_path / "end.safetensors", CPU)
     assert state.rate_factor == 0.25
-    other = make_other(made)
-    train(other, state, seen := Onlooker())
+    train(make_other(whole.job), state, seen := Onlooker())
     assert [result.learning_rate for result in seen.results] == [0.002] * 2
     assert (state.rate_factor, state.times_halved) == (1.0, 0)
 

@@ -12,12 +12,13 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 from tests.checkpoints import ldm_state, make_parts, write_single_file
 from tests.unit.test_single_file import NARROW
-from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
+from tests.worker.helpers import Onlooker, make_job, recipe, trained, weights_hash
+from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.models.families import FAMILIES, SD1, Family
 from tinv_tui.models.published import FOLDER, tokenizer_folders
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.run import Run
+from tinv_tui.runs.events import read_all
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training.loop import train
 from tinv_tui.training.previews import draw_preview
@@ -82,11 +83,10 @@ def test_a_preview_is_drawn_by_the_tiny_vae_that_the_recipe_names(tmp_path: Path
     assert pictures[0].tobytes() != pictures[1].tobytes()
 
 
-async def test_a_worker_trains_on_a_checkpoint_and_tells_how_far_loading_is(tmp_path: Path) -> None:
+def test_a_run_on_a_checkpoint_tells_how_far_loading_is(tmp_path: Path) -> None:
     _, file = both_layouts(tmp_path, SD1, "ckpt")
-    run = await Run.start(short(file))
-    events = [event async for event in run.events()]
-    assert events[-1]["state"] == "finished", events[-1]
-    assert read_embedding(Path(events[-1]["embedding"])).base_model == "model"
+    run = trained(short(file))
+    assert read_embedding(paths.embeddings_folder() / "zork.safetensors").base_model == "model"
+    events = read_all(run.folder.events)
     loading = [(e["done"], e["total"]) for e in events if e["kind"] == "phase" and e["name"] == "loading"]
     assert loading[-1][0] == loading[-1][1] > 1

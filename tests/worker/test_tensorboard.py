@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.worker.helpers import recipe, trained
-from tests.worker.test_lifecycle import finish, rows_of
+from tests.worker.helpers import recipe, resumed_here, trained
+from tests.worker.test_lifecycle import rows_of
 from tinv_tui import paths
 from tinv_tui.errors import InputError
 from tinv_tui.runs.curve import LossCurve
@@ -35,8 +35,7 @@ async def test_losses_rate_lengths_and_previews_can_be_read_back_and_go_on_after
         training__steps=4, saving__image_every=2, saving__tensorboard=True, preview__prompts=prompts, preview__steps=1
     )
     run = trained(wanted)
-    await run.resume(steps=6, overrides=["training.learning_rate=0.001"])
-    await finish(run)
+    assert await resumed_here(run, steps=6, overrides=["training.learning_rate=0.001"]) == 0
 
     board, rows = read_board(run.folder.tensorboard), rows_of(run)
     steps = list(range(1, 7))
@@ -59,21 +58,32 @@ async def test_losses_rate_lengths_and_previews_can_be_read_back_and_go_on_after
 async def test_a_board_that_cannot_be_written_is_a_warning_not_an_end() -> None:
     run = trained(recipe(training__steps=3))
     run.folder.tensorboard.write_text("in the way")
-    await run.resume(steps=5, overrides=["saving.tensorboard=true"])
-    assert (await finish(run))["state"] == "finished"
+    assert await resumed_here(run, steps=5, overrides=["saving.tensorboard=true"]) == 0
     assert any(e["kind"] == "warning" and e["code"] == "tensorboard-failed" for e in read_all(run.folder.events))
 
 
-def test_without_the_package_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
+
+
+@pytest.mark.usefixtures("_without_the_package")
+def test_without_the_package_nothing_is_started(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         plan_run(recipe(saving__tensorboard=True), tmp_path)
     assert caught.value.code == "tensorboard-missing"
     assert "pip install" in caught.value.hint
     assert not paths.home().exists()
-    plan_run(recipe(), tmp_path)
 
 
+@pytest.mark.usefixtures("_without_the_package")
+def test_a_run_that_does_not_write_for_it_does_without_it() -> None:
+    trained(recipe(training__steps=1))
+
+
+@pytest.mark.long
 def test_a_worker_that_does_not_write_for_it_never_loads_it() -> None:
     code = (
         "import sys; import tinv_tui.worker.session;"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.worker.helpers import recipe, trained
+from tests.worker.helpers import reach, recipe, train_here, trained
 from tests.worker.test_cli import answer
-from tests.worker.test_lifecycle import finish, until
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.runs.events import read_all
-from tinv_tui.runs.run import Run
+from tinv_tui.runs.inbox import post_command
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.liveness import RunLock
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.use import copies_of, use_copy
 
 
@@ -61,19 +64,22 @@ def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None
 
 
 async def test_a_copy_can_be_used_while_the_run_goes_on_and_its_end_does_not_lose_it() -> None:
-    run = await Run.start(recipe(training__steps=100_000, saving__embedding_every=2))
-    await until(run, 5)
+    run = make_run(plan_run(recipe(training__steps=100_000, saving__embedding_every=2), Path.cwd()))
+    RunLock(run.lock)
+    life = asyncio.create_task(asyncio.to_thread(train_here, run))
+    await reach(run, 5)
     with pytest.raises(InputError, match="no copy '3'"):
-        use_copy(run.folder, "3")
-    used = use_copy(run.folder, "2")
+        use_copy(run, "3")
+    used = use_copy(run, "2")
     assert (used.is_live, used.kept, shelf()) == (True, None, ["zork.safetensors"])
     chosen = used.path.read_bytes()
-    await run.command("stop")
-    step = (await finish(run))["step"]
+    post_command(run.inbox, "stop")
+    assert await life == 0
+    step = read_all(run.events)[-1]["step"]
     assert shelf() == [f"zork.before-step-{step}.safetensors", "zork.safetensors"]
     assert (paths.embeddings_folder() / shelf()[0]).read_bytes() == chosen
     assert read_embedding(used.path).step == step
-    assert any(e["kind"] == "warning" and e["code"] == "result-kept" for e in read_all(run.folder.events))
+    assert any(e["kind"] == "warning" and e["code"] == "result-kept" for e in read_all(run.events))
 
 
 def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
