@@ -14,9 +14,7 @@ from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.pick import PickScreen
 
 
-async def test_start_preview_save_pause_change_give_back_go_on_stop(
-    pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_start_preview_save_pause_change_stop(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = TinvApp(recipe(pictures))
     rung = list[int]()
     monkeypatch.setattr(app, "bell", lambda: rung.append(_step(app.control)))
@@ -49,14 +47,6 @@ async def test_start_preview_save_pause_change_give_back_go_on_stop(
         await pilot.press(*"0000", "enter")
         await until(pilot, lambda: app.control.now is not None and app.control.now.view.steps == 10000)
 
-        await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        await pilot.press("enter")
-        await until(pilot, lambda: "its memory is given back" in screen_text(app))
-        released_at = _step(app.control)
-        await pilot.press("p")
-        await until(pilot, lambda: _step(app.control) > released_at)
-
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("escape")
@@ -70,6 +60,24 @@ async def test_start_preview_save_pause_change_give_back_go_on_stop(
         assert len(rung) == 2
         assert app.control.now.view.loss is not None
         assert "stopping at step" in workbench.log_pane.text.plain or _said(app.control, "stopping at step")
+
+
+@pytest.mark.long
+async def test_a_run_gives_its_memory_back_and_goes_on_in_another_worker(pictures: Path) -> None:
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: _step(app.control) > 3)
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: "its memory is given back" in screen_text(app))
+        released_at = _step(app.control)
+        await pilot.press("p")
+        await until(pilot, lambda: _step(app.control) > released_at)
+        app.control.tell("stop", save=False)
+        await until(pilot, lambda: _state(app.control) == "stopped")
 
 
 def _state(control: RunControl) -> str:
