@@ -20,7 +20,10 @@ import subprocess, sys, time
 from pathlib import Path
 from tinv_tui.runs.liveness import RunLock
 lock = RunLock(Path(sys.argv[1])) if sys.argv[1] else None
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen(
+    [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=subprocess.PIPE
+)
+child.stdout.readline()  # until then a new program may not have its environment yet
 print(child.pid, flush=True)
 time.sleep(600)
 """
