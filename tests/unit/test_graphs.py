@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tinv_tui.training.graphs import Graphs
-from tinv_tui.training.memory_plan import release_memory
+from tinv_tui.training.memory import release_memory
 
 
 class Replaying:

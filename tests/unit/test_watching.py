@@ -48,6 +48,14 @@ def test_an_event_of_a_later_version_is_told_as_it_is_and_counts_for_nothing(eve
     assert history.view() == RunHistory().view()
 
 
+def test_a_note_is_told_as_it_stands() -> None:
+    note = {**TOLD, "kind": "note", "message": "computing in fp32, 1 thread"}
+    assert in_words(note).endswith("  computing in fp32, 1 thread")
+    history = RunHistory()
+    history.add_events([note])
+    assert [line.text for line in history.view().log] == ["computing in fp32, 1 thread"]
+
+
 def test_who_follows_a_run_is_told_in_one_line_when_its_folder_is_deleted(run: RunFolder) -> None:
     deleting = threading.Timer(0.5, shutil.rmtree, [run.path])
     deleting.start()

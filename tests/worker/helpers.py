@@ -22,6 +22,7 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.arriving import StepResult
+from tinv_tui.training.batches import Batches, loss_of
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job
 from tinv_tui.training.state import TrainingState
@@ -59,6 +60,13 @@ def make_job(tmp_path: Path, wanted: Recipe) -> tuple[Job, TrainingState]:
     state = prepare_state(plan.recipe, model, files, folder)
     job = prepare_job(plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None)
     return job, state
+
+
+def gradient(job: Job, state: TrainingState) -> torch.Tensor:
+    """Of the first step's first batch, as autograd has it; on the host."""
+    batch = Batches(job.recipe, job.model, job.latents, job.prompts, job.seed).draw(1, 0)
+    rows = state.vectors.clone().requires_grad_()
+    return torch.autograd.grad(loss_of(job.model, job.encoder, batch, rows), [rows])[0].cpu()
 
 
 class Onlooker:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.unit.test_graphs import Replaying
-from tests.worker.helpers import CPU, Onlooker, make_job, recipe
+from tests.worker.helpers import CPU, Onlooker, gradient, make_job, recipe
+from tests.worker.test_exactness import relative_error
 from tinv_tui.training import loop, loss_scale
 from tinv_tui.training.graphs import Graphs
 from tinv_tui.training.loop import train
@@ -75,3 +76,13 @@ def test_the_loss_scale_grows_where_it_has_held_and_other_formats_have_none() ->
     assert (state.loss_scale, state.scaled_since) == (2 * loss_scale.FIRST, state.step)
     state.loss_scale = 1.0
     assert not loss_scale.can_shrink(state)
+
+
+@pytest.mark.long
+def test_a_compiled_unet_has_the_same_gradient(tmp_path: Path) -> None:
+    gradients = []
+    for acceleration in ("eager", "compile"):
+        job, state = make_job(tmp_path, recipe(training__acceleration=acceleration, training__batch_size=1))
+        gradients.append(gradient(job, state))
+        assert ("compiled" in job.model.computing) == (acceleration == "compile"), job.model.computing
+    assert relative_error(gradients[1], gradients[0]) <= 1e-4

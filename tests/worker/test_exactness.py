@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from tests.worker.helpers import Onlooker, make_job, recipe, weights_hash
+from tests.worker.helpers import Onlooker, gradient, make_job, recipe, weights_hash
 from tinv_tui.models import bundled
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training import loop
-from tinv_tui.training.batches import Batches, loss_of
 from tinv_tui.training.draws import PictureOrder, Purpose, normal, whole_numbers
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job, train
@@ -73,10 +72,7 @@ def test_the_gradient_equals_that_of_stock_modules(tmp_path: Path, vectors: int)
     job, state = make_job(tmp_path, recipe(embedding__vectors=vectors, training__steps=1, training__batch_size=4))
     rows = state.vectors.clone()
     wanted = plain_gradient(job, rows)
-    batch = Batches(job.recipe, job.model, job.latents, job.prompts, job.seed).draw(1, 0)
-    leaf = rows.clone().requires_grad_()
-    loss_of(job.model, job.encoder, batch, leaf).backward()
-    assert torch.equal(leaf.grad, wanted)
+    assert torch.equal(gradient(job, state), wanted)
     train(job, state, Onlooker())
     assert relative_error(first_gradient(state), wanted) <= 1e-6  # the moment is rounded, the gradient is not
 

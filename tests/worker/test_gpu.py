@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.worker.helpers import CPU, Onlooker, recipe
+from tests.worker.helpers import CPU, Onlooker, gradient, recipe
 from tests.worker.test_exactness import relative_error
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.training.batches import Batches, loss_of
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
@@ -39,12 +38,6 @@ def make_job(
     return prepare_job(
         plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None
     ), state
-
-
-def gradient(job: Job, state: TrainingState) -> torch.Tensor:
-    batch = Batches(job.recipe, job.model, job.latents, job.prompts, job.seed).draw(1, 0)
-    rows = state.vectors.clone().requires_grad_()
-    return torch.autograd.grad(loss_of(job.model, job.encoder, batch, rows), [rows])[0].cpu()
 
 
 def test_the_gradient_is_that_of_the_processor(tmp_path: Path) -> None:

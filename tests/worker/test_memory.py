@@ -29,7 +29,7 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory_plan import apply_plan, is_out_of_memory
+from tinv_tui.training.memory import apply_plan, is_out_of_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session

@@ -20,7 +20,7 @@ from tinv_tui.runs.events import read_all
 from tinv_tui.runs.run import Run
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training.loop import Job
-from tinv_tui.training.memory_plan import gives_way
+from tinv_tui.training.memory import gives_way
 from tinv_tui.training.previews import Interrupted, PreviewLimits, draw_preview, draw_previews
 from tinv_tui.training.state import TrainingState
 

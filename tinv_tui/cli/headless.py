@@ -50,6 +50,8 @@ class Progress:
                 self._line(f"preview {event['path']}")
             case "warning":
                 self._line(f"warning: {event['message']}")
+            case "note":
+                self._line(event["message"])
             case "changed" if event["key"] == "training.steps":
                 self._steps = int(event["new"])
             case "ack":

@@ -10,7 +10,7 @@ from tinv_tui.datasets.buckets import Size
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import Family
-from tinv_tui.models.frozen import ROOM_FOR_PACKING
+from tinv_tui.models.frozen import suitable_operators
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan, Step
 from tinv_tui.models.number_formats import FLOAT_BYTES, computes_in_bf16
 from tinv_tui.models.weight_file import read_weight_file
@@ -120,16 +120,16 @@ def step_with(
 ) -> Step:
     """A step of a recipe with pictures of these sizes, the UNet's numbers of so many bytes.
 
-    A host packs convolutions where its ``total_bytes`` do for that; where nobody tells them, they do.
+    ``total_bytes`` is all the memory of the machine.
     """
     parameters = model.weight_bytes / _stored_number_bytes(model)
     pixels = max(width * height for width, height in sizes)
     step = Step(model.family, parameters, number_bytes, pixels, recipe.training.batch_size, on_gpu)
-    if recipe.training.acceleration == "compile" or (model.is_small and not on_gpu):
+    if recipe.training.acceleration == "compile":
         return replace(step, operators="stock")
     unet_bytes = parameters * model.family.unet_share * number_bytes
-    roomy = total_bytes is None or total_bytes >= ROOM_FOR_PACKING * unet_bytes
-    return replace(step, operators="packed" if roomy and not on_gpu else "frozen")
+    operators = suitable_operators(unet_bytes, total_bytes, is_small=model.is_small, on_gpu=on_gpu)
+    return replace(step, operators=operators)
 
 
 def family_step(family: Family, *, on_gpu: bool) -> Step:

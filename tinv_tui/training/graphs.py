@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tinv_tui.training.memory_plan import gives_way, is_out_of_memory
+from tinv_tui.training.memory import gives_way, is_out_of_memory
 
 _WARM_UPS = 2
 _TOLERANCE = 1e-2

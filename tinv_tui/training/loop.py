@@ -26,7 +26,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.memory_plan import OutOfMemory, apply_plan, is_out_of_memory, release_memory
+from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.update import Update
@@ -95,10 +95,10 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
     computed by a smaller plan. Raises NotFinite or OutOfMemory where that does not help; the state is a good one then too.
     """
     state.follow(job.recipe.training.learning_rate)
-    guard = Guard(state, steps_ahead(job.model.device))
+    guard, graphs = Guard(state, steps_ahead(job.model.device)), _graphs(job, attendant)
     while True:
         try:
-            _train(job, state, attendant, guard)
+            _train(job, state, attendant, guard, graphs)
             return
         except NotFinite as trouble:
             if guard.go_back(state, trouble):
@@ -107,10 +107,9 @@ def train(job: Job, state: TrainingState, attendant: Attendant) -> None:
                 attendant.lowered_loss_scale(state)
 
 
-def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard) -> None:
+def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard, graphs: Graphs | None) -> None:
     settings, model = job.recipe.training, job.model
     batches = Batches(job.recipe, model, job.latents, job.prompts, job.seed)
-    graphs = _graphs(job, attendant)
     update = Update(job, state, graphs)
     apply_plan(state.plan, model)
     every = evaluation_interval(settings.evaluation_samples, job.recipe.samples_per_step)

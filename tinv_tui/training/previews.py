@@ -19,7 +19,7 @@ from tinv_tui.models.tokenizer import Chunk
 from tinv_tui.sections import PreviewSection
 from tinv_tui.training.conditioning import Conditioning, predict, told_sizes
 from tinv_tui.training.draws import Purpose, normal
-from tinv_tui.training.memory_plan import is_out_of_memory, with_what_is_spare
+from tinv_tui.training.memory import is_out_of_memory, with_what_is_spare
 from tinv_tui.training.samplers import scheduler_for
 from tinv_tui.training.tiling import within_memory
 from tinv_tui.training.vectors import SplicingEncoder, pack_prompts

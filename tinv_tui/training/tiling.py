@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from tinv_tui.training.memory_plan import is_out_of_memory, release_memory
+from tinv_tui.training.memory import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL

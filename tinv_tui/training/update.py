@@ -27,6 +27,8 @@ class Update:
     def __init__(self, job: Job, state: TrainingState, graphs: Graphs | None) -> None:
         self._job = job
         self._graphs = graphs
+        if graphs is not None:
+            graphs.forget()  # what is recorded there reads and changes another update's tensors
         self._vectors = torch.nn.Parameter(state.vectors)
         state.vectors = self._vectors.data
         self._gradient = torch.zeros_like(state.vectors)

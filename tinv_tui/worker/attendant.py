@@ -34,6 +34,7 @@ class RunAttendant:
         self._range = NormRange(work.job.model)
         self._is_too_long = False
         self._expected = work.expected
+        self._noted = set[str]()
         self._stillness = Stillness()
 
     def begin(self) -> None:
@@ -89,7 +90,9 @@ class RunAttendant:
         self._work.warn("memory-plan", message, hint)
 
     def noted(self, message: str) -> None:
-        self._work.reporter.tell("note", message=message)
+        if message not in self._noted:  # the loop is entered anew at each live change
+            self._noted.add(message)
+            self._work.reporter.tell("note", message=message)
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle

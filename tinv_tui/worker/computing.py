@@ -26,7 +26,7 @@ _TRIED_CELLS = 1024
 
 
 def take_threads(base: BaseModel, device: torch.device) -> None:
-    """Take the processor's cores that no other run here trains on, unless OMP_NUM_THREADS says how many.
+    """Share the processor with the other runs that train on it, unless OMP_NUM_THREADS says how many threads to take.
 
     A small model takes one: as fast as several, and immune to other work on the machine.
     """
@@ -34,7 +34,7 @@ def take_threads(base: BaseModel, device: torch.device) -> None:
         torch.set_num_threads(1)
     elif device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         others = sum(sharer.pid != os.getpid() for sharer in sharers_of("cpu"))
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // (1 + others)))
+        torch.set_num_threads(max(1, torch.get_num_threads() // (1 + others)))
 
 
 def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = None) -> LoadedModel:

@@ -21,7 +21,7 @@ from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory_plan import OutOfMemory
+from tinv_tui.training.memory import OutOfMemory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect

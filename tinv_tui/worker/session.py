@@ -28,7 +28,7 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.encoding import PictureUnreadable
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job, train
-from tinv_tui.training.memory_plan import OutOfMemory, is_out_of_memory
+from tinv_tui.training.memory import OutOfMemory, is_out_of_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.disk_room import DiskRoom, GaveUp

@@ -11,25 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from tinv_tui.models.base_model import BaseModel
-from tinv_tui.models.frozen import ROOM_FOR_PACKING, Operators
+from tinv_tui.models.frozen import Operators, suitable_operators
 from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
 from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain
 from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
 
 
 def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> Operators:
-    """What suits a model and where it trains; always the same on one machine, so that a resumed run goes on to the bit.
-
-    A small model on a CPU is quickest as it is: its steps are made of calls, not of arithmetic.
-    """
-    if device.type != "cpu":
-        return "frozen"
-    if base.is_small:
-        return "stock"
-    first = next(unet.parameters())
-    held = sum(weight.numel() for weight in unet.parameters()) * first.element_size()
-    roomy = psutil.virtual_memory().total >= ROOM_FOR_PACKING * held
-    return "packed" if roomy and can_pack(first.dtype) else "frozen"
+    """Those that suit the model and the device, of those that this torch and this processor have."""
+    held, memory = sum(weight.nbytes for weight in unet.parameters()), psutil.virtual_memory().total
+    suitable = suitable_operators(held, memory, is_small=base.is_small, on_gpu=device.type != "cpu")
+    return "frozen" if suitable == "packed" and not can_pack(next(unet.parameters()).dtype) else suitable
 
 
 def freeze_operators(unet: nn.Module, operators: Operators) -> None:
