@@ -125,9 +125,9 @@ class TrainingSection(Section):
     it if unsure. "fp32" is full precision (A1111's --no-half --precision full): the most exact, and up to twice the memory,
     which the plan shows before a start."""
     acceleration: Literal["auto", "eager", "compile"] = "auto"
-    """How steps are computed: "auto" plays them back from CUDA graphs on a GPU; "eager" does without, should they make
-    trouble; "compile" has torch.compile work on the UNet first, which needs a C compiler, takes minutes the first time, and
-    pays for long runs on a CPU."""
+    """How steps are computed: "auto" plays them back from CUDA graphs on a GPU, and from recorded calls for a small model on a
+    CPU; "eager" does without, should that make trouble; "compile" has torch.compile work on the UNet first, which needs a C
+    compiler, takes minutes the first time, and pays for long runs on a CPU."""
     seed: int = Field(-1, ge=-1, le=2**63 - 1)
     """Everything random follows from this. -1 draws one and records it."""
     deterministic: bool = False

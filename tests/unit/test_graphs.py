@@ -15,6 +15,9 @@ from tinv_tui.training.memory import release_memory
 class Replaying:
     """Records on a device that has no graphs: to play back is to compute again from where the recording reads."""
 
+    name = "a script"
+    tolerance = 1e-2
+
     def __init__(self, refuses: Exception | None = None, spoils: Tensor | None = None) -> None:
         self.refuses, self.spoils = refuses, spoils
         self.warm_ups, self.recorded, self.played = 0, 0, 0
@@ -59,7 +62,7 @@ def test_after_two_warm_ups_and_one_recording_everything_is_played_back() -> Non
         summed.add("a", [n, 1, 2])
     assert summed.total.tolist() == [0 + 1 + 4 + 9 + 16 + 25, 6, 24]
     assert (recorder.warm_ups, recorder.recorded, recorder.played) == (2, 1, 4)  # once to check it
-    assert summed.notes == ["steps are played back from CUDA graphs"]
+    assert summed.notes == ["steps are played back from a script"]
 
 
 def test_each_key_has_a_recording_of_its_own() -> None:
@@ -101,7 +104,7 @@ def test_where_nothing_smaller_is_left_nothing_is_played_back() -> None:
     assert not summed.graphs.give_up("no memory")
     summed.add("a", [1, 1, 1])
     assert (summed.total.tolist(), recorder.played) == ([5, 5, 5], 2)
-    assert summed.notes[-1] == "steps are not played back from CUDA graphs, which is slower: no memory"
+    assert summed.notes[-1] == "steps are not played back from a script, which is slower: no memory"
 
 
 def test_a_recording_is_made_when_the_plain_computation_has_given_its_memory_back() -> None:

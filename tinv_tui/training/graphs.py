@@ -1,4 +1,4 @@
-"""Plays computations back on a GPU: one call instead of the two thousand that a training step is made of.
+"""Plays computations back, without what Python does between the thousands of calls that a training step is made of.
 
 A computation reads tensors and changes tensors in place, and is otherwise the same each time. The first times it runs as
 it is, which tunes and allocates; then it is recorded, checked once against itself, and from then on only played back. What
@@ -17,22 +17,28 @@ from torch import Tensor
 from tinv_tui.training.memory import gives_way, is_out_of_memory
 
 _WARM_UPS = 2
-_TOLERANCE = 1e-2
-"""Relative; the same kernels on the same numbers, so only a sum whose order is left to chance differs at all."""
 
 
 class Recorder(Protocol):
     """Records what a device is told to do."""
 
+    name: str
+    """Of what it records on, as users read it."""
+    tolerance: float
+    """By how much, of its size, what is played back may differ from what is computed."""
+
     def warm_up(self, compute: Callable[[], None]) -> None:
         """Compute where it will be recorded."""
 
     def record(self, compute: Callable[[], None]) -> Callable[[], None]:
-        """What does on the device all that ``compute`` does; recording itself does nothing there. Raises RuntimeError."""
+        """What does on the device all that ``compute`` does; recording may do it, once. Raises RuntimeError."""
 
 
 class CudaRecorder:
     """Records CUDA graphs on a stream of its own; all share one pool of memory, for never two of them play at once."""
+
+    name = "CUDA graphs"
+    tolerance = 1e-2  # the same kernels on the same numbers: only a sum whose order is left to chance differs at all
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
@@ -112,8 +118,9 @@ class Graphs:
         trouble = ""
         try:
             recording = _Recording(held, self._recorder.record(lambda: compute(*held)))
+            _put(before, changed)
             recording.play(inputs)
-            if not all(map(_agree, changed, computed)):
+            if not all(map(self._agree, changed, computed)):
                 trouble = "what was played back came out otherwise"
         except RuntimeError as error:
             if is_out_of_memory(error):
@@ -126,7 +133,7 @@ class Graphs:
         self._recordings[key] = recording
         if self._works is None:
             self._works = True
-            self._note("steps are played back from CUDA graphs")
+            self._note(f"steps are played back from {self._recorder.name}")
 
     def give_up(self, reason: str) -> bool:
         """Play nothing back from now on; False where that is so already."""
@@ -134,16 +141,15 @@ class Graphs:
             return False
         self._works = False
         self.forget()
-        self._note(f"steps are not played back from CUDA graphs, which is slower: {reason}")
+        self._note(f"steps are not played back from {self._recorder.name}, which is slower: {reason}")
         return True
+
+    def _agree(self, played: Tensor, computed: Tensor) -> bool:
+        """Whether two results are the same but for the order of their sums; waits for the device."""
+        played, computed = played.float().nan_to_num(), computed.float().nan_to_num()
+        return bool((played - computed).norm() <= self._recorder.tolerance * computed.norm())
 
 
 def _put(values: Sequence[Tensor], into: Sequence[Tensor]) -> None:
     for value, tensor in zip(values, into, strict=True):
         tensor.copy_(value)
-
-
-def _agree(played: Tensor, computed: Tensor) -> bool:
-    """Whether two results are the same but for the order of their sums; waits for the device."""
-    played, computed = played.float().nan_to_num(), computed.float().nan_to_num()
-    return bool((played - computed).norm() <= _TOLERANCE * computed.norm())

@@ -29,6 +29,7 @@ from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
+from tinv_tui.training.tape import TapeRecorder
 from tinv_tui.training.update import Update
 from tinv_tui.training.vectors import SplicingEncoder
 
@@ -157,10 +158,13 @@ def _add_gradient(job: Job, state: TrainingState, batches: Batches, step: int, u
 
 
 def _graphs(job: Job, attendant: Attendant) -> Graphs | None:
-    """What plays steps back: on a GPU, unless the recipe wants each computed as it comes."""
-    if job.model.device.type != "cuda" or job.recipe.training.acceleration == "eager":
-        return None
-    return Graphs(CudaRecorder(job.model.device), attendant.noted)
+    """What plays steps back, unless the recipe wants each computed as it comes: on a CPU only where calls take the time."""
+    model, acceleration = job.model, job.recipe.training.acceleration
+    if model.device.type == "cuda" and acceleration != "eager":
+        return Graphs(CudaRecorder(model.device), attendant.noted)
+    if model.device.type == "cpu" and acceleration == "auto" and model.base.is_small:
+        return Graphs(TapeRecorder(), attendant.noted)
+    return None
 
 
 def _within_memory(

@@ -71,8 +71,11 @@ class Update:
             group["lr"] = rate
         state = self._optimizer.state[self._vectors]
         moments = (state["exp_avg"], state["exp_avg_sq"], state["step"])
-        changed = (self._gradient, self._vectors.data, *moments, self._measured)
-        self._run(("update", limit), lambda: self._update(limit), (), changed)
+        if self._vectors.device.type == "cpu":  # where AdamW counts its steps in Python, and there is little to save
+            self._update(limit)
+        else:
+            changed = (self._gradient, self._vectors.data, *moments, self._measured)
+            self._run(("update", limit), lambda: self._update(limit), (), changed)
         return self._measured.clone()
 
     def _update(self, limit: float) -> None:
