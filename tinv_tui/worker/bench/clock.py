@@ -6,6 +6,7 @@ import resource
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -15,6 +16,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 UNCOUNTED = 3
 """Of the first steps, which compile, allocate and warm up."""
+_TOLD_EVERY = 1.0
+"""Seconds: whoever shows the progress works on the same processor."""
 LOOKED_INTO = 5
 """Steps after the counted ones that are taken apart; marking the phases makes a device wait, so they are not counted."""
 
@@ -31,6 +34,7 @@ class StepClock:
         self._marks: list[tuple[str, float]] = []
         self._phases: dict[str, list[float]] = defaultdict(list)
         self._handles: list[Any] = []
+        self._told = 0.0
         self.first_step_seconds = 0.0
         """From the start of the process."""
 
@@ -51,6 +55,12 @@ class StepClock:
             self._mark_phases()
         elif len(self._ends) > counted:
             self._take_apart()
+
+    def tell(self, told: Callable[[int, int], None]) -> None:
+        """Tell now and then how many steps of all are done."""
+        if self._ends[-1] - self._told >= _TOLD_EVERY:
+            self._told = self._ends[-1]
+            told(len(self._ends), self.total)
 
     def result(self) -> dict[str, Any]:
         """Seconds per step (the median on a CPU; on a GPU, whose host runs ahead, the mean), phases in seconds, peak memory."""
@@ -83,7 +93,10 @@ class StepClock:
                 module.register_forward_hook(lambda *_, phase=name: self._mark(phase)),
             ]
         self._handles += [
-            register_optimizer_step_pre_hook(lambda *_: self._mark("backward")),
+            # A step that is played back calls no part.
+            register_optimizer_step_pre_hook(
+                lambda *_: self._mark("backward" if len(self._marks) > 1 else "forward and backward")
+            ),
             register_optimizer_step_post_hook(lambda *_: self._mark("update")),
         ]
         self._marks = [("", self._ends[-1])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class _Timed:
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._clock.stepped()
-        self._desk.progress(state.step, self._clock.total, phase="training")
+        self._clock.tell(partial(self._desk.progress, phase="training"))
         return state.step < self._clock.total
 
 

@@ -6,6 +6,7 @@ table, whose other rows are put back after the update; the optimiser's moments a
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
             table[others] = original[others]
         loss.item()
         clock.stepped()
-        desk.progress(step + 1, clock.total, phase="training")
+        clock.tell(partial(desk.progress, phase="training"))
     return clock.result()
 
 
