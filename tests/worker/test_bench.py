@@ -26,8 +26,8 @@ def test_our_engine_is_measured_beside_the_usual_loop() -> None:
         assert result["seconds_per_step"] == pytest.approx(1 / result["steps_per_second"])
         assert 0 < result["seconds_per_step"] < result["first_step_seconds"]
         assert result["peak_bytes"] > 2**26
-        assert result["phases"]["UNet"] > 0 < result["phases"]["backward"]
-    assert "VAE" in plain["phases"]
+    assert all(plain["phases"][part] > 0 for part in ("VAE", "UNet", "backward"))
+    assert ours["phases"]["forward and backward"] > 0  # played back: no part of it is called
     assert "VAE" not in ours["phases"]
     assert ours["ratios"]["plain loop"]["speed"] == pytest.approx(plain["seconds_per_step"] / ours["seconds_per_step"])
     assert plain["ratios"] == {}

@@ -49,7 +49,7 @@ from tinv_tui.runs.jobs import JobBroken
     multiple=True,
     default=["auto"],
     show_default=True,
-    help="As training.acceleration.",
+    help="As training.acceleration; eager also tells what the parts of a step take.",
 )
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Also the loop as it is usually written.")
 @click.option(
