@@ -28,7 +28,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode, load, prepare_job, prepare_state
 from tinv_tui.worker.signals import Signals
 
 CPU = torch.device("cpu")
@@ -58,7 +58,9 @@ def make_job(tmp_path: Path, wanted: Recipe) -> tuple[Job, TrainingState]:
     folder.checkpoint.mkdir(parents=True)
     files = CheckpointFiles(folder.checkpoint)
     state = prepare_state(plan.recipe, model, files, folder)
-    job = prepare_job(plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None)
+    dataset = FrozenDataset.of(plan)
+    latents = encode(plan.recipe, dataset, model.vae)
+    job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents)
     return job, state
 
 

@@ -12,9 +12,10 @@ from tests.worker.test_exactness import relative_error
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode, load, prepare_job, prepare_state
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,26 +25,28 @@ GPU = torch.device("cuda")
 
 
 def make_job(
-    tmp_path: Path, wanted: Recipe, device: torch.device, latents: Path | None = None
+    tmp_path: Path, wanted: Recipe, device: torch.device, latents: LatentStore | None = None
 ) -> tuple[Job, TrainingState]:
-    """As tests.worker.helpers.make_job, on a device; with the latents of another job where they shall be the same."""
+    """As tests.worker.helpers.make_job, on a device; with ``latents`` of another job where they shall be the same."""
     plan = plan_run(wanted, tmp_path)
     model = load(plan.recipe, plan.model, device)
     folder = RunFolder(tmp_path / f"job-{len(list(tmp_path.iterdir()))}")
     folder.checkpoint.mkdir(parents=True)
     files = CheckpointFiles(folder.checkpoint)
-    if latents is not None:
-        files.latents.write_bytes(latents.read_bytes())
+    dataset = FrozenDataset.of(plan)
+    if latents is None:
+        latents = encode(plan.recipe, dataset, model.vae)
+    else:
+        latents.save(files.latents)
+        latents = LatentStore.load(files.latents, device)
     state = prepare_state(plan.recipe, model, files, folder)
-    return prepare_job(
-        plan.recipe, plan.rates, plan.clips, FrozenDataset.of(plan), model, files, lambda *_: None
-    ), state
+    return prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents), state
 
 
 def test_the_gradient_is_that_of_the_processor(tmp_path: Path) -> None:
     wanted = recipe(training__precision="fp32", training__batch_size=4)
     on_cpu = make_job(tmp_path, wanted, CPU)
-    on_gpu = make_job(tmp_path, wanted, GPU, tmp_path / "job-0" / "checkpoint" / "latents.safetensors")
+    on_gpu = make_job(tmp_path, wanted, GPU, on_cpu[0].latents)
     assert relative_error(gradient(*on_gpu), gradient(*on_cpu)) <= 1e-4
 
 

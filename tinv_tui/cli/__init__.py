@@ -52,8 +52,18 @@ class _LazyGroup(click.Group):
         return command
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from tinv_tui.version import own_version
+
+        click.echo(f"tinv-tui, version {own_version()}")
+        ctx.exit()
+
+
 @click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tinv-tui")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show the version."
+)
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """Teach Stable Diffusion a new word from a few pictures. Without a command: the app."""

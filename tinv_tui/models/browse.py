@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tinv_tui.models.hashes import KnownHashes
 from tinv_tui.models.hub import cached_models
 from tinv_tui.models.identify import identify
 from tinv_tui.settings import load_settings
+from tinv_tui.version import own_version
 
 SUFFIXES = (".safetensors", ".ckpt")
 _MOST_FOLDERS, _MOST_MODELS, _DEEPEST = 20_000, 5_000, 12
@@ -189,7 +189,7 @@ class _Known:
 
     def __init__(self) -> None:
         self.hashes = KnownHashes()
-        self._files = FileFacts(f"models-{metadata.version('tinv-tui')}")  # the next version may know more of them
+        self._files = FileFacts(f"models-{own_version()}")  # the next version may know more of them
         self._is_new = False
 
     def told(self, value: str, path: Path) -> _Told:

@@ -108,11 +108,13 @@ def load_model(
     tiny_vae: VaeFile | None = None,
     prediction_type: str = "auto",
     text_in_16_bits: bool = False,
+    vae_there: Callable[[AutoencoderKL], None] = lambda vae: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LoadedModel:
     """Load a diffusers folder or a single file, with another VAE if one is given, and a tiny one to draw with.
 
     Text encoders to be held in 16 bits are so before the UNet is read, which may have no room beside all of them.
+    ``vae_there`` is called with the VAE before the UNet is read, which is by far the most of a model.
     ``progress`` gets bytes read and in all, and ends the loading by raising. Raises InputError when a part cannot be read or
     the prediction type is unknown; nothing has been read then but headers.
     """
@@ -129,7 +131,9 @@ def load_model(
             progress(done, total)
 
         progress(done, total)
-        for folder, part in parts.items():
+        for folder, part in sorted(parts.items(), key=lambda found: found[0] == "unet"):
+            if folder == "unet":
+                vae_there(cast("AutoencoderKL", parts["vae"].module))
             fill(part, device, took)
             if text_in_16_bits and folder.startswith("text_encoder"):
                 hold_in_16_bits(part.module)

@@ -25,7 +25,15 @@ from tinv_tui.training.memory import OutOfMemory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import (
+    CheckpointFiles,
+    FrozenDataset,
+    choose_device,
+    encode,
+    load,
+    prepare_job,
+    prepare_state,
+)
 
 PICTURES = 2
 STEPS = 15
@@ -101,17 +109,10 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         few = _few(plan)
         desk.progress(0, len(few.files), phase="encoding")
         began = time.monotonic()
-        job = prepare_job(
-            plan.recipe,
-            plan.rates,
-            plan.clips,
-            few,
-            model,
-            files,
-            lambda done, n: desk.progress(done, n, phase="encoding"),
-        )
+        latents = encode(plan.recipe, few, model.vae, lambda done, n: desk.progress(done, n, phase="encoding"))
         _settle(device)
         encode_seconds = (time.monotonic() - began) / len(few.files)
+        job = prepare_job(plan.recipe, plan.rates, plan.clips, few, model, latents)
         state = prepare_state(plan.recipe, model, files, scratch, first_plan)
         watch = Stopwatch(desk, first_plan)
         try:

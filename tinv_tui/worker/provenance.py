@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.curve import LossTail, Smoothing
 from tinv_tui.training.state import TrainingState
+from tinv_tui.version import own_version
 from tinv_tui.worker.setup import FrozenDataset
 
 _PATHS = (
@@ -42,7 +42,7 @@ def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smo
     """The history that an embedding's file carries. JSON's types."""
     best = state.best_evaluation
     return {
-        "tool": f"tinv-tui {metadata.version('tinv-tui')}",
+        "tool": f"tinv-tui {own_version()}",
         "recipe": _told(recipe),
         "dataset": {
             "count": len(dataset.files),

@@ -7,7 +7,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inputs import record_inputs
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
-from tinv_tui.training.encoding import PictureUnreadable
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.memory import OutOfMemory, is_out_of_memory
@@ -33,6 +32,7 @@ from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.attendant import RunAttendant
 from tinv_tui.worker.disk_room import DiskRoom, GaveUp
 from tinv_tui.worker.early import EarlyDesk, EndedEarly
+from tinv_tui.worker.encoding import PictureEncoding
 from tinv_tui.worker.keeping import Keeper
 from tinv_tui.worker.memory import Expected, expect
 from tinv_tui.worker.obeying import CommandDesk
@@ -42,7 +42,6 @@ from tinv_tui.worker.setup import (
     FrozenDataset,
     choose_device,
     kept_plan,
-    latent_cache,
     load,
     prepare_job,
     prepare_state,
@@ -74,6 +73,7 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         reporter.update(released=True)
         end("paused", f"its memory is given back; go on: tinv-tui unpause {folder.handle}")
 
+    at_the_end = ExitStack()
     room = DiskRoom(folder.path, reporter, signals.stop.is_set)
     desk: CommandDesk | None = None
     keeper: Keeper | None = None
@@ -82,7 +82,7 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         reporter.update(name=recipe.embedding.name, steps=recipe.training.steps)
         early = EarlyDesk(folder, signals, reporter)
         room.must_stop = early.ends
-        job, state, expected = _prepare(folder, recipe, reporter, early, room)
+        job, state, expected = _prepare(folder, recipe, reporter, early, room, at_the_end)
         # Only now: it reads all of the model, and nothing needs it before the first copy.
         model_hash = HashInBackground(locate(recipe.model.path, folder.path))
         work = Work(folder, job, reporter, model_hash, room, expected)
@@ -142,10 +142,12 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         end("failed", message, code="internal", hint=f"The whole story is in {folder.worker_log}")
         return 1
+    finally:
+        at_the_end.close()  # only once the end is told: a picture may still be encoded to its end
 
 
 def _prepare(
-    folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk, room: DiskRoom
+    folder: RunFolder, recipe: Recipe, reporter: Reporter, early: EarlyDesk, room: DiskRoom, at_the_end: ExitStack
 ) -> tuple[Job, TrainingState, Expected | None]:
     """Load, encode, and take up the checkpoint if there is one; and what memory steps should take.
 
@@ -168,6 +170,7 @@ def _prepare(
 
     def loaded(done: int, total: int) -> None:
         early.look()
+        encoding.look()
         reporter.tell("phase", name="loading", done=done, total=total)
 
     with _reading(files.state):
@@ -176,7 +179,9 @@ def _prepare(
         kept = kept_plan(files)
     expected = expect(recipe, model_facts, dataset.groups, device, kept)
     plan_of_steps = expected.plan if expected is not None else WHOLE
-    model = load(recipe, model_facts, device, loaded, plan=plan_of_steps)
+    encoding = PictureEncoding(recipe, dataset, files, reporter, early)
+    at_the_end.callback(encoding.abandon)
+    model = encoding.beside(partial(load, recipe, model_facts, device, loaded, plan=plan_of_steps), plan_of_steps)
     with _reading(files.state):
         state = prepare_state(recipe, model, files, folder, plan_of_steps)
     if state_file_exists:
@@ -209,28 +214,8 @@ def _prepare(
     for code, message in warnings:
         reporter.tell("warning", code=code, message=message, hint="")
 
-    cache = None if files.latents.exists() else latent_cache(model)
-    tiled_before = False
-
-    def progress(done: int, total: int) -> None:
-        early.look()
-        known = {"cached": cache.taken} if cache is not None else {}
-        reporter.tell("phase", name="encoding", done=done, total=total, **known)
-
-    def tiled(picture: Path) -> None:
-        nonlocal tiled_before
-        if not tiled_before:
-            message = f"out of memory while encoding {picture.name}: such pictures are encoded in tiles"
-            hint = "Their latents differ a little from those of whole pictures; smaller ones, or more memory, avoid it."
-            reporter.tell("warning", code="encoding-tiled", message=message, hint=hint)
-        tiled_before = True
-
-    reporter.update(phase="encoding")
-    try:
-        rates, clips = schedules(recipe)
-        job = prepare_job(recipe, rates, clips, dataset, model, files, progress, room.write, cache, tiled)
-    except PictureUnreadable as error:
-        raise InputError("picture-unreadable", f"{error}", "Take it out of the dataset, or repair it.") from None
+    latents = encoding.latents(model, room)
+    job = prepare_job(recipe, *schedules(recipe), dataset, model, latents)
     early.look()
     return job, state, expected
 

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.checkpoint_file import read_checkpoint
 from tinv_tui.datasets.buckets import Size
@@ -28,7 +27,6 @@ from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import STATE_FILE, RunFolder
 from tinv_tui.runs.plan import RunPlan, starting_embedding
 from tinv_tui.schedule import Plan, parse_rates
-from tinv_tui.settings import latent_cache_bytes
 from tinv_tui.training.encoding import encode_pictures
 from tinv_tui.training.latent_cache import LatentCache
 from tinv_tui.training.latents import LatentStore
@@ -37,6 +35,9 @@ from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
 from tinv_tui.worker.computing import arrange, take_threads
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 _TOLD_EVERY_SECONDS = 0.5
 
@@ -124,11 +125,13 @@ def load(
     progress: Callable[[int, int], None] = lambda done, total: None,
     operators: Operators | None = None,
     plan: MemoryPlan = WHOLE,
+    vae_there: Callable[[AutoencoderKL], None] = lambda vae: None,
 ) -> LoadedModel:
     """The base model of a recipe on the device, with the ``operators`` that suit it or those given. Raises InputError.
 
     Of the memory ``plan`` it follows what is to be seen to before the UNet is read; the loop follows all of it.
-    ``progress`` gets MiB read and in all, at most twice a second and at the end; what it raises ends the loading.
+    ``vae_there`` is called with the VAE before the UNet is read. ``progress`` gets MiB read and in all, at most twice a
+    second and at the end; what it raises ends the loading.
     """
     base = settle_prediction(base, recipe.model.prediction_type)
     take_threads(base, device)
@@ -154,15 +157,37 @@ def load(
         tiny_vae=identify_vae(Path(tiny), base, "preview.tiny_vae") if tiny else None,
         prediction_type=recipe.model.prediction_type,
         text_in_16_bits=plan.text_in_16_bits,
+        vae_there=vae_there,
         progress=took,
     )
     return arrange(model, recipe, operators)
 
 
-def latent_cache(model: LoadedModel) -> LatentCache | None:
-    """Where the user's runs keep what this model makes of pictures; None where they keep nothing."""
-    limit = latent_cache_bytes()
-    return LatentCache(paths.latent_cache_folder(), limit, model.vae) if limit else None
+def encode(
+    recipe: Recipe,
+    dataset: FrozenDataset,
+    vae: AutoencoderKL,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cache: LatentCache | None = None,
+    tiled: Callable[[Path], None] = lambda path: None,
+) -> LatentStore:
+    """The pictures of a recipe as it trains on them. ``progress`` gets pictures done and in all, and ends it by raising.
+
+    ``tiled`` is told of pictures that there was only memory to encode in tiles. Raises PictureUnreadable.
+    """
+    return encode_pictures(
+        dataset.files,
+        dataset.groups,
+        vae,
+        crop=recipe.dataset.sizes != "resize",
+        flip=recipe.dataset.flip,
+        alpha_as_weight=recipe.dataset.alpha_as_weight,
+        sampling=recipe.dataset.latent_sampling,
+        seed=recipe.training.seed,
+        progress=lambda done: progress(done, len(dataset.files)),
+        cache=cache,
+        tiled=tiled,
+    )
 
 
 def schedules(recipe: Recipe) -> tuple[Plan, Plan]:
@@ -175,52 +200,21 @@ def schedules(recipe: Recipe) -> tuple[Plan, Plan]:
 
 
 def prepare_job(
-    recipe: Recipe,
-    rates: Plan,
-    clips: Plan,
-    dataset: FrozenDataset,
-    model: LoadedModel,
-    files: CheckpointFiles,
-    progress: Callable[[int, int], None],
-    write: Callable[[Path, Callable[[], None], int], None] = lambda path, write, needs: write(),
-    cache: LatentCache | None = None,
-    tiled: Callable[[Path], None] = lambda path: None,
+    recipe: Recipe, rates: Plan, clips: Plan, dataset: FrozenDataset, model: LoadedModel, latents: LatentStore
 ) -> Job:
-    """Everything the loop needs. ``progress`` gets pictures done and in all. Raises PictureUnreadable.
-
-    ``write`` has the latents written: a file, what writes it, and how many bytes it takes. ``tiled`` is told of pictures
-    that there was only memory to encode in tiles.
-    """
-    seed = recipe.training.seed
-    if files.latents.exists():
-        latents = LatentStore.load(files.latents, model.device)
-    else:
-        latents = encode_pictures(
-            dataset.files,
-            dataset.groups,
-            model.vae,
-            crop=recipe.dataset.sizes != "resize",
-            flip=recipe.dataset.flip,
-            alpha_as_weight=recipe.dataset.alpha_as_weight,
-            sampling=recipe.dataset.latent_sampling,
-            seed=seed,
-            progress=lambda done: progress(done, len(dataset.files)),
-            cache=cache,
-            tiled=tiled,
-        )
-        write(files.latents, lambda: latents.save(files.latents), latents.size_bytes)
+    """Everything the loop needs."""
     prompts = PromptBook(
         lines=dataset.template,
         captions=dataset.captions,
         name=recipe.embedding.name,
         vectors=recipe.embedding.vectors,
         tokenizer=model.tokenizer,
-        seed=seed,
+        seed=recipe.training.seed,
         shuffle_tags=recipe.dataset.shuffle_tags,
         drop_out_tags=recipe.dataset.drop_out_tags,
     )
     encoder = SplicingEncoder(model, recipe.model.clip_skip)
-    return Job(recipe, model, encoder, latents, prompts, rates, clips, seed)
+    return Job(recipe, model, encoder, latents, prompts, rates, clips, recipe.training.seed)
 
 
 def kept_plan(files: CheckpointFiles) -> MemoryPlan | None:

@@ -18,7 +18,15 @@ from tinv_tui.training.loop import train
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.bench.clock import StepClock
 from tinv_tui.worker.jobs import Desk
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, choose_device, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import (
+    CheckpointFiles,
+    FrozenDataset,
+    choose_device,
+    encode,
+    load,
+    prepare_job,
+    prepare_state,
+)
 
 
 class _Timed:
@@ -81,7 +89,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         def encoded(done: int, total: int) -> None:
             desk.progress(done, total, phase="encoding")
 
-        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, files, encoded)
+        latents = encode(plan.recipe, dataset, model.vae, encoded)
+        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents)
         state = prepare_state(plan.recipe, model, files, scratch)
         clock = StepClock(int(arguments["steps"]), device, parts)
         timed = _Timed(clock, desk)
