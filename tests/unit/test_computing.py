@@ -52,7 +52,7 @@ def test_auto_is_bf16_on_a_processor_that_computes_in_it_and_never_for_a_small_m
         (9, False, False, "frozen"),
         (16, True, False, "stock"),
         (16, True, True, "frozen"),
-        (9, False, True, "frozen"),
+        (9, False, True, "fused"),
     ],
 )
 def test_operators_follow_from_the_model_the_device_and_the_hosts_memory(

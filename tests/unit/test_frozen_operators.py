@@ -15,6 +15,7 @@ from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
 from tinv_tui.models.frozen.unet import freeze_operators
 
 FORMATS = [torch.float32, torch.bfloat16]
+CPU = torch.device("cpu")
 
 
 def _unet(dtype: torch.dtype) -> UNet2DConditionModel:
@@ -32,11 +33,11 @@ def _unet(dtype: torch.dtype) -> UNet2DConditionModel:
     return unet.to(dtype).requires_grad_(False).eval()
 
 
-def _gradient(unet: UNet2DConditionModel, dtype: torch.dtype) -> tuple[Tensor, int]:
+def _gradient(unet: UNet2DConditionModel, dtype: torch.dtype, device: torch.device = CPU) -> tuple[Tensor, int]:
     """Of the prompt's states, and the bytes kept for it beside the weights."""
     draw = torch.Generator().manual_seed(5)
-    noisy = torch.randn(2, 4, 8, 12, generator=draw).to(dtype)
-    context = torch.randn(2, 7, 24, generator=draw).to(dtype).requires_grad_()
+    noisy = torch.randn(2, 4, 8, 12, generator=draw).to(device, dtype)
+    context = torch.randn(2, 7, 24, generator=draw).to(device, dtype).requires_grad_()
     weights = {p.untyped_storage().data_ptr() for p in unet.parameters()}
     held: list[Tensor] = []
 
@@ -45,7 +46,7 @@ def _gradient(unet: UNet2DConditionModel, dtype: torch.dtype) -> tuple[Tensor, i
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        answer = unet(noisy, torch.tensor([5, 700]), context, return_dict=False)[0]
+        answer = unet(noisy, torch.tensor([5, 700], device=device), context, return_dict=False)[0]
     kept = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
     answer.float().square().mean().backward()
     assert context.grad is not None

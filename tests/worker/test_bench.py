@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 BENCH = [sys.executable, "-m", "tinv_tui", "bench"]
 
@@ -36,3 +37,9 @@ def test_our_engine_is_measured_beside_the_usual_loop() -> None:
 def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> None:
     said = json.loads(bench("--diffusers", "/nowhere/textual_inversion.py", "--json", code=2))
     assert said["error"]["code"] == "script-missing"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_memory_of_a_gpu_that_is_not_there_cannot_be_capped() -> None:
+    said = json.loads(bench("--memory", "4", "--no-plain", "--json", code=2))
+    assert said["error"]["code"] == "bench-memory"

@@ -9,6 +9,7 @@ import torch
 
 from tests.worker.helpers import CPU, Onlooker, gradient, recipe
 from tests.worker.test_exactness import relative_error
+from tinv_tui.models.frozen import Operators
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
@@ -25,11 +26,15 @@ GPU = torch.device("cuda")
 
 
 def make_job(
-    tmp_path: Path, wanted: Recipe, device: torch.device, latents: LatentStore | None = None
+    tmp_path: Path,
+    wanted: Recipe,
+    device: torch.device,
+    latents: LatentStore | None = None,
+    operators: Operators | None = None,
 ) -> tuple[Job, TrainingState]:
     """As tests.worker.helpers.make_job, on a device; with ``latents`` of another job where they shall be the same."""
     plan = plan_run(wanted, tmp_path)
-    model = load(plan.recipe, plan.model, device)
+    model = load(plan.recipe, plan.model, device, operators=operators)
     folder = RunFolder(tmp_path / f"job-{len(list(tmp_path.iterdir()))}")
     folder.checkpoint.mkdir(parents=True)
     files = CheckpointFiles(folder.checkpoint)
@@ -43,15 +48,19 @@ def make_job(
     return prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents), state
 
 
-def test_the_gradient_is_that_of_the_processor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("operators", ["frozen", "fused"])
+def test_the_gradient_is_that_of_the_processor(tmp_path: Path, operators: Operators) -> None:
     wanted = recipe(training__precision="fp32", training__batch_size=4)
     on_cpu = make_job(tmp_path, wanted, CPU)
-    on_gpu = make_job(tmp_path, wanted, GPU, on_cpu[0].latents)
+    on_gpu = make_job(tmp_path, wanted, GPU, on_cpu[0].latents, operators)
     assert relative_error(gradient(*on_gpu), gradient(*on_cpu)) <= 1e-4
 
 
+@pytest.mark.parametrize("operators", ["frozen", "fused"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_steps_are_played_back_and_learn_what_eager_ones_do(tmp_path: Path, precision: str) -> None:
+def test_steps_are_played_back_and_learn_what_eager_ones_do(
+    tmp_path: Path, precision: str, operators: Operators
+) -> None:
     settings = {
         "training__steps": 12,
         "training__precision": precision,
@@ -63,7 +72,7 @@ def test_steps_are_played_back_and_learn_what_eager_ones_do(tmp_path: Path, prec
     }
     results = []
     for acceleration in ("eager", "auto"):
-        job, state = make_job(tmp_path, recipe(**settings, training__acceleration=acceleration), GPU)
+        job, state = make_job(tmp_path, recipe(**settings, training__acceleration=acceleration), GPU, None, operators)
         train(job, state, seen := Onlooker())
         results.append(([result.loss for result in seen.results], seen.notes))
     assert results[0][1] == []

@@ -37,7 +37,7 @@ from tinv_tui.runs.jobs import JobBroken
 )
 @click.option(
     "--operators",
-    type=click.Choice(["auto", "stock", "frozen", "packed"]),
+    type=click.Choice(["auto", "stock", "frozen", "packed", "fused"]),
     multiple=True,
     default=["auto"],
     show_default=True,
@@ -50,6 +50,14 @@ from tinv_tui.runs.jobs import JobBroken
     default=["auto"],
     show_default=True,
     help="As training.acceleration; eager also tells what the parts of a step take.",
+)
+@click.option(
+    "--memory",
+    "memories",
+    type=click.FloatRange(min=1),
+    multiple=True,
+    metavar="GIB",
+    help="Also with no more of the GPU's memory than a card of that size would give.",
 )
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Also the loop as it is usually written.")
 @click.option(
@@ -70,6 +78,7 @@ def _bench(
     precisions: tuple[str, ...],
     operators: tuple[str, ...],
     acceleration: tuple[str, ...],
+    memories: tuple[float, ...],
     plain: bool,
     diffusers: Path | None,
     steps: int,
@@ -79,8 +88,13 @@ def _bench(
 ) -> None:
     """How fast training is here, beside the usual loop and, if you have it, diffusers' script."""
     ways = [
-        Way(" ".join(["tinv-tui", *(word for word in (kind, how) if word != "auto")]), kind, how)
-        for kind, how in itertools.product(operators, acceleration)
+        Way(
+            " ".join(["tinv-tui", *(word for word in (kind, how, _card(gib)) if word not in ("auto", ""))]),
+            kind,
+            how,
+            gib,
+        )
+        for kind, how, gib in itertools.product(operators, acceleration, (0.0, *memories))
     ]
     ways += [Way(PLAIN)] if plain else []
     if diffusers is not None:
@@ -102,6 +116,10 @@ def _bench(
                 _say(cases[-1])
     if as_json:
         print_json({"cases": cases})
+
+
+def _card(gib: float) -> str:
+    return f"{gib:g} GiB" if gib else ""
 
 
 async def _model_path(model: str, folder: Path, line: JobLine) -> str:
@@ -126,6 +144,8 @@ def _say(case: dict[str, Any]) -> None:
             row += f"{ratio['speed']:16.2f}{ratio['memory']:8.2f}" if ratio else f"{'':24}"
         click.echo(row)
     for result in case["results"]:
+        if result["plan"]:
+            click.echo(f"  {result['way']:22}with {result['plan']}")
         if result["phases"]:
             parts = "  ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in result["phases"].items())
             click.echo(f"  {result['way']:22}{parts} (ms)")

@@ -61,6 +61,8 @@ class Way:
     name: str
     operators: str = ""
     acceleration: str = "auto"
+    memory_gib: float = 0.0
+    """Of a GPU's memory no more than a card of this size would give; 0 for all of it."""
     script: Path | None = None
 
 
@@ -108,7 +110,9 @@ async def _once(case: Case, way: Way, steps: int, pictures: Path, told: Told) ->
     if way.name == PLAIN:
         return await run_job("bench-plain", named, recipe=recipe, steps=steps)
     recipe["training"]["acceleration"] = way.acceleration
-    return await run_job("bench-engine", named, recipe=recipe, steps=steps, operators=way.operators)
+    return await run_job(
+        "bench-engine", named, recipe=recipe, steps=steps, operators=way.operators, memory_gib=way.memory_gib
+    )
 
 
 async def _run_script(case: Case, script: Path, steps: int, pictures: Path) -> dict[str, Any]:
@@ -170,6 +174,7 @@ def _median_of(name: str, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "way": name,
         "operators": answers[0].get("operators", ""),
+        "plan": answers[0].get("plan", ""),
         "seconds_per_step": seconds,
         "steps_per_second": 1 / seconds,
         "phases": phases,

@@ -34,7 +34,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
-from tinv_tui.worker.computing import arrange, take_threads
+from tinv_tui.worker.computing import arrange, round_as_the_unet, take_threads
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -139,6 +139,7 @@ def load(
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
     dtype = choose_dtype(recipe.training.precision, device, base)
+    round_as_the_unet(device, dtype)
     vae = identify_vae(Path(recipe.model.vae), base) if recipe.model.vae else None
     told = 0.0
 

@@ -46,10 +46,22 @@ class FrozenConv2d(nn.Module):
         self._padding = [int(side) for side in convolution.padding]
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._convolve(x, self.bias)
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        """For whoever adds it together with something else."""
+        return self._convolve(x, None)
+
+    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         if not x.requires_grad:
-            return nn.functional.conv2d(x, self.weight, self.bias, self._stride, self._padding)
-        y: Tensor = _Convolve.apply(x, self.weight, self.bias, self._stride, self._padding)  # type: ignore[no-untyped-call]
+            return nn.functional.conv2d(x, self.weight, bias, self._stride, self._padding)
+        y: Tensor = _Convolve.apply(x, self.weight, bias, self._stride, self._padding)  # type: ignore[no-untyped-call]
         return y
+
+
+def is_pointwise(convolution: nn.Conv2d) -> bool:
+    """Whether each pixel of a plain convolution is computed from the one pixel in its place."""
+    return (convolution.kernel_size, convolution.stride, convolution.padding) == ((1, 1), (1, 1), (0, 0))
 
 
 def is_plain(module: nn.Module) -> bool:

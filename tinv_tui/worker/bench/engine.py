@@ -6,18 +6,24 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinv_tui.models.memory_plan import MemoryPlan
+import torch
+
+from tinv_tui.errors import InputError
+from tinv_tui.models.memory_plan import LIBRARY_BYTES, WHOLE, MemoryPlan
 from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import train
+from tinv_tui.training.memory import release_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.bench.clock import StepClock
 from tinv_tui.worker.jobs import Desk
+from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import (
     CheckpointFiles,
     FrozenDataset,
@@ -28,14 +34,17 @@ from tinv_tui.worker.setup import (
     prepare_state,
 )
 
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
 
 class _Timed:
     """An attendant that only looks at the clock."""
 
-    def __init__(self, clock: StepClock, desk: Desk) -> None:
+    def __init__(self, clock: StepClock, desk: Desk, plan: MemoryPlan) -> None:
         self._clock = clock
         self._desk = desk
-        self.plan = MemoryPlan()
+        self.plan = plan
         """How steps had to be computed to fit into memory."""
         self.notes: list[str] = []
 
@@ -64,35 +73,59 @@ class _Timed:
 
 
 def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
-    """Train ``steps`` counted steps of ``recipe`` with ``operators``, "auto" for what a run would take. Raises InputError."""
+    """Train ``steps`` counted steps of ``recipe`` with ``operators``, "auto" for what a run would take. Raises InputError.
+
+    With ``memory_gib`` this process gets no more of a GPU than a card of that size would give it.
+    """
     recipe = make_recipe(arguments["recipe"], "bench")
     plan = plan_run(recipe, Path.cwd(), name_is_settled=True)
     device = choose_device()
     desk.progress(0, 1, phase="loading")
+    if arguments["memory_gib"]:
+        _take_no_more_than(arguments["memory_gib"] * 2**30, device)
+    expected = expect(plan.recipe, plan.model, plan.groups, device)
+    memory_plan = expected.plan if expected is not None else WHOLE
     asked = arguments["operators"]
+    dataset, latents = FrozenDataset.of(plan), list[LatentStore]()
+
+    def encode_with(vae: AutoencoderKL) -> None:
+        latents.append(encode(plan.recipe, dataset, vae, lambda done, n: desk.progress(done, n, phase="encoding")))
+
+    def vae_there(vae: AutoencoderKL) -> None:
+        if memory_plan != WHOLE:  # pictures have their turn before the UNet comes, as in a run
+            encode_with(vae)
+            vae.to("cpu" if memory_plan.vae_on_host else device)
+            release_memory()
+
     model = load(
         plan.recipe,
         plan.model,
         device,
         lambda done, n: desk.progress(done, n, phase="loading"),
         operators=None if asked == "auto" else asked,
+        plan=memory_plan,
+        vae_there=vae_there,
     )
+    if not latents:
+        encode_with(model.vae)
     parts = {"text encoder": model.text_encoders[0], "UNet": model.unet, "VAE": model.vae.encoder}
     if len(model.text_encoders) > 1:
         parts["second text encoder"] = model.text_encoders[1]
     with tempfile.TemporaryDirectory(prefix="tinv-bench-") as folder:
         scratch = RunFolder(Path(folder))
         scratch.checkpoint.mkdir()
-        files = CheckpointFiles(scratch.checkpoint)
-        dataset = FrozenDataset.of(plan)
-
-        def encoded(done: int, total: int) -> None:
-            desk.progress(done, total, phase="encoding")
-
-        latents = encode(plan.recipe, dataset, model.vae, encoded)
-        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents)
-        state = prepare_state(plan.recipe, model, files, scratch)
+        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents[0])
+        state = prepare_state(plan.recipe, model, CheckpointFiles(scratch.checkpoint), scratch, memory_plan)
         clock = StepClock(int(arguments["steps"]), device, parts)
-        timed = _Timed(clock, desk)
+        timed = _Timed(clock, desk, memory_plan)
         train(job, state, timed)
     return clock.result() | {"operators": asked, "plan": timed.plan.in_words(plan.recipe.training.batch_size)}
+
+
+def _take_no_more_than(card_bytes: float, device: torch.device) -> None:
+    """Raises InputError where there is no GPU to take less of."""
+    if device.type != "cuda":
+        hint = "Leave it out: a host's memory is not capped."
+        raise InputError("bench-memory", "--memory: there is no GPU here", hint)
+    total = torch.cuda.mem_get_info(device)[1]
+    torch.cuda.set_per_process_memory_fraction(min(1.0, (card_bytes - LIBRARY_BYTES) / total))  # of the current device

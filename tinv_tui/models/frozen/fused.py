@@ -1,0 +1,155 @@
+"""What a frozen UNet does between its convolutions and matrix products, each as one or two kernels of a GPU.
+
+Less is kept for the way back than torch's operators keep, and less is written and read: a norm, its SiLU and what is added
+before them are one pass, where torch makes ten. The kernels are in :mod:`tinv_tui.models.frozen.kernels`, which is imported
+where it is called: Triton comes with torch's CUDA builds alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import gelu, linear, silu
+
+_FEWEST_CHUNKS = 64
+"""For which the kernels are compiled at least: one kernel then serves most sizes of picture."""
+_ROUNDING = 2e-2
+"""By how much of it the kernels' answer in 16 bits may differ from torch's, which rounds at each of its passes."""
+
+
+class _Norm(torch.autograd.Function):
+    """Keeps the input and two numbers a group."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shift: Tensor | None, norm: nn.GroupNorm, activates: bool) -> Tensor:
+        from tinv_tui.models.frozen import kernels
+
+        x = x.contiguous(memory_format=torch.channels_last)
+        shift = None if shift is None else shift.contiguous()
+        grid, words = _layout(x, norm.num_groups)
+        parts, statistics = x.new_empty(*grid, 2, dtype=torch.float32), x.new_empty(grid[0], 2, dtype=torch.float32)
+        y, numbers = torch.empty_like(x), (*_sizes(x), norm.num_groups)
+        chunks = words.pop("CHUNKS")
+        words |= {"SHIFTED": shift is not None}
+        kernels.measure[grid](x, shift, parts, *numbers, **words)
+        kernels.normalise[grid](
+            x, shift, norm.weight, norm.bias, parts, statistics, y, *numbers, norm.eps,
+            SILU=activates, CHUNKS=chunks, **words,
+        )  # fmt: skip
+        ctx.save_for_backward(x, shift, norm.weight, norm.bias, statistics)
+        ctx.groups, ctx.activates = norm.num_groups, activates
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        from tinv_tui.models.frozen import kernels
+
+        x, *others = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grid, words = _layout(x, ctx.groups)
+        parts, y, numbers = x.new_empty(*grid, 2, dtype=torch.float32), torch.empty_like(x), (*_sizes(x), ctx.groups)
+        chunks = words.pop("CHUNKS")
+        words |= {"SHIFTED": others[0] is not None, "SILU": ctx.activates}
+        kernels.measure_back[grid](x, *others, grad, parts, *numbers, **words)
+        kernels.differentiate[grid](x, *others, grad, parts, y, *numbers, CHUNKS=chunks, **words)
+        of_shift = y.sum((2, 3)) if ctx.needs_input_grad[1] else None
+        return y, of_shift, None, None
+
+
+def fused_norm(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None, *, activates: bool) -> Tensor:
+    """``norm(x + shift)``, and ``silu`` of it if it ``activates``; [b, c, h, w], shift [b, c]. The norm is frozen."""
+    y: Tensor = _Norm.apply(x, shift, norm, activates)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Gate(torch.autograd.Function):
+    """Keeps what goes in."""
+
+    @staticmethod
+    def forward(ctx: Any, both: Tensor) -> Tensor:
+        from tinv_tui.models.frozen import kernels
+
+        both = both.contiguous()
+        ctx.save_for_backward(both)
+        width = both.shape[-1] // 2
+        y = both.new_empty(*both.shape[:-1], width)
+        kernels.gate[_rows(y)](both, y, width, SPAN=kernels.SPAN)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        from tinv_tui.models.frozen import kernels
+
+        (both,) = ctx.saved_tensors
+        y = torch.empty_like(both)
+        kernels.gate_back[_rows(grad)](both, grad.contiguous(), y, grad.shape[-1], SPAN=kernels.SPAN)
+        return y
+
+
+def fused_gate(both: Tensor) -> Tensor:
+    """``value * gelu(gate)`` of [..., 2 n] that holds the two side by side."""
+    y: Tensor = _Gate.apply(both)  # type: ignore[no-untyped-call]
+    return y
+
+
+class PointwiseConv2d(nn.Module):
+    """A convolution of single pixels, as the matrix product that it is where channels lie last: its bias costs nothing."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = convolution.weight
+        self.bias = convolution.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+def can_fuse(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the kernels can be compiled for a device, and come to what torch comes to: tried, not guessed."""
+    try:
+        norm = nn.GroupNorm(4, 8).to(device, dtype).requires_grad_(False)
+        x = torch.linspace(-2, 2, 320, device=device, dtype=dtype).view(2, 8, 4, 5).requires_grad_()
+        close = [_agree(fused_norm(norm, x, activates=True), silu(norm(x)), x)]
+        value, opening = x.chunk(2, dim=-2)
+        flat = torch.stack([value, opening], dim=-2).flatten(-2)
+        close.append(_agree(fused_gate(flat), flat.chunk(2, dim=-1)[0] * gelu(flat.chunk(2, dim=-1)[1]), x))
+        return all(close)
+    except Exception:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know: training does without
+        return False
+
+
+def _agree(ours: Tensor, stock: Tensor, x: Tensor) -> bool:
+    found = [(y, torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0]) for y in (ours, stock)]
+    return all(bool((a - b).float().norm() <= _ROUNDING * b.float().norm()) for a, b in zip(*found, strict=True))
+
+
+def _layout(x: Tensor, groups: int) -> tuple[tuple[int, int], dict[str, Any]]:
+    """How many programs work on a picture's groups and on chunks of them, and the shape of a chunk."""
+    from tinv_tui.models.frozen import kernels
+
+    width = _power_of_two(x.shape[1] // groups)
+    rows = max(1, kernels.TILE // width)
+    chunks = -(-(x.shape[2] * x.shape[3]) // rows)
+    words = {"ROWS": rows, "WIDTH": width, "CHUNKS": max(_FEWEST_CHUNKS, _power_of_two(chunks))}
+    return (x.shape[0] * groups, chunks), words
+
+
+def _sizes(x: Tensor) -> tuple[int, int]:
+    """Pixels and channels."""
+    return x.shape[2] * x.shape[3], x.shape[1]
+
+
+def _power_of_two(count: int) -> int:
+    """The smallest that is no less."""
+    return 1 << max(0, count - 1).bit_length()
+
+
+def _rows(y: Tensor) -> tuple[int, int]:
+    from tinv_tui.models.frozen import kernels
+
+    return y.numel() // y.shape[-1], -(-y.shape[-1] // kernels.SPAN)
