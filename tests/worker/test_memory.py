@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -29,7 +30,7 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory import apply_plan, is_out_of_memory
+from tinv_tui.training.memory import apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
@@ -91,6 +92,27 @@ def test_checkpointing_keeps_less_for_the_way_back(tmp_path: Path) -> None:
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
         kept.append(sum(size for at, size in storages.items() if at not in weights))
     assert kept[1] < kept[0] / 2
+
+
+def test_steps_on_a_processor_take_again_what_the_ones_before_freed(tmp_path: Path) -> None:
+    """Large blocks soon come without a page fault; what is told to be given back is."""
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
+        pytest.skip("not glibc's allocator")
+    job, state = make_job(tmp_path, recipe(training__steps=1))
+    train(job, state, Onlooker())
+    mib = 2**20 // 4
+    pages = 64 * 2**20 // resource.getpagesize()
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(64 * mib)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    seen = [faults() for _ in range(8)]  # the first ones find no room between what is held
+    assert max(seen[4:]) < pages / 10, seen
+    held = psutil.Process().memory_info().rss
+    release_memory()
+    assert held - psutil.Process().memory_info().rss > 32 * 2**20
 
 
 def test_plans_get_smaller_to_the_last() -> None:

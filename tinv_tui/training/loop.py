@@ -26,7 +26,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory
+from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, keep_freed_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.tape import TapeRecorder
@@ -132,6 +132,8 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard, g
         first_prompt = _within_memory(job, state, attendant, graphs, add_gradient)
         measured = update.finish(rate, job.clips.rate_at(step))
         state.step, state.before = step, held
+        if model.device.type == "cpu":
+            keep_freed_memory()
 
         arriving.append(Arriving(step, measured, rate, first_prompt))
         settle(steps_ahead(model.device))

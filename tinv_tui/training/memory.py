@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -25,6 +26,7 @@ _SAID_WITHOUT_MEMORY = (
     "could not create a primitive",  # what oneDNN says when it gets no scratch memory
     "could not create a memory",
 )
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # mallopt's, of malloc.h
 
 
 class OutOfMemory(Exception):
@@ -82,6 +84,20 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the host's allocator hold what is freed, for the next step to take: :func:`release_memory` gives it back.
+
+    The system clears what it gives out page by page, and a step on a processor frees all that it took: large convolutions,
+    which put their weights into the kernel's order at every call, are a quarter slower by it. To be called once a first
+    step is made: what that one packs would lie scattered between what it frees.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+    if tune is not None:
+        tune(_MMAP_MAX, 0)  # large blocks come from the heap too, and not each from the system
+        tune(_TRIM_THRESHOLD, -1)  # never
 
 
 def with_what_is_spare(compute: Callable[[], Found]) -> Found:
