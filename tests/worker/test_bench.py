@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +39,18 @@ def test_our_engine_is_measured_beside_the_usual_loop() -> None:
 def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> None:
     said = json.loads(bench("--diffusers", "/nowhere/textual_inversion.py", "--json", code=2))
     assert said["error"]["code"] == "script-missing"
+
+
+def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        pytest.skip("a script is only run beside accelerate, which is not installed")
+    script = tmp_path / "script.py"
+    script.write_text("raise RuntimeError('it takes 90 GiB')")
+    (case,) = json.loads(bench("--diffusers", str(script), "--no-plain", "--steps", "2", "--json"))["cases"]
+    ours, theirs = case["results"]
+    assert ours["seconds_per_step"] > 0
+    assert theirs["way"] == "diffusers"
+    assert "it takes 90 GiB" in theirs["error"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -130,25 +130,29 @@ async def _model_path(model: str, folder: Path, line: JobLine) -> str:
 
 
 def _say(case: dict[str, Any]) -> None:
-    first = case["results"][0]
+    results = [result for result in case["results"] if "error" not in result]
+    first = results[0]
     where = f"{first['device']}, {first['threads']} thread{'s'[: first['threads'] != 1]}"
     click.echo(f"{case['model']}, {case['size']} px, batch {case['batch']}, {case['precision']}, {where}")
-    peers = [result["way"] for result in case["results"] if result["way"] in (PLAIN, DIFFUSERS)]
+    peers = [result["way"] for result in results if result["way"] in (PLAIN, DIFFUSERS)]
     head = f"  {'':22}{'ms/step':>9}{'steps/s':>9}{'peak GiB':>10}{'first step':>12}"
     click.echo(head + "".join(f"{'x ' + peer:>16}{'memory':>8}" for peer in peers))
-    for result in case["results"]:
+    for result in results:
         row = f"  {result['way']:22}{1000 * result['seconds_per_step']:9.1f}{result['steps_per_second']:9.2f}"
         row += f"{result['peak_bytes'] / 2**30:10.2f}{result['first_step_seconds']:10.1f} s"
         for peer in peers:
             ratio = result["ratios"].get(peer)
             row += f"{ratio['speed']:16.2f}{ratio['memory']:8.2f}" if ratio else f"{'':24}"
         click.echo(row)
-    for result in case["results"]:
+    for result in results:
         if result["plan"]:
             click.echo(f"  {result['way']:22}with {result['plan']}")
         if result["phases"]:
             parts = "  ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in result["phases"].items())
             click.echo(f"  {result['way']:22}{parts} (ms)")
+    for result in case["results"]:
+        if "error" in result:
+            click.echo(f"  {result['way']:22}did not come to an end: {result['error']}")
 
 
 bench = command("bench")(_bench)

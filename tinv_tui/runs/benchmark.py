@@ -70,16 +70,25 @@ async def measure(case: Case, ways: Sequence[Way], steps: int, rounds: int, told
     """Measure each way in turn, ``rounds`` times over so that a machine's moods meet all of them; medians of the rounds.
 
     Each answer has what the jobs tell (see ``worker.bench``), ``way`` and ``ratios``: how many times faster it is than
-    each of the two others there is something to say about. Raises InputError or JobBroken.
+    each of the two others there is something to say about. A way that broke has ``way`` and ``error`` alone, and the others
+    go on. Raises InputError, or JobBroken where no way came to an end.
     """
     found: dict[str, list[dict[str, Any]]] = {way.name: [] for way in ways}
+    broken = dict[str, JobBroken]()
     with tempfile.TemporaryDirectory(prefix="tinv-bench-") as folder:
         pictures = Path(folder) / "pictures"
         await asyncio.to_thread(_draw_pictures, pictures, case.picture_size)
         for _ in range(rounds):
             for way in ways:
-                found[way.name].append(await _once(case, way, steps, pictures, told))
-    results = [_median_of(name, answers) for name, answers in found.items()]
+                if way.name in broken:
+                    continue
+                try:
+                    found[way.name].append(await _once(case, way, steps, pictures, told))
+                except JobBroken as error:
+                    broken[way.name] = error
+    if len(broken) == len(ways):
+        raise next(iter(broken.values()))
+    results = [_median_of(name, answers) for name, answers in found.items() if name not in broken]
     by_name = {result["way"]: result for result in results}
     for result in results:
         peers = [by_name[name] for name in (PLAIN, DIFFUSERS) if name in by_name and name != result["way"]]
@@ -90,7 +99,7 @@ async def measure(case: Case, ways: Sequence[Way], steps: int, rounds: int, told
             }
             for peer in peers
         }
-    return results
+    return results + [{"way": name, "error": str(error)} for name, error in broken.items()]
 
 
 async def make_model(shape: str, folder: Path, told: Told) -> str:
