@@ -89,8 +89,10 @@ def test_no_single_printable_key_starts_or_stops_without_asking() -> None:
 def test_keys_and_ids_are_unique() -> None:
     assert len({k.id for k in KEYS}) == len(KEYS)
     for mode in MODES:
-        keys = [key for k in KEYS if k.works_in(mode.name) for key in k.keys.split(",")]
-        assert len(keys) == len(set(keys))
+        for pane in {k.pane for k in KEYS}:  # two panes may use the same key, a pane and its screen may not
+            here = [k for k in KEYS if k.works_in(mode.name) and k.pane in (None, pane)]
+            keys = [key for k in here for key in k.keys.split(",")]
+            assert len(keys) == len(set(keys))
 
 
 def test_the_bottom_line_shows_only_what_works_now() -> None:
@@ -100,3 +102,6 @@ def test_the_bottom_line_shows_only_what_works_now() -> None:
     assert "p" not in idle
     live = foot_keys("train", typing=False, live=True, paused=True)
     assert live[0] == ("p", "go on")
+    assert ("e", "caption") not in live
+    pane = foot_keys("train", typing=False, live=True, paused=True, pane="dataset-pane")
+    assert pane.index(("e", "caption")) < pane.index(("p", "go on"))

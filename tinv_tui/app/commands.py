@@ -35,7 +35,8 @@ class KeyCommands(Provider):
 
     def _run(self, key: Key) -> object:
         async def run() -> None:
-            await self.screen.run_action(key.action if key.where is not None else f"app.{key.action}")
+            owner = self.screen if key.pane is None else self.screen.query_one(f"#{key.pane}")
+            await owner.run_action(key.action if key.where is not None else f"app.{key.action}")
 
         return run
 

@@ -26,6 +26,8 @@ class Key:
     """The screens it belongs to; None for all of them."""
     live: bool = False
     foot: bool = True
+    pane: str | None = None
+    """The pane where it works and is shown; None for the whole screen."""
 
     def works_in(self, mode: ModeName) -> bool:
         return self.where is None or mode in self.where
@@ -42,7 +44,7 @@ class Key:
 
 LEAVE = "leave (run goes on)"
 _FORMS: tuple[ModeName, ...] = tuple(mode.name for mode in MODES if mode.has_form)
-_NAMES = {"question_mark": "?", "colon": ":"}
+_NAMES = {"question_mark": "?", "colon": ":", "slash": "/"}
 
 KEYS: tuple[Key, ...] = (
     Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", ("train",)),
@@ -114,6 +116,9 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("run.use", "u", "use", "use…", "Make a copy of this run the result; asks first", ("train",), foot=False),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
+    Key(
+        "dataset.caption", "e", "caption", "caption", "Edit the caption of the picture", ("train",), pane="dataset-pane"
+    ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
     Key("runs.resume", "r", "resume", "resume…", "Go on with a run that is over or lost; asks first", ("runs",)),
@@ -138,20 +143,22 @@ KEYS: tuple[Key, ...] = (
 )
 
 
-def bindings(mode: ModeName | None) -> list[BindingType]:
-    """The bindings of one screen, or with None those of the whole app."""
+def bindings(mode: ModeName | None, pane: str | None = None) -> list[BindingType]:
+    """The bindings of one screen, or with None those of the whole app; with ``pane`` those of one of its panes."""
     return [
         Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False, priority="ctrl+q" in key.keys)
         for key in KEYS
-        if (key.where is None if mode is None else key.where is not None and mode in key.where)
+        if key.pane == pane and (key.where is None if mode is None else key.where is not None and mode in key.where)
     ]
 
 
-def foot_keys(mode: ModeName, *, typing: bool, live: bool, paused: bool) -> list[tuple[str, str]]:
-    """Key and label of what the bottom line shows, most needed first."""
+def foot_keys(
+    mode: ModeName, *, typing: bool, live: bool, paused: bool, pane: str | None = None
+) -> list[tuple[str, str]]:
+    """Key and label of what the bottom line shows, most needed first: those of the ``pane`` in focus before all."""
     found: list[tuple[Key, str, str]] = []
     for key in KEYS:
-        if not key.foot or not key.works_in(mode) or (key.live and not live):
+        if not key.foot or not key.works_in(mode) or (key.live and not live) or key.pane not in (None, pane):
             continue
         if key.id in ("form.check", "form.choose", "form.save") and not typing:
             continue
@@ -166,4 +173,5 @@ def foot_keys(mode: ModeName, *, typing: bool, live: bool, paused: bool) -> list
         found.append((key, shown, label))
     if live and not typing:
         found.sort(key=lambda item: (item[0].where is None, not item[0].live))
+    found.sort(key=lambda item: item[0].pane is None)
     return [(shown, label) for _, shown, label in found]

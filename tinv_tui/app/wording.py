@@ -87,6 +87,14 @@ def bytes_done(done: int, total: int, bytes_per_second: float | None) -> str:
     return text
 
 
+def tokens_piece(tokens: int) -> Piece:
+    """How much of the text encoder's window a prompt takes."""
+    chunks = -(-tokens // 75)
+    if chunks > 1:
+        return f"{tokens} tokens, {chunks} chunks of 75", "warning"
+    return f"{tokens} of 75 tokens", "accent"
+
+
 def bar(share: float, width: int) -> tuple[str, str]:
     """A meter of ``width`` cells: its filled part and its empty part."""
     filled = round(min(max(share, 0.0), 1.0) * width)

@@ -40,7 +40,8 @@ PANES: dict[str, tuple[str, str]] = {
         "Below: the chosen picture, its caption, and after → one prompt the trainer makes of it with the template. A "
         "prompt of more than 75 tokens takes several passes of the text encoder. Last, what is wrong with the picture "
         "and with the whole set, and what to do. Pixels are looked at in the background: copies, blur and low variety "
-        "show after a while. tinv-tui check says the same.",
+        "show after a while. tinv-tui check says the same. "
+        "e edits the caption, the .txt file beside the picture.",
     ),
     "preprocess-pane": (
         "Preprocess images",

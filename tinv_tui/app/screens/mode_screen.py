@@ -69,7 +69,8 @@ class ModeScreen(Screen[None]):
         now = self.app.control.now
         live = now is not None and now.is_live
         typing = isinstance(self.focused, Input)
-        self.query_one(KeyLine).tell(typing=typing, live=live, paused=now is not None and now.state == "paused")
+        paused = now is not None and now.state == "paused"
+        self.query_one(KeyLine).tell(typing=typing, live=live, paused=paused, pane=self.pane_in_focus())
 
     def pane_in_focus(self) -> str | None:
         if self.focused is None:

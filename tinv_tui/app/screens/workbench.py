@@ -111,6 +111,10 @@ class Workbench(ModeScreen):
         self.form_pane.foot.show(event.checked)
         self.dataset.show(self.form.checked, self.form.texts["dataset.path"])
 
+    @on(DatasetPane.FilesChanged)
+    def _look_again(self) -> None:
+        self.form.check_soon(0.01)
+
     # ----- size, tabs, focus
 
     def on_mount(self) -> None:

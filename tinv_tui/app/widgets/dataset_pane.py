@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
 
 from tinv_tui.app.closer_look import look_closer
+from tinv_tui.app.keys import bindings
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.row_list import RowList
-from tinv_tui.app.wording import Line, Piece, cut, cut_path
+from tinv_tui.app.wording import Line, Piece, cut, cut_path, tokens_piece
 
 if TYPE_CHECKING:
+    from tinv_tui.app.app import TinvApp
     from tinv_tui.app.checks import CheckedRecipe, PromptMaker
     from tinv_tui.datasets.checks import CheckSettings
     from tinv_tui.datasets.findings import Finding
@@ -32,6 +37,14 @@ _LESS_TELLING = ("caption-missing", "not-square")
 
 
 class DatasetPane(Pane):
+    """Its keys work where the list has the focus; its messages say what became of the dataset."""
+
+    app: TinvApp
+    BINDINGS: ClassVar[list[BindingType]] = bindings("train", "dataset-pane")
+
+    class FilesChanged(Message):
+        """Files of the folder were written: it has to be looked through again."""
+
     def __init__(self) -> None:
         super().__init__("Dataset", id="dataset-pane")
         self._pictures: tuple[PictureEntry, ...] = ()
@@ -41,6 +54,7 @@ class DatasetPane(Pane):
         self._findings: dict[Path | None, list[Finding]] = {}
         self._asked: tuple[tuple[PictureEntry, ...], CheckSettings | None] = ((), None)
         self._looking = ""
+        self._refused: tuple[Path | None, str] = (None, "")
 
     def compose(self) -> ComposeResult:
         yield RowList(id="pictures")
@@ -114,6 +128,7 @@ class DatasetPane(Pane):
     @on(RowList.Moved)
     def _moved(self, event: RowList.Moved) -> None:
         event.stop()
+        self._refused = (None, "")
         self._show_chosen()
 
     def on_resize(self) -> None:
@@ -178,9 +193,7 @@ class DatasetPane(Pane):
             rows = _rows(f"→ {prompt}", width, 2)
             lines += [((row, "label"),) for row in rows]
             if tokens is not None:
-                passes = -(-tokens // 75)
-                said = f"{tokens} of 75 tokens" if passes < 2 else f"{tokens} tokens, {passes} chunks of 75"
-                lines.append(((f"  {said}", "accent" if passes < 2 else "warning"),))
+                lines.append((("  ", ""), tokens_piece(tokens)))
         self.caption.show(lines)
 
     def _show_findings(self, entry: PictureEntry | None) -> None:
@@ -190,6 +203,8 @@ class DatasetPane(Pane):
         order = list(_MARKS)
         wrong = sorted(own, key=lambda f: (order.index(f.severity), f.code in _LESS_TELLING))
         lines: list[Line] = []
+        if entry is not None and self._refused[0] == entry.path:
+            lines += [((row, "bad"),) for row in textwrap.wrap(f"✖ {self._refused[1]}", width)]
         for finding in [*wrong, *self._findings.get(None, ())]:
             sign, role = _MARKS[finding.severity]
             text = finding.message if finding.file is not None else f"all: {finding.message}"
@@ -198,6 +213,47 @@ class DatasetPane(Pane):
             if finding.severity != "information":
                 lines += [((f"  {row}", "label"),) for row in textwrap.wrap(finding.hint, width - 2)]
         self.findings.show(lines)
+
+    # ----- keys
+
+    def action_caption(self) -> None:
+        """Edit the caption of the chosen picture, and then of the next ones as long as they are asked for."""
+        self.run_worker(self._edit_captions(), group="caption", exclusive=True, exit_on_error=False)
+
+    async def _edit_captions(self) -> None:
+        from tinv_tui.app.screens.caption_editor import CaptionEditor
+        from tinv_tui.datasets.caption_files import open_caption
+        from tinv_tui.errors import InputError
+
+        asked: str | None = "next"
+        while asked == "next":
+            entry = self._entry()
+            if entry is None or entry.problem is not None:
+                self.app.bell()
+                return
+            try:
+                caption = await asyncio.to_thread(open_caption, entry.path, entry.caption or "")
+            except InputError as error:
+                self._refuse(entry, f"{error.message}. {error.hint}")
+                return
+            asked = await self.app.push_screen_wait(CaptionEditor(caption, self._prompts, self.pictures.cursor))
+            if asked is not None:
+                self.post_message(self.FilesChanged())
+            if asked == "next" and not self._go_to_next():
+                return
+
+    def _refuse(self, entry: PictureEntry, why: str) -> None:
+        """Say it where one looks, for the log may be out of sight; it stays until another picture is chosen."""
+        self._refused = (entry.path, why)
+        self._show_findings(entry)
+
+    def _go_to_next(self) -> bool:
+        """Choose the next picture that can be used; False where there is none."""
+        for index in range(self.pictures.cursor + 1, len(self._pictures)):
+            if self._pictures[index].problem is None:
+                self.pictures.go_to(index)
+                return True
+        return False
 
 
 def _size(picture: PictureEntry) -> str:

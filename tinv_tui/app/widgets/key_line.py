@@ -18,9 +18,11 @@ class KeyLine(Lines):
         super().__init__(id="key-line")
         self._mode = mode
         self._state = (False, False, False)
+        self._pane: str | None = None
 
-    def tell(self, *, typing: bool, live: bool, paused: bool) -> None:
-        self._state = (typing, live, paused)
+    def tell(self, *, typing: bool, live: bool, paused: bool, pane: str | None = None) -> None:
+        """``pane`` is the one that has the focus."""
+        self._state, self._pane = (typing, live, paused), pane
         self._rebuild()
 
     def on_resize(self) -> None:
@@ -28,7 +30,7 @@ class KeyLine(Lines):
 
     def _rebuild(self) -> None:
         typing, live, paused = self._state
-        keys = foot_keys(self._mode, typing=typing, live=live, paused=paused)
+        keys = foot_keys(self._mode, typing=typing, live=live, paused=paused, pane=self._pane)
         if _length(keys) > self.size.width:
             keys = [(key, "leave" if label == LEAVE else label) for key, label in keys]
         while len(keys) > self._ALWAYS and _length(keys) > self.size.width:

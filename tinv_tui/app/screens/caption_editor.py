@@ -1,0 +1,125 @@
+"""Edits the caption of a picture, the picture beside it; the prompt it becomes is shown while it is typed."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static, TextArea
+
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.picture import Picture
+from tinv_tui.app.wording import Line, tokens_piece
+from tinv_tui.datasets.caption_files import CaptionFile, save_caption
+from tinv_tui.datasets.captions import tidy
+from tinv_tui.errors import InputError
+from tinv_tui.printable import printable
+
+if TYPE_CHECKING:
+    from tinv_tui.app.checks import PromptMaker
+
+Outcome = Literal["kept", "next"]
+_KEYS = "ctrl+s keep   ctrl+g keep, next picture   esc leave without"
+
+
+class CaptionEditor(ModalScreen[Outcome | None]):
+    """Answers once the caption is written, with "next" where the next picture is wanted; None where nothing was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "keep('kept')", "Keep", show=False, id="caption.keep"),
+        Binding("ctrl+g", "keep('next')", "Keep, next picture", show=False, id="caption.next"),
+        Binding("escape", "leave", "Leave", show=False, priority=True, id="caption.leave"),
+    ]
+
+    def __init__(self, caption: CaptionFile, prompts: PromptMaker | None, index: int) -> None:
+        """``index`` is the picture's place in the dataset, which decides the template line of the sample."""
+        super().__init__()
+        self._caption = caption
+        self._prompts = prompts
+        self._index = index
+        self._warned = self._changed_outside = False
+
+    def compose(self) -> ComposeResult:
+        editor = TextArea(self._caption.text, id="caption-text", soft_wrap=True, tab_behavior="focus", compact=True)
+        editor.cursor_blink = False  # a blinking one costs 2 KB/s over the link
+        with Vertical(classes="dialog", id="caption-dialog"):
+            yield Static(printable(f"Caption of {self._caption.picture.name}"), classes="dialog-title", markup=False)
+            yield Static(printable(self._where()), id="caption-path", markup=False)
+            with Horizontal(id="caption-parts"):
+                yield Picture(id="caption-picture")
+                yield editor
+            yield Lines(id="caption-sample")
+            yield Static(_KEYS, classes="dialog-keys", markup=False)
+
+    @property
+    def editor(self) -> TextArea:
+        return self.query_one("#caption-text", TextArea)
+
+    @property
+    def sample(self) -> Lines:
+        return self.query_one("#caption-sample", Lines)
+
+    def _where(self) -> str:
+        caption = self._caption
+        said = caption.path.name
+        if caption.held is None:
+            said += " (new" + (", from the file's name)" if caption.text else ")")
+        if caption.shared_with:
+            said += f", also the caption of {', '.join(caption.shared_with)}"
+        return said
+
+    def on_mount(self) -> None:
+        self.query_one(Picture).show(self._caption.picture)
+        self.editor.move_cursor(self.editor.document.end)
+        self.editor.focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    @on(TextArea.Changed)
+    def _changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self._warned = False
+        self._show()
+
+    def _show(self, problem: str = "") -> None:
+        """What stands against keeping it, the count of tokens, and the prompt as the trainer will see it."""
+        width = max(20, self.sample.size.width)
+        lines: list[Line] = [((row, "bad"),) for row in textwrap.wrap(f"✖ {problem}", width)] if problem else []
+        caption = tidy(self.editor.text)
+        if self._prompts is not None:
+            prompt, tokens = self._prompts.sample(self._index, caption)
+            if tokens is not None:
+                lines.append((tokens_piece(tokens),))
+            room = self.sample.size.height - len(lines)
+            rows = textwrap.wrap(f"→ {prompt}", width, max_lines=max(1, room), placeholder=" …")
+            lines += [((row, ""),) for row in rows]
+        elif not caption:
+            lines.append((("no caption", "label"),))
+        self.sample.show(lines)
+
+    def action_keep(self, outcome: Outcome) -> None:
+        text = self.editor.text
+        if text.strip() == self._caption.text and (self._caption.held is not None or not text.strip()):
+            self.dismiss(outcome if outcome == "next" else None)  # there is nothing to write
+            return
+        try:
+            save_caption(self._caption, text, over_changes=self._changed_outside)
+        except InputError as error:
+            self._changed_outside = error.code == "caption-changed"
+            again = "; keep it once more to replace that." if self._changed_outside else f". {error.hint}"
+            self._show(f"not kept: {error.message}{again}")
+            return
+        self.dismiss(outcome)
+
+    def action_leave(self) -> None:
+        if self.editor.text.strip() != self._caption.text and not self._warned:
+            self._warned = True
+            self._show("changed and not kept: esc once more leaves all the same")
+            return
+        self.dismiss(None)
