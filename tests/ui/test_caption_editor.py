@@ -46,7 +46,7 @@ async def test_e_edits_the_caption_with_its_prompt_and_tokens_and_ctrl_s_keeps_i
         before = int(editor.sample.plain.split(" of 75 tokens")[0])
         await pilot.press(*", a dog")
         await until(pilot, lambda: editor.sample.plain.startswith(f"{before + 3} of 75 tokens"))
-        editor.editor.text = "a red dog" * 40
+        editor.editor.text = "red dog " * 40
         await until(pilot, lambda: "2 chunks of 75" in editor.sample.plain)
         editor.editor.text = "a red thing by night"
         assert all(word in screen_text(pilot.app) for word in ("001.txt", "ctrl+s keep", "▀"))
