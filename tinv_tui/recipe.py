@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError, field_validator
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.presets import apply_presets
 from tinv_tui.schedule import parse_rates
 from tinv_tui.sections import (
     DatasetSection,
@@ -122,13 +124,20 @@ def require_complete(recipe: Recipe, source: str = "recipe") -> None:
             raise InputError("recipe-missing", f"{source}: {key} is required", help_text)
 
 
-def load_recipe(path: Path, overrides: list[str] | None = None, *, preview: dict[str, Any] | None = None) -> Recipe:
+def load_recipe(
+    path: Path,
+    overrides: list[str] | None = None,
+    *,
+    presets: Sequence[str] = (),
+    preview: dict[str, Any] | None = None,
+) -> Recipe:
     """Read a TOML recipe and apply ``section.key=value`` overrides. Raises InputError naming file, key and value.
 
-    ``preview`` replaces keys of the file's [preview], below the overrides.
-    Relative paths stay as written; :func:`resolve_paths` makes them absolute.
+    ``presets`` are names of :mod:`tinv_tui.presets`, which go over what the file says; ``preview`` replaces keys of its
+    [preview]. The overrides go over both. Relative paths stay as written; :func:`resolve_paths` makes them absolute.
     """
     values = read_tables(path)
+    apply_presets(values, presets)
     if preview:
         values["preview"] = {**values.get("preview", {}), **preview}
     for override in overrides or []:

@@ -10,11 +10,14 @@ from PIL.PngImagePlugin import PngInfo
 from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tinv_tui.app import form_values
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.screens.ask_path import AskPathScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.probe import ProbeScreen
 from tinv_tui.models import bundled
+from tinv_tui.presets import find_preset
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import all_runs
 
@@ -108,6 +111,35 @@ async def test_known_values_are_offered_and_a_bundled_set_fills_the_form_in(pict
         assert form.texts["dataset.template"] == "style"
         assert form.texts["dataset.path"].endswith("neon")
         assert not all_runs()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_preset_shows_what_it_would_change_and_why_before_it_is_taken(
+    size: tuple[int, int], pictures: Path
+) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+        workbench = await ready(pilot)
+        before = workbench.form.texts
+        await pilot.press("escape", "a")
+        await until(pilot, lambda: "Vectors  1 → 4" in screen_text(pilot.app))
+        await pilot.press("down")
+        await until(pilot, lambda: "mirror at random  no → yes" in screen_text(pilot.app))
+        assert "a look has no left and right" in screen_text(pilot.app)
+        assert workbench.form.texts == before
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        values = dict(form_values.preset_texts(find_preset("style"), FIELDS))
+        assert workbench.form.texts == before | values
+        assert workbench.form.recipe()[1] == {}
+
+
+async def test_a_preset_that_is_left_changes_nothing(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        before = workbench.form.texts
+        await pilot.press("escape", "a", "down", "escape")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert workbench.form.texts == before
 
 
 async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

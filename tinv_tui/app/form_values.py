@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tinv_tui.app.fields import Field
 from tinv_tui.errors import InputError
+from tinv_tui.presets import Preset
 from tinv_tui.recipe import Recipe, all_keys, field_of, is_of_words, make_recipe, parse_value
 
 Mark = Literal["✔", "!", "✖", "~"]
@@ -40,6 +41,32 @@ def texts_of(recipe: Recipe, fields: Mapping[str, Field]) -> dict[str, str]:
             text = ", ".join(value) if is_of_words(key) else text_of(value)
             found[key] = "" if text == shown.blank else text
     return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a field says other than before, both in the words of the form."""
+
+    key: str
+    label: str
+    old: str
+    new: str
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str], fields: Mapping[str, Field]) -> list[Change]:
+    """The fields that say something else, in the order of the form."""
+    return [
+        Change(key, field.label, in_words(field, old[key]), in_words(field, new[key]))
+        for key, field in fields.items()
+        if key in old and key in new and old[key].strip() != new[key].strip()
+    ]
+
+
+def in_words(field: Field, text: str) -> str:
+    """The text of a field as the form shows it: "mean", "yes", and for an empty one what that means."""
+    if not text.strip():
+        return field.placeholder if field.blank is not None else "nothing"
+    return {"true": "yes", "false": "no"}.get(text, field.words.get(text, text))
 
 
 def text_of(value: Any) -> str:
@@ -103,3 +130,9 @@ def short(error: InputError, key: str | None) -> str:
     """The message without the setting's name, which the field beside it says already."""
     message = re.sub(r"^recipe: ", "", error.message)
     return re.sub(rf"^{re.escape(key)}( =|:)? *", "", message) if key else message
+
+
+def preset_texts(preset: Preset, fields: Mapping[str, Field]) -> dict[str, str]:
+    """What the fields say once a preset is taken."""
+    texts = {value.key: text_of(value.value) for value in preset.values}
+    return {key: "" if text == fields[key].blank else text for key, text in texts.items()}

@@ -73,6 +73,15 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", ("train",)),
     Key(
+        "form.presets",
+        "a",
+        "presets",
+        "presets…",
+        "Sets of values for a subject, a style, a face, a fast try …; each is shown before it is taken",
+        ("train",),
+        foot=False,
+    ),
+    Key(
         "form.demo",
         "d",
         "demo",

@@ -12,6 +12,7 @@ import click
 from tinv_tui.cli.output import command, duration, print_json
 from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.models.tokenizer import CHUNK
+from tinv_tui.presets import NAMES
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.estimates import Probe, estimate_time
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
@@ -23,6 +24,14 @@ preview_from_option = click.option(
     type=click.Path(path_type=Path),
     metavar="PNG",
     help="Take prompt, sampler, seed, size … of previews from a picture made by A1111 or Forge.",
+)
+
+presets_option = click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    metavar="NAME",
+    help=f"A set of values to go over the recipe's: {', '.join(NAMES)}. Several go on top of each other, --set over all.",
 )
 
 
@@ -38,13 +47,19 @@ def read_preview(picture: Path | None) -> dict[str, Any]:
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
+@presets_option
 @preview_from_option
 @click.option("--probe", "wants_probe", is_flag=True, help="Measure speed and memory with a few steps; keeps nothing.")
 def _plan(
-    recipe: Path, overrides: tuple[str, ...], preview_from: Path | None, wants_probe: bool, as_json: bool
+    recipe: Path,
+    overrides: tuple[str, ...],
+    presets: tuple[str, ...],
+    preview_from: Path | None,
+    wants_probe: bool,
+    as_json: bool,
 ) -> None:
     """What a recipe comes to: schedule, prompts, tokens, memory, time. Starts nothing."""
-    asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
+    asked = load_recipe(recipe, list(overrides), presets=presets, preview=read_preview(preview_from))
     resolved = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     content = describe_plan(resolved, _probe(resolved) if wants_probe else None)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.checking import preview_from_option, read_preview
+from tinv_tui.cli.checking import presets_option, preview_from_option, read_preview
 from tinv_tui.cli.headless import wait_for
 from tinv_tui.cli.models import fetch_if_missing
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
@@ -35,6 +35,7 @@ _wait_free = click.option(
 
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. training.steps=500.")
+@presets_option
 @preview_from_option
 @_wait_free
 @click.option("--headless", is_flag=True, help="No app: wait here, progress on stderr.")
@@ -42,6 +43,7 @@ _wait_free = click.option(
 def _train(
     recipe: Path,
     overrides: tuple[str, ...],
+    presets: tuple[str, ...],
     preview_from: Path | None,
     wait_free: float | None,
     headless: bool,
@@ -51,7 +53,7 @@ def _train(
     """Train an embedding by a recipe. In a terminal this opens the app on the run."""
     _refuse_both(headless, detach)
     wanted = _wanted_bytes(wait_free)
-    asked = load_recipe(recipe, list(overrides), preview=read_preview(preview_from))
+    asked = load_recipe(recipe, list(overrides), presets=presets, preview=read_preview(preview_from))
     fetch_if_missing(asked, recipe.absolute().parent)
     plan = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)

@@ -223,6 +223,9 @@ class Workbench(ModeScreen):
     async def action_save_recipe(self) -> None:
         await self.form_pane.save_recipe()
 
+    def action_presets(self) -> None:
+        self.form_pane.offer_presets()
+
     def action_demo(self) -> None:
         self.form_pane.offer_demos()
 

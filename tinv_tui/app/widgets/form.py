@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -120,10 +120,17 @@ class Form(VerticalScroll, Generic[Outcome]):
 
     def put(self, key: str, text: str) -> None:
         """Set one field, as if it had been typed."""
-        self._texts[key] = text
+        self.put_all({key: text})
+
+    def put_all(self, texts: Mapping[str, str]) -> None:
+        """Set several fields, as if they had been typed."""
+        self._texts |= texts
         with self.prevent(Input.Changed):
-            self._show_text(key)
-        self._changed(key)
+            for key in texts:
+                self._show_text(key)
+        self._touched |= texts.keys()
+        self.text_shown()
+        self.check_soon()
 
     def recipe(self) -> tuple[Recipe | None, dict[str, str]]:
         """The recipe the form says, or None and the error of each field that cannot be read."""
@@ -165,12 +172,9 @@ class Form(VerticalScroll, Generic[Outcome]):
             self.option_chosen(key, text)
         elif key is not None:
             self._texts[key] = text
-            self._changed(key)
-
-    def _changed(self, key: str) -> None:
-        self._touched.add(key)
-        self.text_shown()
-        self.check_soon()
+            self._touched.add(key)
+            self.text_shown()
+            self.check_soon()
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""

@@ -223,11 +223,26 @@ class FormPane(Pane):
         except InputError as error:
             self.app.control.note(f"{error.message}. {error.hint}", "bad")
             return
-        for key, value in values.items():
-            self.form.put(f"preview.{key}", text_of(value))
+        self.form.put_all({f"preview.{key}": text_of(value) for key, value in values.items()})
         self.app.control.note(f"preview settings from {picture.name}", "good")
         for note in notes:
             self.app.control.note(f"{picture.name}: {note}", "warning")
+
+    def offer_presets(self) -> None:
+        """Let a preset be chosen by what it would change, and fill its values in."""
+        from tinv_tui.app.screens.presets import PresetsScreen
+        from tinv_tui.presets import Preset
+
+        def chosen(preset: Preset | None) -> None:
+            if preset is not None:
+                self.form.put_all(preset_texts(preset, FIELDS))
+                self.app.control.note(f"preset {preset.name} is in the form", "good")
+
+        if self.is_furnished:
+            from tinv_tui.app.fields import FIELDS
+            from tinv_tui.app.form_values import preset_texts
+
+            self.app.push_screen(PresetsScreen(self.form.texts), chosen)
 
     def offer_demos(self) -> None:
         """Let one of the bundled sets be chosen, and fill the form in for it."""
