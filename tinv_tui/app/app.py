@@ -17,12 +17,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tinv_tui.app.keys import bindings
+from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.app.messages import MachineLooked, RunLooked
 from tinv_tui.app.modes import MODES
 from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.paths import embeddings_folder, shipped
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from tinv_tui.sections import EmbeddingSection
 
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
-_LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 10.0
+_LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 12.0
 _HANG_UP_SECONDS = 5.0
 
 
@@ -58,8 +60,16 @@ class TinvApp(App[None]):
     MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = {mode.name: mode.make for mode in MODES}  # type: ignore[assignment]
     DEFAULT_MODE = "train"
 
-    def __init__(self, recipe: Recipe | None = None, run: RunFolder | None = None, *, start: bool = False) -> None:
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        run: RunFolder | None = None,
+        *,
+        start: bool = False,
+        slow_link: bool = False,
+    ) -> None:
         super().__init__()
+        self.set_class(slow_link, SLOW_LINK)
         self._recipe, self._run, self._start = recipe, run, start
         self.control = RunControl(self)
         self.machine_now: MachineNow | None = None
@@ -112,7 +122,7 @@ class TinvApp(App[None]):
             self.post_message(MachineLooked(self.machine_now))
             if not self.is_headless and not _has_terminal():
                 self.exit()
-            await asyncio.sleep(_LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS)
+            await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS))
 
     def on_unmount(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -182,6 +192,13 @@ class TinvApp(App[None]):
 
         self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)
 
+    def action_pictures(self) -> None:
+        """Over a slow link, draw the pictures in sight, or leave them out again."""
+        if is_slow(self):
+            self.toggle_class(PICTURES)
+            for picture in self.screen.query(Picture):
+                picture.settle()
+
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):
             self.screen.action_help()
@@ -242,14 +259,17 @@ def _with_the_name_asked_for(section: EmbeddingSection) -> EmbeddingSection:
     return section.model_copy(update={"name": plain}) if taken else section
 
 
-def run_app(*, recipe: Recipe | None = None, run: RunFolder | None = None, start: bool = False) -> None:
+def run_app(
+    *, recipe: Recipe | None = None, run: RunFolder | None = None, start: bool = False, slow_link: bool = False
+) -> None:
     """Open the app, and come back when it is left.
 
     ``recipe`` fills in the form (its paths absolute, or relative to the working directory), ``start`` starts it at once,
     ``run`` shows that run. With neither, the form says what the newest run did, and the newest live run is shown.
+    ``slow_link`` looks less often, draws pictures when asked only, and leaves the mouse alone, of which each move is sent.
     """
-    app = TinvApp(recipe, run, start=start)
-    app.run()
+    app = TinvApp(recipe, run, start=start, slow_link=slow_link)
+    app.run(mouse=not slow_link)
     now = app.control.now
     if now is not None and now.is_live and _has_terminal():  # printing into a terminal that is gone would be an error
         print(now.how_to_come_back)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
+from tinv_tui.app.link import between_looks
 from tinv_tui.app.messages import RunLooked
 from tinv_tui.errors import InputError
 from tinv_tui.settings import wants_bell
@@ -119,6 +120,7 @@ class RunControl:
             self.now = now
             self._app.post_message(RunLooked(now))
             try:
-                await asyncio.wait_for(self._look_now.wait(), LOOK_SECONDS if now.is_live else 5 * LOOK_SECONDS)
+                seconds = between_looks(self._app, LOOK_SECONDS if now.is_live else 5 * LOOK_SECONDS)
+                await asyncio.wait_for(self._look_now.wait(), seconds)
             except TimeoutError:
                 pass

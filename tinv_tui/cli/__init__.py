@@ -64,8 +64,9 @@ def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show the version."
 )
+@click.option("--slow-link", is_flag=True, help="The app: look less often, draw pictures only when asked.")
 @click.pass_context
-def commands(ctx: click.Context) -> None:
+def commands(ctx: click.Context, slow_link: bool) -> None:
     """Teach Stable Diffusion a new word from a few pictures. Without a command: the app."""
     if ctx.invoked_subcommand is None:
         from tinv_tui.cli.output import require_terminal
@@ -73,7 +74,7 @@ def commands(ctx: click.Context) -> None:
         require_terminal("tinv-tui --help lists the commands that need none.")
         from tinv_tui.app.app import run_app
 
-        run_app()
+        run_app(slow_link=slow_link)
 
 
 def main() -> None:

@@ -80,7 +80,8 @@ def _show(run: str, as_json: bool) -> None:
 
 
 @click.argument("run")
-def _attach(run: str, as_json: bool) -> None:
+@click.option("--slow-link", is_flag=True, help="Look less often, draw pictures only when asked: under 1 KB/s.")
+def _attach(run: str, slow_link: bool, as_json: bool) -> None:
     """Open the app on a run; leaving the app never stops the run."""
     folder = find_run(run)
     if as_json:
@@ -89,7 +90,7 @@ def _attach(run: str, as_json: bool) -> None:
     require_terminal(f"Without one: tinv-tui tail {folder.handle}")
     from tinv_tui.app.app import run_app
 
-    run_app(run=folder)
+    run_app(run=folder, slow_link=slow_link)
 
 
 @click.argument("run")

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings
+from tinv_tui.app.link import between_looks
 from tinv_tui.app.resume_run import ask_and_resume
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.lines import Lines
@@ -69,7 +70,7 @@ class RunsScreen(ModeScreen):
         while True:
             if self.is_current:
                 self._show(await asyncio.to_thread(_read_rows))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(between_looks(self.app, LOOK_SECONDS))
 
     def on_resize(self) -> None:
         self.call_after_refresh(lambda: self._show(self._rows))

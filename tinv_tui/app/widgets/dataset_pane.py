@@ -58,7 +58,7 @@ class DatasetPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield RowList(id="pictures")
-        yield Picture(id="chosen-picture", empty="no pictures yet")
+        yield Picture(id="chosen-picture", empty="no pictures yet", waits=True)
         yield Lines(id="caption")
         yield Lines(id="findings")
 

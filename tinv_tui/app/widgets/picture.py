@@ -11,20 +11,28 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tinv_tui.app.link import draws_pictures
+
 Pixel = tuple[int, int, int]
+
+_HELD_BACK = "i draws it"
 
 
 class Picture(Widget):
-    """Shows one image file as large as fits, its shape kept; read in a thread, painted once."""
+    """Shows one image file as large as fits, its shape kept; read in a thread, painted once.
+
+    One that nobody asked for ``waits`` on a slow link, until pictures are asked for.
+    """
 
     DEFAULT_CSS = "Picture { height: 1fr; width: 1fr; min-height: 2; }"
     ALLOW_SELECT = False
 
-    def __init__(self, *, id: str, empty: str = "") -> None:
+    def __init__(self, *, id: str, empty: str = "", waits: bool = False) -> None:
         super().__init__(id=id)
+        self._waits = waits
         self._empty = empty
         self._path: Path | None = None
-        self._drawn: tuple[Path | None, int, int] = (None, 0, 0)
+        self._drawn: tuple[Path | None, int, int, bool] = (None, 0, 0, False)
         self._strips: list[Strip] = []
         self._problem = ""
 
@@ -39,17 +47,23 @@ class Picture(Widget):
     def show(self, path: Path | None) -> None:
         if path != self._path:
             self._path = path
-            self._draw()
+            self.settle()
 
     def on_resize(self) -> None:
-        self._draw()
+        self.settle()
 
-    def _draw(self) -> None:
-        wanted = (self._path, self.size.width, self.size.height)
-        if wanted == self._drawn or not self.size.width or not self.size.height:
+    @property
+    def _is_held_back(self) -> bool:
+        return self._waits and self._path is not None and not draws_pictures(self.app)
+
+    def settle(self) -> None:
+        """Draw what should be seen now, if it is not yet."""
+        held_back, (width, height) = self._is_held_back, self.size
+        path = None if held_back else self._path
+        if (path, width, height, held_back) == self._drawn or not width or not height:
             return
-        self._drawn = wanted
-        self.run_worker(self._read(*wanted), group="picture", exclusive=True, exit_on_error=False)
+        self._drawn = path, width, height, held_back
+        self.run_worker(self._read(path, width, height), group="picture", exclusive=True, exit_on_error=False)
 
     async def _read(self, path: Path | None, width: int, height: int) -> None:
         strips, problem = [], ""
@@ -64,7 +78,8 @@ class Picture(Widget):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         if not self._strips:
-            text = (self._problem or self._empty) if y == self.size.height // 2 else ""
+            said = _HELD_BACK if self._is_held_back else self._problem or self._empty
+            text = said if y == self.size.height // 2 else ""
             pad = max(0, (self.size.width - len(text)) // 2)
             return Strip([Segment(" " * pad + text, base)]).adjust_cell_length(self.size.width, base)
         row = y - (self.size.height - len(self._strips)) // 2

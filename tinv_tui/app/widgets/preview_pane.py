@@ -24,7 +24,7 @@ class PreviewPane(Pane):
         self._preview: Preview | None = None
 
     def compose(self) -> ComposeResult:
-        yield Picture(id="preview-picture", empty="no preview yet")
+        yield Picture(id="preview-picture", empty="no preview yet", waits=True)
         yield Lines(id="preview-words")
 
     @property
