@@ -85,6 +85,9 @@ class DatasetSection(Section):
     fox" says "a red fox"; IMG_1234 says nothing)."""
     filename_join: str = " "
     """What is put between the matches of the file name's expression."""
+    exclude: tuple[str, ...] = Field((), strict=False)
+    """File names of pictures in the folder that are not trained on; the files stay as they are. x in the dataset's list
+    leaves one out, and takes it back."""
     repeats: int = Field(1, ge=1, le=10000)
     """How often each picture counts in an epoch."""
     flip: bool = False

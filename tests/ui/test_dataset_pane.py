@@ -56,6 +56,29 @@ async def test_each_file_has_its_mark_and_the_chosen_one_its_findings_with_what_
         assert "! all: 3 pictures: 5 or more give a better embedding" in said
 
 
+async def test_x_leaves_a_picture_out_of_the_recipe_and_takes_it_back(faulty: Path) -> None:
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+        workbench = await ready(pilot)
+        workbench.open_tab("dataset")
+        pane = workbench.dataset
+        await until(pilot, lambda: "3.png" in pane.pictures.plain)
+        pane.pictures.focus()
+        await pilot.press("end", "x", "up", "x")
+        await until(pilot, lambda: pane.pictures.plain.count("○ left out") == 2 and not pane.is_looking)
+        assert workbench.form.texts["dataset.exclude"] == '["3.png", "4.png"]'
+        assert workbench.form.checked.recipe.dataset.exclude == ("3.png", "4.png")  # type: ignore[union-attr]
+        assert [picture.path.name for picture in workbench.form.checked.plan.pictures] == ["1.png", "2.png"]  # type: ignore[union-attr]
+        assert "○ left out of the training; x takes it back" in pane.findings.plain
+        assert "small" not in pane.pictures.plain
+        assert "2 · 1 caption · 2 left out" in pane.frame[1]
+        await pilot.press("x")
+        await until(pilot, lambda: "3.png" in pane.pictures.plain and "small" in pane.pictures.plain)
+        assert workbench.form.texts["dataset.exclude"] == "4.png"
+        assert len(list(faulty.iterdir())) == 5
+        told = [note.text for note in pilot.app.control.notes]  # type: ignore[attr-defined]
+        assert told[-1] == "3.png is trained on again"
+
+
 async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_counts_what_was_found(
     faulty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,15 @@ def test_each_problem_has_file_code_message_severity_and_hint(folder: Path) -> N
     assert all(set(problem) == {"file", "code", "message", "severity", "hint"} for problem in told["problems"])
 
 
+def test_what_is_left_out_is_not_looked_at_and_a_name_that_is_not_there_is_wrong_input(folder: Path) -> None:
+    (folder / "2.txt").unlink()
+    told = answer(folder, "--model", "bundled", "--exclude", "2.png", "--exclude", "3.png")
+    assert (told["images"], [problem["code"] for problem in told["problems"]]) == (3, ["too-few"])
+    done = run(folder, "--exclude", "gone.png")
+    assert done.exit_code == 2
+    assert "has no picture gone.png" in done.stderr
+
+
 def test_warnings_exit_with_0_and_say_what_to_do(folder: Path) -> None:
     done = run(folder)
     assert done.exit_code == 0

@@ -151,6 +151,28 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_said(plan: Any, pictures:
     assert message(made, "unreadable") == "broken.png: empty file; it is left out"
 
 
+def test_a_picture_is_left_out_by_its_name_and_so_is_what_is_wrong_with_it(plan: Any, pictures: Path) -> None:
+    (pictures / "broken.png").touch()
+    Image.new("RGB", (64, 64)).save(pictures / "5.png")
+    made = plan(dataset__exclude=["1.png", "broken.png"])
+    assert [picture.path.name for picture in made.pictures] == ["0.png", "2.png", "3.png", "4.png", "5.png"]
+    assert made.groups == {(64, 64): [0, 1, 2, 3, 4]}
+    assert made.steps_per_epoch == 5
+    assert codes(made) == ["caption-missing"]
+    assert sorted(path.name for path in pictures.glob("*.png")) == [*(f"{n}.png" for n in range(6)), "broken.png"]
+    assert codes(plan(dataset__exclude=["1.png", "5.png"])) == ["unreadable", "too-few"]
+
+
+def test_a_name_to_leave_out_that_is_not_there_is_said_and_leaving_all_out_is_refused(
+    plan: Any, pictures: Path
+) -> None:
+    assert "gone.png, lost.png and 1 more" in message(
+        plan(dataset__exclude=["gone.png", "lost.png", "nil.png"]), "exclude-absent"
+    )
+    with pytest.raises(InputError, match=r"dataset\.exclude: every picture of .* is left out"):
+        plan(dataset__exclude=[f"{number}.png" for number in range(5)])
+
+
 def test_few_pictures_are_a_warning(plan: Any, pictures: Path) -> None:
     (pictures / "0.png").unlink()
     assert codes(plan()) == ["too-few"]

@@ -40,6 +40,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "sizes": "bucket",
         "filename_regex": "",
         "filename_join": " ",
+        "exclude": [],
         "repeats": 1,
         "flip": False,
         "shuffle_tags": False,

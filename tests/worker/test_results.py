@@ -18,7 +18,9 @@ from tinv_tui.embeddings.files import read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
+from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.events import read_all
+from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
 
 
 def result(**changes: Any) -> tuple[Embedding, str]:
@@ -45,6 +47,17 @@ def test_a_result_tells_recipe_pictures_and_losses_and_no_folder_or_time() -> No
     text, run_folder = header.rsplit("\n", 1)
     for private in (str(folder.parent), str(paths.home()), run_folder, Path(run_folder).parent.name):
         assert private not in text
+
+
+def test_what_is_left_out_is_not_trained_on_and_a_result_tells_how_many_and_no_name() -> None:
+    names = [path.name for path in sorted(bundled.picture_sets()["chartreuse"].glob("*.png"))]
+    run = trained(short(dataset__exclude=names[1:3]))
+    frozen = FrozenDataset.load(CheckpointFiles(run.folder.checkpoint).dataset)
+    assert [path.name for path in frozen.files] == [names[0], *names[3:]]
+    assert load_recipe(run.folder.recipe).dataset.exclude == tuple(names[1:3])
+    held = read_embedding(paths.embeddings_folder() / "zork.safetensors").history
+    assert (held["dataset"]["count"], held["dataset"]["left_out"]) == (len(names) - 2, 2)
+    assert held["recipe"]["dataset"]["exclude"] == []
 
 
 def test_whole_paths_are_told_only_when_asked_for() -> None:

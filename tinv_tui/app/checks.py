@@ -13,11 +13,11 @@ from tinv_tui import paths
 from tinv_tui.app import wording
 from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_of, vectors_of
 from tinv_tui.app.fields import FIELDS
-from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short
+from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short, value_of
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import Finding
-from tinv_tui.datasets.pictures import PictureEntry, list_pictures
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures, without
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
@@ -62,6 +62,9 @@ class CheckedRecipe(Checked):
     need: MemoryNeed | None = None
     """Where there is a plan."""
     pictures: tuple[PictureEntry, ...] | None = None
+    """All of the folder, those left out too."""
+    exclude: frozenset[str] = frozenset()
+    """The file names of those that are left out."""
     prompts: PromptMaker | None = None
     settings: CheckSettings | None = None
     findings: tuple[Finding, ...] = ()
@@ -108,9 +111,23 @@ def check_form(
                 facts = (("✖", f"{error.message}. {error.hint}".strip()),)
                 errors[""] = error.message
     settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
-    findings = tuple(check_headers(pictures, settings)) if pictures else ()
+    exclude = frozenset(value_of("dataset.exclude", texts.get("dataset.exclude", "")))
+    trained_on = without(pictures or (), exclude)
+    findings = tuple(check_headers(trained_on, settings)) if trained_on else ()
     return CheckedRecipe(
-        recipe, errors, missing, notes, facts, plan, need, pictures, prompts, settings, findings, schedules
+        recipe,
+        errors,
+        missing,
+        notes,
+        facts,
+        plan,
+        need,
+        pictures,
+        exclude,
+        prompts,
+        settings,
+        findings,
+        schedules,
     )
 
 
@@ -177,6 +194,8 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
         ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size}²"),
         ("✔", f"{len(plan.pictures)} pictures, {_steps(plan.steps_per_epoch)} an epoch"),
     ]
+    if plan.recipe.dataset.exclude:
+        facts.append(("~", f"{len(set(plan.recipe.dataset.exclude))} left out of the training"))
     bare = sum(picture.caption is None for picture in plan.pictures)
     if bare:
         facts.append(("!", f"{bare} without caption"))

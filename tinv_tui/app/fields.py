@@ -68,6 +68,7 @@ ROWS: Rows = (
         Field("dataset.filename_regex", "From names", placeholder="names of words"),
         Field("dataset.filename_join", "join", 5),
     ),
+    (Field("dataset.exclude", "Left out", placeholder="nothing; x in the list"),),
     (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
     (Field("dataset.alpha_as_weight", "transparency weighs the loss"),),
     (Field("training.clip", "Clip", 21), Field("training.clip_schedule", "at", draws=True)),

@@ -128,6 +128,15 @@ KEYS: tuple[Key, ...] = (
     Key(
         "dataset.caption", "e", "caption", "caption", "Edit the caption of the picture", ("train",), pane="dataset-pane"
     ),
+    Key(
+        "dataset.exclude",
+        "x",
+        "exclude",
+        "leave out",
+        "Leave the picture out of the training, or take it back; no file is touched",
+        ("train",),
+        pane="dataset-pane",
+    ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
     Key("runs.resume", "r", "resume", "resume…", "Go on with a run that is over or lost; asks first", ("runs",)),

@@ -67,7 +67,8 @@ def _plan(
         return
     click.echo(f"embedding   {resolved.recipe.embedding.name} on {resolved.model.name} ({resolved.model.family.label})")
     click.echo(f"rate        {resolved.rates.in_words()}")
-    click.echo(f"pictures    {content['images']}, {content['steps_per_epoch']} steps an epoch")
+    left_out = f", {content['left_out']} left out" if content["left_out"] else ""
+    click.echo(f"pictures    {content['images']}{left_out}, {content['steps_per_epoch']} steps an epoch")
     click.echo(f"tokens      {content['tokens']['vectors']} taken by the embedding, {content['tokens']['left']} left")
     memory = content["memory"]
     about = "" if memory["measured"] else "about "
@@ -114,6 +115,7 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
         "prompts": resolved.sample_prompts(),
         "tokens": {"vectors": vectors, "left": CHUNK - vectors},
         "images": len(resolved.pictures),
+        "left_out": len(set(resolved.recipe.dataset.exclude)),
         "steps_per_epoch": resolved.steps_per_epoch,
         "memory": {
             "peak_bytes": need.peak_bytes,

@@ -14,8 +14,9 @@ from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_dataset
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
-from tinv_tui.datasets.pictures import list_pictures
+from tinv_tui.datasets.pictures import list_pictures, without
 from tinv_tui.datasets.templates import read_template
+from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.recipe import field_of, make_recipe
@@ -44,6 +45,9 @@ def _help(key: str, more: str = "") -> str:
 @click.option("--vectors", type=int, default=1, show_default=True, help=_help("embedding.vectors"))
 @click.option("--filename-regex", default="", help=_help("dataset.filename_regex"))
 @click.option("--filename-join", default=" ", help=_help("dataset.filename_join"))
+@click.option(
+    "--exclude", multiple=True, metavar="NAME", help="Leave a picture out, as dataset.exclude does; repeatable."
+)
 def _check(
     dataset: Path,
     model: str,
@@ -55,6 +59,7 @@ def _check(
     vectors: int,
     filename_regex: str,
     filename_join: str,
+    exclude: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """What is wrong with the pictures of a folder, and what to do about it. Exit code 2 when none can be used."""
@@ -79,7 +84,13 @@ def _check(
         tokenizer=tokenizer_for(base.tokenizer_folder) if base is not None else None,
     )
     folder = Path(os.path.expanduser(dataset)).absolute()
-    entries = list_pictures(folder, NameCaptions(filename_regex, filename_join))
+    there = list_pictures(folder, NameCaptions(filename_regex, filename_join))
+    absent = sorted(set(exclude) - {entry.path.name for entry in there})
+    if absent:
+        raise InputError(
+            "exclude-absent", f"--exclude: {folder} has no picture {absent[0]}", "Give names of files there."
+        )
+    entries = without(there, exclude)
     findings = check_dataset(entries, settings, progress=_Progress())
     unreadable = {finding.file for finding in findings if finding.code == "unreadable"}
     content = {

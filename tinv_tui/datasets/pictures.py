@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def list_pictures(folder: Path, names: NameCaptions | None = None) -> list[Pictu
     except OSError as error:
         raise InputError("dataset-unreadable", f"dataset.path: {error}", "Check the folder's permissions.") from None
     return [_entry(path, names) for path in files if path.is_file()]
+
+
+def without(entries: Sequence[PictureEntry], exclude: Collection[str]) -> list[PictureEntry]:
+    """The pictures but for those left out by their file names."""
+    return [entry for entry in entries if entry.path.name not in exclude]
 
 
 def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEntry]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinv_tui import paths
-from tinv_tui.datasets.pictures import list_pictures
+from tinv_tui.datasets.pictures import list_pictures, without
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.names import Warnings, clean_name, name_warnings
@@ -85,7 +85,8 @@ def _dataset_warnings(recipe: Recipe) -> Warnings:
     if not recipe.dataset.path.strip():
         return []
     try:
-        pictures = [p for p in list_pictures(Path(recipe.dataset.path)) if p.problem is None]
+        there = without(list_pictures(Path(recipe.dataset.path)), recipe.dataset.exclude)
+        pictures = [p for p in there if p.problem is None]
     except InputError:
         return []
     said = vectors_warning(recipe.embedding.vectors, len(pictures)) if pictures else None

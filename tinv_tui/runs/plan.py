@@ -16,7 +16,7 @@ from tinv_tui.datasets.buckets import Size, group_by_size
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import by_code, in_one_line
-from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding
@@ -80,7 +80,9 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
     recipe = recipe.model_copy(update={"embedding": recipe.embedding.model_copy(update={"name": name})})
     values = recipe.model_dump()
     folder = Path(recipe.dataset.path)
-    listed = list_pictures(folder, NameCaptions(recipe.dataset.filename_regex, recipe.dataset.filename_join))
+    there = list_pictures(folder, NameCaptions(recipe.dataset.filename_regex, recipe.dataset.filename_join))
+    listed, said = _leave_out(there, recipe, folder)
+    warnings += said
     pictures = usable_pictures(folder, listed)
     template = read_template(paths.find_template(recipe.dataset.template, beside))
 
@@ -256,6 +258,20 @@ def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
     except InputError:
         return None
     return embedding if embedding.step == 0 else None
+
+
+def _leave_out(
+    there: list[PictureEntry], recipe: Recipe, folder: Path
+) -> tuple[list[PictureEntry], list[tuple[str, str]]]:
+    """What is there without what the recipe leaves out, and what there is to say about it."""
+    exclude = recipe.dataset.exclude
+    kept = without(there, exclude)
+    if there and not kept:
+        raise InputError("dataset-empty", f"dataset.exclude: every picture of {folder} is left out", "Take some back.")
+    absent = sorted(set(exclude) - {picture.path.name for picture in there})
+    more = f" and {len(absent) - 2} more" if len(absent) > 2 else ""
+    said = f"dataset.exclude: {', '.join(absent[:2])}{more}: no picture of that name is in {folder}"
+    return kept, [("exclude-absent", said)] if absent else []
 
 
 def _dataset_warnings(listed: list[PictureEntry], usable: int, settings: CheckSettings) -> list[tuple[str, str]]:

@@ -48,6 +48,7 @@ def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smo
             "count": len(dataset.files),
             "sizes": {f"{w}x{h}": len(members) for (w, h), members in dataset.groups.items()},
             "sha256": list(dataset.hashes),
+            **({"left_out": left_out} if (left_out := len(set(recipe.dataset.exclude))) else {}),
         },
         "loss": {
             "smoothed": None if smoothed is None else round(smoothed, 6),
@@ -60,6 +61,9 @@ def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smo
 def _told(recipe: Recipe) -> dict[str, Any]:
     values = recipe.model_dump(mode="json")
     if not recipe.saving.private_paths:
+        values["dataset"][
+            "exclude"
+        ] = []  # names of pictures that have no part in it; how many is told beside the others
         values["saving"]["log_directory"] = ""  # where the run is kept has no part in what came of it
         for section, key in _PATHS:
             path = Path(values[section][key])

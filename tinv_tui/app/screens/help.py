@@ -41,7 +41,8 @@ PANES: dict[str, tuple[str, str]] = {
         "prompt of more than 75 tokens takes several passes of the text encoder. Last, what is wrong with the picture "
         "and with the whole set, and what to do. Pixels are looked at in the background: copies, blur and low variety "
         "show after a while. tinv-tui check says the same. "
-        "e edits the caption, the .txt file beside the picture.",
+        "e edits the caption, the .txt file beside the picture; x leaves the picture out of the training (○), and takes it "
+        "back, which dataset.exclude of the recipe says.",
     ),
     "preprocess-pane": (
         "Preprocess images",

@@ -115,6 +115,19 @@ class Workbench(ModeScreen):
     def _look_again(self) -> None:
         self.form.check_soon(0.01)
 
+    @on(DatasetPane.LeftOut)
+    def _leave_out(self, event: DatasetPane.LeftOut) -> None:
+        """Put it into the form, or take it from there: what a run leaves out is in its recipe."""
+        from tinv_tui.app.form_values import text_of, value_of
+
+        key = "dataset.exclude"
+        names = [name for name in value_of(key, self.form.texts[key]) if name != event.name]
+        is_out = event.name not in value_of(key, self.form.texts[key])
+        self.form.put(key, text_of(sorted([*names, event.name]) if is_out else names))
+        self.form.check_soon(0.01)
+        said = "is left out of the next run; x takes it back" if is_out else "is trained on again"
+        self.app.control.note(f"{event.name} {said}")
+
     # ----- size, tabs, focus
 
     def on_mount(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -45,9 +46,16 @@ class DatasetPane(Pane):
     class FilesChanged(Message):
         """Files of the folder were written: it has to be looked through again."""
 
+    @dataclass
+    class LeftOut(Message):
+        """A picture shall be left out of the training, or taken back where it is left out."""
+
+        name: str
+
     def __init__(self) -> None:
         super().__init__("Dataset", id="dataset-pane")
         self._pictures: tuple[PictureEntry, ...] = ()
+        self._exclude: frozenset[str] = frozenset()
         self._prompts: PromptMaker | None = None
         self._sizes: dict[int, tuple[int, int]] = {}
         self._path = ""
@@ -86,19 +94,24 @@ class DatasetPane(Pane):
     def show(self, checked: CheckedRecipe, path: str) -> None:
         """What a check of the form found."""
         self._pictures = checked.pictures or ()
+        self._exclude = checked.exclude
         self._prompts = checked.prompts
         self._sizes = {}
         if checked.plan is not None:
-            places = [i for i, picture in enumerate(self._pictures) if picture.problem is None]
+            places = [i for i, picture in enumerate(self._pictures) if self._is_trained_on(picture)]
             self._sizes = {places[i]: size for size, members in checked.plan.groups.items() for i in members}
         self._path = path
-        if (self._pictures, checked.settings) != self._asked:
-            if self._pictures != self._asked[0]:  # else what is known stays until it is known anew
+        kept = tuple(picture for picture in self._pictures if picture.path.name not in self._exclude)
+        if (kept, checked.settings) != self._asked:
+            if kept != self._asked[0]:  # else what is known stays until it is known anew
                 self._take(checked.findings)
-            self._asked = (self._pictures, checked.settings)
-            self._looking = "looking closer …" if self._pictures else ""
+            self._asked = (kept, checked.settings)
+            self._looking = "looking closer …" if kept else ""
             self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
         self._show_all()
+
+    def _is_trained_on(self, picture: PictureEntry) -> bool:
+        return picture.problem is None and picture.path.name not in self._exclude
 
     async def _look(self, pictures: tuple[PictureEntry, ...], settings: CheckSettings | None) -> None:
         """List first, pixels later: thousands of them take minutes."""
@@ -138,7 +151,9 @@ class DatasetPane(Pane):
         folder = cut_path(_short_path(self._path), max(8, self.size.width - 14))
         said = [self._looking and f"{len(self._pictures)} pictures", self._looking]
         if not self._looking:  # both have no room beside each other
-            said = [_summary(self._pictures)]
+            said = [_summary([p for p in self._pictures if self._is_trained_on(p)])]
+            left_out = sum(picture.path.name in self._exclude for picture in self._pictures)
+            said.append(f"{left_out} left out" if left_out else "")
             for severity in ("warning", "error"):
                 count = sum(f.severity == severity for found in self._findings.values() for f in found)
                 said.append(f"{count} {severity}{'s' if count > 1 else ''}" if count else "")
@@ -147,6 +162,8 @@ class DatasetPane(Pane):
     def _row(self, index: int, name_width: int, size_width: int) -> Line:
         picture = self._pictures[index]
         name = f"{cut(picture.path.name, name_width):<{name_width}} "
+        if picture.path.name in self._exclude:
+            return ((name, "faint"), ("○ left out", "label"))
         if picture.problem is not None:
             return ((name, "label"), (f"✖ {picture.problem}", "bad"))
         head: Line = ((name, ""), (f"{_size(picture):<{size_width}} ", "label"))
@@ -205,6 +222,8 @@ class DatasetPane(Pane):
         lines: list[Line] = []
         if entry is not None and self._refused[0] == entry.path:
             lines += [((row, "bad"),) for row in textwrap.wrap(f"✖ {self._refused[1]}", width)]
+        if entry is not None and entry.path.name in self._exclude:
+            lines.append((("○ ", "label"), ("left out of the training; x takes it back", "")))
         for finding in [*wrong, *self._findings.get(None, ())]:
             sign, role = _MARKS[finding.severity]
             text = finding.message if finding.file is not None else f"all: {finding.message}"
@@ -215,6 +234,18 @@ class DatasetPane(Pane):
         self.findings.show(lines)
 
     # ----- keys
+
+    def action_exclude(self) -> None:
+        """Leave the chosen picture out of the training, or take it back: the recipe says so, no file is touched."""
+        entry = self._entry()
+        if entry is None:
+            self.app.bell()
+            return
+        name = entry.path.name
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            self._refuse(entry, "its name is no text, so that no recipe can hold it: rename it to leave it out")
+            return
+        self.post_message(self.LeftOut(name))
 
     def action_caption(self) -> None:
         """Edit the caption of the chosen picture, and then of the next ones as long as they are asked for."""
@@ -250,7 +281,7 @@ class DatasetPane(Pane):
     def _go_to_next(self) -> bool:
         """Choose the next picture that can be used; False where there is none."""
         for index in range(self.pictures.cursor + 1, len(self._pictures)):
-            if self._pictures[index].problem is None:
+            if self._is_trained_on(self._pictures[index]):
                 self.pictures.go_to(index)
                 return True
         return False
@@ -272,6 +303,5 @@ def _short_path(text: str) -> str:
 def _summary(pictures: Sequence[PictureEntry]) -> str:
     if not pictures:
         return ""
-    good = [p for p in pictures if p.problem is None]
-    captions = sum(bool(p.caption) for p in good)
-    return f"{len(good)} · {captions} caption{'' if captions == 1 else 's'}"
+    captions = sum(bool(p.caption) for p in pictures)
+    return f"{len(pictures)} · {captions} caption{'' if captions == 1 else 's'}"
