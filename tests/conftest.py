@@ -16,11 +16,13 @@ from tinv_tui.runs.liveness import is_locked, read_holder
 
 ALL_FAULTS = "--all-faults"
 LONG = "--long"
+NEW_SCREENS = "--new-screens"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(ALL_FAULTS, action="store_true", help="run the whole fault suite, which takes long")
     parser.addoption(LONG, action="store_true", help="run the tests marked long too")
+    parser.addoption(NEW_SCREENS, action="store_true", help="keep the screens as they look now")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

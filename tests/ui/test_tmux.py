@@ -20,7 +20,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     server.close()
 
 
-def test_a_run_is_started_left_found_again_and_stopped_by_keys(tmux: Tmux, pictures: Path) -> None:
+def test_a_run_is_started_left_found_again_paused_changed_and_stopped_by_keys(tmux: Tmux, pictures: Path) -> None:
     tmux.open(120, 36)
     tmux.until("Learn a")
     tmux.until("74 of 75 tokens left")
@@ -40,6 +40,18 @@ def test_a_run_is_started_left_found_again_and_stopped_by_keys(tmux: Tmux, pictu
     screen = tmux.until("zork ● running")
     assert "[ Loss ]" in screen
     tmux.until("eval")
+    tmux.keys("p")
+    tmux.until("zork ◐ paused")
+    tmux.keys("p")
+    tmux.until("zork ● running")
+    tmux.keys("c")
+    tmux.until("training.learning_rate")
+    tmux.keys("Enter")
+    tmux.until("enter change")
+    tmux.keys("C-u", "0.002")
+    tmux.until("0.002")
+    tmux.keys("Enter")
+    tmux.until("rate 0.002")
     tmux.keys("s")
     tmux.until("Stop and save the embedding")
     tmux.keys("Enter")
