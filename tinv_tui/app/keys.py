@@ -53,6 +53,8 @@ KEYS: tuple[Key, ...] = (
     Key("create.suggest", "f7", "suggest", "suggest", "Ask a captioner about a picture for the init text", ("create",)),
     Key("form.check", "ctrl+r", "check", "check", "Check the form now; nothing is started", _FORMS),
     Key("form.choose", "ctrl+o", "choose", "choose", "Choose a value for this field from a list", _FORMS),
+    Key("form.undo", "ctrl+z", "undo", "undo", "Take back the last edit of the form", _FORMS, foot=False),
+    Key("form.redo", "ctrl+y", "redo", "redo", "Make again the edit that was taken back", _FORMS, foot=False),
     Key(
         "form.template",
         "f8",

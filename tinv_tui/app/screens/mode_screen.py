@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from tinv_tui.app.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.form_values import Change
     from tinv_tui.app.machine import MachineNow
     from tinv_tui.app.widgets.form import Form
 
@@ -104,6 +106,26 @@ class ModeScreen(Screen[None]):
         for pane in self.query(Pane):
             pane.set_class(pane.id == here, "-here")
         self.show_keys()
+
+    @property
+    def _form_here(self) -> Form[Any] | None:
+        return cast("Form[Any] | None", next(iter(self.query(".form")), None))  # none before it is furnished
+
+    def action_undo(self) -> None:
+        if self._form_here is not None:
+            self._say_edit("undone", self._form_here.undo())
+
+    def action_redo(self) -> None:
+        if self._form_here is not None:
+            self._say_edit("done again", self._form_here.redo())
+
+    def _say_edit(self, what: str, changed: Sequence[Change]) -> None:
+        if not changed:
+            self.app.bell()
+            return
+        first = changed[0]
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        self.app.control.note(f"{what}: {first.label} {first.old} → {first.new}{more}")
 
     def action_help(self) -> None:
         key = self.field_in_focus

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
@@ -16,8 +16,9 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from tinv_tui.app.choices import Offer, offers_for
+from tinv_tui.app.edits import Edits, Filled
 from tinv_tui.app.fields import Rows, fields_of
-from tinv_tui.app.form_values import Checked, read_fields, texts_of
+from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.form_row import Control, FormRow
@@ -68,6 +69,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._rows = [FormRow(fields) for fields in rows]
         self._row_of = {key: row for row in self._rows for key in row.controls}
         self._texts: dict[str, str] = {}
+        self._edits = Edits()
         self._touched: set[str] = set()
         self._checked = unchecked
         self._waiting: Timer | None = None
@@ -112,10 +114,8 @@ class Form(VerticalScroll, Generic[Outcome]):
         self.base = recipe
         self._touched.clear()
         self._texts = texts_of(recipe, self.fields)
-        with self.prevent(Input.Changed, Choice.Changed, Tick.Changed):
-            for key in self._texts:
-                self._show_text(key)
-        self.text_shown()
+        self._show_texts(self._texts)
+        self._edits.keep(self._filled)
         self.check_soon(0.01)
 
     def put(self, key: str, text: str) -> None:
@@ -125,12 +125,35 @@ class Form(VerticalScroll, Generic[Outcome]):
     def put_all(self, texts: Mapping[str, str]) -> None:
         """Set several fields, as if they had been typed."""
         self._texts |= texts
-        with self.prevent(Input.Changed):
-            for key in texts:
-                self._show_text(key)
+        self._show_texts(texts)
         self._touched |= texts.keys()
-        self.text_shown()
+        self._edits.keep(self._filled)
         self.check_soon()
+
+    def undo(self) -> list[Change]:
+        """Take back the last edit; what that changed."""
+        self._edits.keep(Filled(self.base, self.texts))  # the message of the last letter may still be on its way
+        return self._go_to(self._edits.undo())
+
+    def redo(self) -> list[Change]:
+        """Make again the edit that was taken back last; what that changed."""
+        return self._go_to(self._edits.redo())
+
+    def _go_to(self, state: Filled | None) -> list[Change]:
+        if state is None:
+            return []
+        changed = changes(self.texts, state.texts, self.fields)
+        self.base, self._texts = state.base, dict(state.texts)
+        self._show_texts(state.texts)
+        self._touched |= {change.key for change in changed}
+        self.check_soon(0.01)
+        if len(changed) == 1:
+            self.control(changed[0].key).focus()
+        return changed
+
+    @property
+    def _filled(self) -> Filled:
+        return Filled(self.base, dict(self._texts))
 
     def recipe(self) -> tuple[Recipe | None, dict[str, str]]:
         """The recipe the form says, or None and the error of each field that cannot be read."""
@@ -141,6 +164,12 @@ class Form(VerticalScroll, Generic[Outcome]):
 
     def option_chosen(self, key: str, value: str) -> None:
         """Called when a control that is no setting of its own was set."""
+
+    def _show_texts(self, keys: Iterable[str]) -> None:
+        with self.prevent(Input.Changed, Choice.Changed, Tick.Changed):
+            for key in keys:
+                self._show_text(key)
+        self.text_shown()
 
     def _show_text(self, key: str) -> None:
         control, text = self.control(key), self._texts[key]
@@ -154,7 +183,11 @@ class Form(VerticalScroll, Generic[Outcome]):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._take(event.input, event.value)
+        self._take(event.input, event.input.value)
+
+    @on(events.DescendantBlur)
+    def _field_left(self) -> None:
+        self._edits.leave_field()
 
     @on(Tick.Changed)
     def _ticked(self, event: Tick.Changed) -> None:
@@ -174,6 +207,7 @@ class Form(VerticalScroll, Generic[Outcome]):
             self._texts[key] = text
             self._touched.add(key)
             self.text_shown()
+            self._edits.keep(self._filled, typed_in=key if isinstance(control, TextField) else "")
             self.check_soon()
 
     def choose(self) -> None:
