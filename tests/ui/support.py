@@ -12,6 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.welcome import WelcomeScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.recipe import Recipe, make_recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
@@ -60,6 +61,12 @@ async def ready(pilot: Pilot[Any]) -> Workbench:
     )
     assert app.workbench is not None
     return app.workbench
+
+
+async def past_welcome(pilot: Pilot[Any]) -> None:
+    """From the ways on that an empty TINV_HOME is met with to the form."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, WelcomeScreen))
+    await pilot.press("escape")
 
 
 def screen_text(app: Any) -> str:

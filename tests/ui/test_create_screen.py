@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.captioners import save_blip
-from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, past_welcome, ready, recipe, screen_text, until
 from tinv_tui import paths
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.create import CreateScreen
@@ -105,6 +105,7 @@ async def test_a_name_that_is_taken_is_said_at_its_field_and_nothing_is_written(
 
 async def test_an_empty_form_asks_for_nothing_until_it_is_used() -> None:
     async with TinvApp().run_test(size=NARROW) as pilot:
+        await past_welcome(pilot)
         screen = await opened(pilot)
         assert not screen.form.error_at("embedding.name")
         await pilot.press("ctrl+s")

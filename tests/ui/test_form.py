@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from textual.widgets import Input
 
-from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, past_welcome, ready, recipe, screen_text, until
 from tinv_tui.app import form_values
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.fields import FIELDS
@@ -49,6 +49,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_nothing_is_started(picture
 async def test_required_fields_are_only_asked_for_at_a_start() -> None:
     async with TinvApp().run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
+        await past_welcome(pilot)
         assert not workbench.form.error_at("embedding.name")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "is required" in workbench.form.error_at("embedding.name"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.ui.support import NARROW, ready, recipe, until
+from tests.ui.support import NARROW, past_welcome, ready, recipe, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.create import CreateScreen
 from tinv_tui.app.screens.presets import PresetsScreen
@@ -57,6 +57,7 @@ async def test_a_preset_and_a_demo_are_one_edit_each_with_what_the_form_does_not
 async def test_each_form_has_its_own_edits() -> None:
     async with TinvApp().run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
+        await past_welcome(pilot)
         await pilot.press(*"cat", "f3")
         await until(pilot, lambda: isinstance(pilot.app.screen, CreateScreen))
         create = pilot.app.screen

@@ -59,7 +59,7 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
     async with app.run_test(size=NARROW) as pilot:
         await ready(pilot)
         await pilot.press("f5")
-        await until(pilot, lambda: "none yet" in screen_text(app))
+        await until(pilot, lambda: "no runs yet" in screen_text(app))
         folder = past_run(recipe(pictures), tmp_path / "home", state="stopped", reason="as told")
         await until(pilot, lambda: "■ stopped" in screen_text(app) and "its worker is gone" in screen_text(app))
         await pilot.press("r")

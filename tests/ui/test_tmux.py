@@ -22,7 +22,8 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
 
 def test_a_run_is_started_left_found_again_paused_changed_and_stopped_by_keys(tmux: Tmux, pictures: Path) -> None:
     tmux.open(120, 36)
-    tmux.until("Learn a")
+    tmux.until("Welcome to tinv-tui")
+    tmux.keys("Escape")
     tmux.until("74 of 75 tokens left")
     tmux.keys("zork", "Tab", "bundled", "Tab", str(pictures))
     screen = tmux.until("✔ 3 pictures")

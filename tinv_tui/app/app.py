@@ -113,6 +113,16 @@ class TinvApp(App[None]):
             workbench.focus_run()
         else:
             workbench.form.control("embedding.name").focus()
+            if self._recipe is None:
+                await self._welcome(workbench)
+
+    async def _welcome(self, workbench: Workbench) -> None:
+        """Where nothing is there yet, show the ways on."""
+        from tinv_tui.app.first_run import is_first_run, show_ways_on
+
+        if await asyncio.to_thread(is_first_run):
+            asking = show_ways_on(self, workbench.form_pane)
+            self.run_worker(asking, group="welcome", exclusive=True, exit_on_error=False)
 
     async def _look_at_machine(self) -> None:
         while True:

@@ -172,6 +172,11 @@ KEYS: tuple[Key, ...] = (
 )
 
 
+def name_of(key_id: str) -> str:
+    """The key for something, as it is shown."""
+    return next(key.names[0] for key in KEYS if key.id == key_id)
+
+
 def bindings(mode: ModeName | None, pane: str | None = None) -> list[BindingType]:
     """The bindings of one screen, or with None those of the whole app; with ``pane`` those of one of its panes."""
     return [

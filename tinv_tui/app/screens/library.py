@@ -15,7 +15,7 @@ from textual.containers import Container
 
 from tinv_tui import paths
 from tinv_tui.app import wording
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
@@ -50,7 +50,12 @@ class LibraryScreen(ModeScreen):
         with Container(id="library-parts"):
             with Pane("Library", id="library-list"):
                 yield Lines(id="library-head")
-                yield RowList(id="library-rows")
+                empty = (
+                    "no embeddings yet",
+                    f"every run leaves its own here; {name_of('app.create')} makes one to train",
+                    f"{name_of('app.models')}, then a lists those of another folder",
+                )
+                yield RowList(id="library-rows", empty=empty)
             with Pane("", id="library-detail"):
                 yield Lines(id="library-facts")
 
@@ -88,7 +93,7 @@ class LibraryScreen(ModeScreen):
             self.rows.show([_line(row, width) for row in self._rows])
             good = sum(not row.reason for row in self._rows)
             title = f"Library  {wording.cut_path(str(paths.embeddings_folder()), 40)}"
-            count = f"{good} to train · {len(self._rows) - good} not" if self._rows else "none yet; 2 creates one"
+            count = f"{good} to train · {len(self._rows) - good} not" if self._rows else ""
             self.query_one("#library-list", Pane).set_title(title, count)
             self._show_facts()
 

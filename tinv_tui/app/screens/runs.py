@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from tinv_tui.app import wording
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.resume_run import ask_and_resume
 from tinv_tui.app.screens.mode_screen import ModeScreen
@@ -52,7 +52,12 @@ class RunsScreen(ModeScreen):
     def compose_body(self) -> ComposeResult:
         with Pane("Runs", id="runs-list"):
             yield Lines(id="runs-head")
-            yield RowList(id="runs-rows")
+            empty = (
+                "no runs yet",
+                f"{name_of('app.train')} goes to the form, {name_of('run.start')} starts a run there",
+                f"{name_of('app.train')}, then {name_of('form.demo')} tries it with bundled pictures",
+            )
+            yield RowList(id="runs-rows", empty=empty)
             yield Lines(id="runs-orphans")
         with Pane("", id="run-detail"):
             yield Lines(id="run-facts")
@@ -101,7 +106,7 @@ class RunsScreen(ModeScreen):
             if at is not None:
                 self.rows.go_to(at)
             live = sum(row.state in ("starting", "running", "paused", "not-responding") for row in rows)
-            title = "Runs" if rows else "Runs: none yet; 1 goes to the form"
+            title = "Runs"
             self.query_one("#runs-list", Pane).set_title(title, f"{len(rows)} runs · {live} live" if rows else "")
             self._show_facts()
 

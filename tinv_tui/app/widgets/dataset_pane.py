@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from tinv_tui.app.closer_look import look_closer
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
@@ -65,8 +65,14 @@ class DatasetPane(Pane):
         self._refused: tuple[Path | None, str] = (None, "")
 
     def compose(self) -> ComposeResult:
-        yield RowList(id="pictures")
-        yield Picture(id="chosen-picture", empty="no pictures yet", waits=True)
+        empty = (
+            "no pictures yet",
+            "name a folder at Dataset;",
+            f"{name_of('form.choose')} there lists some,",
+            f"{name_of('app.preprocess')} makes one of any pictures",
+        )
+        yield RowList(id="pictures", empty=empty)
+        yield Picture(id="chosen-picture", waits=True)
         yield Lines(id="caption")
         yield Lines(id="findings")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from tinv_tui.app import chart, wording
+from tinv_tui.app.keys import name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -48,7 +49,7 @@ class LossPane(Pane):
         if not width or not height:
             return
         if self._now is None:
-            self.text.show([(("no run yet", "label"),), (("fill in the form, then ctrl+s", "label"),)])
+            self.text.show([(("no run yet", "label"),), ((f"fill in the form, then {name_of('run.start')}", "label"),)])
             return
         trouble = _trouble(self._now, width)
         head = [] if trouble else _numbers(self._now, width)

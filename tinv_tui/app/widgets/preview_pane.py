@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from tinv_tui.app import wording
+from tinv_tui.app.keys import name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
@@ -24,7 +25,7 @@ class PreviewPane(Pane):
         self._preview: Preview | None = None
 
     def compose(self) -> ComposeResult:
-        yield Picture(id="preview-picture", empty="no preview yet", waits=True)
+        yield Picture(id="preview-picture", empty=f"no preview yet; {name_of('run.preview')} draws one", waits=True)
         yield Lines(id="preview-words")
 
     @property

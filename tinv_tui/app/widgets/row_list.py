@@ -17,7 +17,7 @@ from tinv_tui.app.wording import Line
 
 
 class RowList(Lines):
-    """Rows with a cursor; scrolls by itself to keep the cursor in sight."""
+    """Rows with a cursor; scrolls by itself to keep the cursor in sight. ``empty`` says what to do where there are none."""
 
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,8 +55,9 @@ class RowList(Lines):
         def control(self) -> RowList:
             return self.rows
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None, empty: Sequence[str] = ()) -> None:
         super().__init__(id=id, classes=classes)
+        self._empty = tuple(empty)
         self.cursor = 0
         self._top = 0
         self._rows: tuple[Line, ...] = ()
@@ -76,6 +77,8 @@ class RowList(Lines):
 
     def render_line(self, y: int) -> Strip:
         index = self._top + y
+        if not self._rows and y < len(self._empty):
+            return self.strip((("  ", ""), (self._empty[y], "label")))
         if index >= len(self._rows):
             return self.strip(())
         here = index == self.cursor
