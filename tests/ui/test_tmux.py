@@ -20,7 +20,9 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     server.close()
 
 
-def test_a_run_is_started_left_found_again_paused_changed_and_stopped_by_keys(tmux: Tmux, pictures: Path) -> None:
+def test_a_run_is_started_left_found_again_paused_changed_stopped_and_compared_by_keys(
+    tmux: Tmux, pictures: Path
+) -> None:
     tmux.open(120, 36)
     tmux.until("Welcome to tinv-tui")
     tmux.keys("Escape")
@@ -58,3 +60,21 @@ def test_a_run_is_started_left_found_again_paused_changed_and_stopped_by_keys(tm
     tmux.keys("Enter")
     screen = tmux.until("■ stopped")
     assert "Newest preview" in screen
+    tmux.keys("q")
+    tmux.until("left with 0")
+    tmux.close()
+
+    tmux.open(80, 24)  # the same once more, to compare the two
+    tmux.until("74 of 75 tokens left")
+    tmux.keys("C-s")
+    tmux.until("zork-2 ● running")
+    tmux.keys("s")
+    tmux.until("Stop and save the embedding")
+    tmux.keys("Enter")
+    tmux.until("■ stopped")
+    tmux.keys("F5")
+    tmux.until("2 runs")
+    tmux.keys("Space", "Space", "c")
+    screen = tmux.until("the same settings in all of them")
+    assert "A zork-2" in screen, screen
+    assert "B zork" in screen

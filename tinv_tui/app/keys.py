@@ -141,6 +141,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
+    Key("runs.mark", "space", "mark", "mark", "Mark this run to compare it, or take the mark away", ("runs",)),
+    Key("runs.compare", "c", "compare", "compare", "Compare the marked runs: curves, settings, previews", ("runs",)),
     Key("runs.resume", "r", "resume", "resume…", "Go on with a run that is over or lost; asks first", ("runs",)),
     Key("library.use", "enter", "use", "take to Train", "Train this embedding, or go on from it", ("library",)),
     Key("library.refresh", "r,ctrl+r", "refresh", "read again", "Read the library again", ("library",)),

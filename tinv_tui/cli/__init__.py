@@ -16,6 +16,7 @@ _COMMANDS = {
     "show": "watching",
     "attach": "watching",
     "tail": "watching",
+    "compare": "comparing",
     "stop": "steering",
     "pause": "steering",
     "unpause": "steering",

@@ -48,6 +48,7 @@ class RunsScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__("runs")
         self._rows: list[RunRow] = []
+        self._marked: list[RunFolder] = []
 
     def compose_body(self) -> ComposeResult:
         with Pane("Runs", id="runs-list"):
@@ -101,13 +102,13 @@ class RunsScreen(ModeScreen):
         with self.app.batch_update():
             width = self.rows.size.width
             self.query_one("#runs-head", Lines).show([_head(width)])
-            self.rows.show([_line(row, width) for row in rows])
+            self.rows.show([_line(row, width, marked=row.folder in self._marked) for row in rows])
             at = next((i for i, row in enumerate(rows) if row.folder == here), None)
             if at is not None:
                 self.rows.go_to(at)
             live = sum(row.state in ("starting", "running", "paused", "not-responding") for row in rows)
-            title = "Runs"
-            self.query_one("#runs-list", Pane).set_title(title, f"{len(rows)} runs · {live} live" if rows else "")
+            foot = f"{len(rows)} run{'s'[: len(rows) != 1]} · {live} live" if rows else ""
+            self.query_one("#runs-list", Pane).set_title("Runs", foot)
             self._show_facts()
 
     def on_row_list_moved(self) -> None:
@@ -130,6 +131,32 @@ class RunsScreen(ModeScreen):
         if self._rows:
             self.app.open_run(self._rows[self.rows.cursor].folder)
 
+    def action_mark(self) -> None:
+        """Marks are kept in the order in which they were made: it gives the runs their letters."""
+        if not self._rows:
+            return
+        folder = self._rows[self.rows.cursor].folder
+        if folder in self._marked:
+            self._marked.remove(folder)
+        else:
+            self._marked.append(folder)
+        self.rows.go_to(self.rows.cursor + 1)
+        self._show(self._rows)
+
+    def action_compare(self) -> None:
+        from tinv_tui.app.screens.compare import LETTERS, CompareScreen
+
+        there = [row.folder for row in self._rows]
+        marked = [folder for folder in self._marked if folder in there]
+        if not 2 <= len(marked) <= len(LETTERS):
+            self._say(f"mark two to {len(LETTERS)} runs with space first; {len(marked)} are marked")
+            return
+        self.app.push_screen(CompareScreen(marked))
+
+    def _say(self, text: str) -> None:
+        self.app.bell()
+        self.query_one("#run-facts", Lines).show([((text, "warning"),)])
+
     def action_resume(self) -> None:
         if self._rows:
             asking = ask_and_resume(self.app, self._rows[self.rows.cursor].folder)
@@ -142,15 +169,17 @@ _ROOMY = 100
 
 def _head(width: int) -> Line:
     rate, made = (f"{'rate':<9}", "  made") if width >= _ROOMY else ("", "")
-    text = f"  {'state':<16}{'name':<{_name_width(width)}}{'step':>15}  {'loss':<8}{rate}{'speed':>7}{'left':>7}{made}"
+    text = (
+        f"    {'state':<16}{'name':<{_name_width(width)}}{'step':>15}  {'loss':<8}{rate}{'speed':>7}{'left':>7}{made}"
+    )
     return ((text, "label"),)
 
 
 def _name_width(width: int) -> int:
-    return min(width - 79, 30) if width >= _ROOMY else max(10, width - 58)
+    return min(width - 81, 30) if width >= _ROOMY else max(8, width - 60)
 
 
-def _line(row: RunRow, width: int) -> Line:
+def _line(row: RunRow, width: int, *, marked: bool) -> Line:
     status = row.status
     word, role = wording.state_piece(row.state)
     live = row.state == "running"
@@ -163,6 +192,7 @@ def _line(row: RunRow, width: int) -> Line:
         rate = f"{wording.rate(status.learning_rate if status else None):<9}"
         made = f"  {row.folder.path.parent.name}"
     return (
+        ("* " if marked else "  ", "accent"),
         (f"{word:<16}", role),
         (f"{wording.cut(row.folder.name, room - 1):<{room}}", "value"),
         (f"{step:>15}  ", ""),

@@ -1,0 +1,73 @@
+"""Runs are marked on their list and seen side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.compare import CompareScreen
+from tinv_tui.app.screens.runs import RunsScreen
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.picture import Picture
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_marked_runs_are_compared_by_keys(size: tuple[int, int], pictures: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name, rate, done in (("zork", "0.005", 300), ("plork", "0.001", 150)):
+        folder = past_run(recipe(pictures, embedding__name=name, training__learning_rate=rate), home, steps_done=done)
+        with folder.events.open("a") as file:
+            for step in (100, 150):
+                Image.new("RGB", (64, 64), "red").save(tmp_path / f"{name}-{step}.png")
+                event = {
+                    "kind": "preview",
+                    "step": step,
+                    "path": str(tmp_path / f"{name}-{step}.png"),
+                    "prompt": "a",
+                    "seed": 1,
+                }
+                file.write(json.dumps({"v": 1, "t": "2026-11-22T09:15:00.000+00:00", **event}) + "\n")
+    async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
+        app = pilot.app
+        await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "plork" in screen_text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "0 are marked" in screen_text(app))
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("space", "space")
+        await until(pilot, lambda: screen_text(app).count("* ✔") == 2)
+        await pilot.press("space")  # the last one again: its mark goes
+        await until(pilot, lambda: screen_text(app).count("* ✔") == 1)
+        await pilot.press("space", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "learning_rate" in screen_text(app))
+        text = screen_text(app)
+        assert "A 0.001" in text
+        assert "B 0.005" in text
+        assert "training loss" in text
+        assert "previews of step 150" in text
+        drawn = "".join(app.screen.query_one("#compare-plot", Lines).plain.splitlines()[1:])
+        assert "*" in drawn  # the same losses as far as both go
+        assert "B" in drawn
+        assert "A" not in drawn
+        assert text.count("best 0.1081 @ 200") == 2
+        shown = app.screen.query_one("#compare-1", Picture)
+        assert shown.path == tmp_path / "zork-150.png"
+
+        await pilot.press("left")
+        await until(pilot, lambda: "previews of step 100" in screen_text(app))
+        assert shown.path == tmp_path / "zork-100.png"
+        await pilot.press("right")
+        await until(pilot, lambda: "previews of step 150" in screen_text(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "evaluation loss" in screen_text(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "written" in screen_text(app))
+        assert (home / "compare-plork-zork.csv").read_text().startswith("step,")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))

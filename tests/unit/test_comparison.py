@@ -1,0 +1,92 @@
+"""Runs side by side: what they differ in, the steps they all have previews of, their curves as a table and as a plot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.ui.support import past_run, recipe
+from tinv_tui.app.plot import plot
+from tinv_tui.cli import commands
+from tinv_tui.runs.comparison import common_steps, differing_keys, read_compared, write_curves
+from tinv_tui.runs.folder import RunFolder
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[RunFolder]:
+    """Two runs that differ in their rate; the second is shorter, and has a preview of one step more."""
+    home = tmp_path / "home"
+    first = past_run(recipe(tmp_path), home)
+    second = past_run(recipe(tmp_path, embedding__name="plork", training__learning_rate="0.001"), home, steps_done=150)
+    for folder, steps in ((first, (100, 200)), (second, (100, 150, 200))):
+        with folder.events.open("a") as file:
+            for step in steps:
+                event = {"kind": "preview", "step": step, "path": f"{step}.png", "prompt": "a zork", "seed": 1}
+                file.write(json.dumps({"v": 1, "t": "2026-11-22T09:15:00.000+00:00", **event}) + "\n")
+    return [first, second]
+
+
+def test_only_settings_that_differ_are_told_and_not_the_name(two: list[RunFolder]) -> None:
+    runs = [read_compared(folder) for folder in two]
+    assert differing_keys(runs) == [("training.learning_rate", ["0.005", "0.001"])]
+    two[1].recipe.write_text("not a recipe [")
+    assert differing_keys([read_compared(folder) for folder in two]) == []
+
+
+def test_previews_are_compared_at_steps_that_all_have(two: list[RunFolder]) -> None:
+    runs = [read_compared(folder) for folder in two]
+    assert common_steps(runs) == [100, 200]
+    assert common_steps([]) == []
+
+
+def test_curves_become_a_table_with_empty_cells_where_a_run_has_nothing(two: list[RunFolder], tmp_path: Path) -> None:
+    write_curves([read_compared(folder) for folder in two], tmp_path / "curves.csv")
+    rows = list(csv.DictReader((tmp_path / "curves.csv").open()))
+    names = [folder.handle for folder in two]
+    assert list(rows[0]) == ["step", *(f"{name} {kind}" for name in names for kind in ("smoothed", "evaluation"))]
+    assert [int(row["step"]) for row in rows] == list(range(10, 301, 10))
+    last = rows[-1]
+    assert float(last[f"{names[0]} smoothed"]) > 0
+    assert last[f"{names[1]} smoothed"] == ""
+    assert {row["step"]: row[f"{names[0]} evaluation"] for row in rows}["200"] == "0.1081000"
+
+
+def test_a_run_that_is_gone_has_nothing_and_breaks_nothing(two: list[RunFolder]) -> None:
+    for file in (two[0].events, two[0].status, two[0].recipe):
+        file.unlink()
+    gone = read_compared(two[0])
+    assert (gone.smoothed, gone.recipe, gone.best, gone.last_loss) == ((), None, None, None)
+
+
+def test_a_curve_is_drawn_by_its_letter_ends_where_it_stands_and_leaves_gaps() -> None:
+    falling = [(step, 1.0 - step / 200) for step in range(101)]
+    short = [(0, 0.1), (50, 0.1)]
+    rows = plot([("A", falling), ("B", short)], width=47, height=9)
+    assert len(rows) == 9
+    assert all(len(row) == 47 for row in rows)
+    assert rows[0].startswith("1.000  A")
+    assert rows[-2].startswith("0.100  B")
+    assert rows[-2][7:].split() == ["B", "B"]  # nothing in between, and nothing behind its end
+    assert "B" not in "".join(row[30:] for row in rows[:-1])
+    assert rows[-1].split() == ["step", "0", "100"]
+    assert plot([("A", []), ("B", [])], 47, 9) == []
+
+
+def test_where_curves_meet_neither_hides_the_other() -> None:
+    assert "*" in "".join(plot([("A", [(1, 0.5), (9, 0.2)]), ("B", [(1, 0.5)])], 40, 6))
+
+
+def test_the_command_tells_the_same_and_one_run_is_refused(two: list[RunFolder], tmp_path: Path) -> None:
+    names = [folder.handle for folder in two]
+    said = json.loads(CliRunner().invoke(commands, ["compare", *names, "--json"]).stdout)
+    assert said["differing"] == {"training.learning_rate": ["0.005", "0.001"]}
+    assert [run["name"] for run in said["runs"]] == names
+    assert said["runs"][0]["best_step"] == 200
+    text = CliRunner().invoke(commands, ["compare", *names, "--csv", str(tmp_path / "c.csv")]).stdout
+    assert "training.learning_rate" in text
+    assert (tmp_path / "c.csv").exists()
+    assert CliRunner().invoke(commands, ["compare", names[0]]).exit_code == 2

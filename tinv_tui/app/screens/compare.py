@@ -1,0 +1,187 @@
+"""Marked runs side by side: curves on one plot, the settings they differ in, previews at the same step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tinv_tui import paths
+from tinv_tui.app import wording
+from tinv_tui.app.link import between_looks
+from tinv_tui.app.plot import plot
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.picture import Picture
+from tinv_tui.app.wording import Line
+
+if TYPE_CHECKING:
+    from tinv_tui.runs.comparison import ComparedRun
+    from tinv_tui.runs.folder import RunFolder
+
+LETTERS = "ABCD"
+"""More runs than this are no comparison any more."""
+_LOOK_SECONDS = 5.0
+_KEYS = "e training/evaluation   ←/→ step of the previews   x CSV   esc close"
+
+
+class CompareScreen(ModalScreen[None]):
+    """Looks again now and then, for a run may still go on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "Close", show=False, id="compare.close"),
+        Binding("e", "swap_curve", "Training or evaluation loss", show=False, id="compare.curve"),
+        Binding("left", "go(-1)", "Previews of an earlier step", show=False, id="compare.earlier"),
+        Binding("right", "go(1)", "Previews of a later step", show=False, id="compare.later"),
+        Binding("x", "export", "Write the curves as CSV", show=False, id="compare.export"),
+    ]
+
+    def __init__(self, folders: Sequence[RunFolder]) -> None:
+        super().__init__()
+        self._folders = list(folders)[: len(LETTERS)]
+        self._runs: list[ComparedRun] = []
+        self._evaluation = False
+        self._step: int | None = None
+        self._said: Line = ()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="compare-dialog"):
+            yield Lines(id="compare-head")
+            yield Lines(id="compare-plot")
+            yield Lines(id="compare-keys-differ")
+            with Horizontal(id="compare-pictures"):
+                for number in range(len(self._folders)):
+                    yield Picture(id=f"compare-{number}", empty=f"{LETTERS[number]}: no preview", waits=True)
+            yield Lines(id="compare-words")
+            yield Static(_KEYS, classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.run_worker(self._look_on(), exit_on_error=False)
+
+    async def _look_on(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(between_looks(self.app, _LOOK_SECONDS))
+
+    async def look(self) -> None:
+        """Read the runs and show them."""
+        from tinv_tui.runs.comparison import read_compared
+
+        self._runs = await asyncio.to_thread(lambda: [read_compared(folder) for folder in self._folders])
+        self._show()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    # ----- keys
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_swap_curve(self) -> None:
+        self._evaluation = not self._evaluation
+        self._show()
+
+    def action_go(self, by: int) -> None:
+        from tinv_tui.runs.comparison import common_steps
+
+        steps = common_steps(self._runs)
+        if steps:
+            at = steps.index(self._step) if self._step in steps else len(steps) - 1
+            self._step = steps[min(max(at + by, 0), len(steps) - 1)]
+            self._show()
+
+    def action_export(self) -> None:
+        from tinv_tui.runs.comparison import write_curves
+
+        names = "-".join(folder.name for folder in self._folders)
+        path = paths.home() / f"compare-{names}.csv"
+        try:
+            write_curves(self._runs, path)
+            self._said = (("written: ", "label"), (str(path), "value"))
+        except OSError as error:
+            self._said = ((f"not written: {path}: {error.strerror}", "bad"),)
+        self._show()
+
+    # ----- what is seen
+
+    def _show(self) -> None:
+        if not self._runs:
+            return
+        with self.app.batch_update():
+            self.query_one("#compare-head", Lines).show([_head(letter, run) for letter, run in self._lettered()])
+            self._show_plot()
+            differ = self.query_one("#compare-keys-differ", Lines)
+            differ.show(_differing(self._runs, max(20, differ.size.width), max(2, differ.size.height)))
+            self._show_pictures()
+
+    def _lettered(self) -> list[tuple[str, ComparedRun]]:
+        return list(zip(LETTERS, self._runs, strict=False))
+
+    def _show_plot(self) -> None:
+        pane = self.query_one("#compare-plot", Lines)
+        curves = [(letter, run.evaluations if self._evaluation else run.smoothed) for letter, run in self._lettered()]
+        title = "evaluation loss" if self._evaluation else "training loss, smoothed"
+        rows = plot(curves, max(1, pane.size.width), max(2, pane.size.height - 1))
+        nothing: list[Line] = [((f"no {title} yet; e shows the other", "warning"),)]
+        pane.show([((f"{title}, * where curves meet", "label"),), *([((row, "chart"),) for row in rows] or nothing)])
+
+    def _show_pictures(self) -> None:
+        from tinv_tui.runs.comparison import common_steps
+
+        steps = common_steps(self._runs)
+        if self._step not in steps:
+            self._step = steps[-1] if steps else None
+        for number, run in enumerate(self._runs):
+            shown = run.previews.get(self._step) if self._step is not None else None
+            self.query_one(f"#compare-{number}", Picture).show(shown)
+        where = (
+            f"previews of step {wording.count(self._step)}" if self._step is not None else "no step has previews of all"
+        )
+        self.query_one("#compare-words", Lines).show([((where, "label"),), self._said or (("", ""),)])
+
+
+def _head(letter: str, run: ComparedRun) -> Line:
+    word, role = wording.state_piece(run.state)
+    best = f"{wording.loss(run.best[1])} @ {wording.count(run.best[0])}" if run.best else wording.DASH
+    return (
+        (f"{letter} ", "accent"),
+        (f"{wording.cut(run.name, 16):<17}", "value"),
+        (f"{word:<13}", role),
+        (f"{wording.count(run.step)}/{wording.count(run.steps)}  ", "label"),
+        (f"loss {wording.loss(run.last_loss)}  best {best}", ""),
+    )
+
+
+def _differing(runs: Sequence[ComparedRun], width: int, height: int) -> list[Line]:
+    from tinv_tui.runs.comparison import differing_keys
+
+    found = differing_keys(runs)
+    if not found:
+        return [(("the same settings in all of them", "label"),)]
+    room = max(8, (width - 28) // len(runs) - 3)
+    lines: list[Line] = []
+    for key, values in found:
+        cells = "  ".join(
+            f"{letter} {wording.cut(_said(value), room):<{room}}"
+            for letter, value in zip(LETTERS, values, strict=False)
+        )
+        lines.append(((f"{wording.cut(key, 26):<27}", "label"), (cells, "value")))
+    if len(lines) > height:
+        more = len(lines) - height + 1
+        lines = [*lines[: height - 1], ((f"and {more} more: tinv-tui compare tells all", "label"),)]
+    return lines
+
+
+def _said(value: object) -> str:
+    """As a recipe says it, about."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: wording.DASH}[value]
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or wording.DASH
+    return str(value) if str(value) else wording.DASH

@@ -1,0 +1,60 @@
+"""The command that puts runs side by side: compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinv_tui.cli.output import command, print_json
+from tinv_tui.errors import InputError
+from tinv_tui.runs.comparison import ComparedRun, differing_keys, read_compared, write_curves
+from tinv_tui.runs.folder import find_run
+
+
+@click.argument("runs", nargs=-1, required=True)
+@click.option(
+    "--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Also write all curves to FILE."
+)
+def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> None:
+    """Put runs side by side: where they stand, and the settings they differ in."""
+    if len(runs) < 2:
+        raise InputError("compare-one", "one run has nothing to be compared with", "Name two or more: tinv-tui runs")
+    found = [read_compared(find_run(run)) for run in runs]
+    if csv_path is not None:
+        try:
+            write_curves(found, csv_path)
+        except OSError as error:
+            raise InputError(
+                "csv-unwritable", f"--csv: {csv_path}: {error.strerror}", "Choose another place."
+            ) from None
+    if as_json:
+        print_json({"runs": [_facts(run) for run in found], "differing": dict(differing_keys(found))})
+        return
+    for run in found:
+        best = f"{run.best[1]:.4f} at {run.best[0]}" if run.best else "–"
+        loss = f"{run.last_loss:.4f}" if run.last_loss is not None else "–"
+        click.echo(f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}  loss {loss}  best eval {best}")
+    for key, values in differing_keys(found):
+        click.echo(f"\n{key}")
+        for run, value in zip(found, values, strict=True):
+            click.echo(f"  {run.name:<28} {value}")
+    if csv_path is not None:
+        click.echo(f"\nwritten: {csv_path}")
+
+
+def _facts(run: ComparedRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "state": run.state,
+        "step": run.step,
+        "steps": run.steps,
+        "loss": run.last_loss,
+        "best_evaluation": run.best[1] if run.best else None,
+        "best_step": run.best[0] if run.best else None,
+        "previews": {str(step): str(path) for step, path in run.previews.items()},
+    }
+
+
+compare = command("compare")(_compare)

@@ -1,0 +1,103 @@
+"""Several runs side by side: their curves, the settings they differ in, their previews at the same steps."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinv_tui.atomic import write_atomic
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import load_recipe
+from tinv_tui.runs.curve import LossRow, LossTail
+from tinv_tui.runs.events import EventReader
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.history import RunHistory
+from tinv_tui.runs.liveness import state_of
+
+_NOT_SETTINGS = ("embedding.name", "embedding.overwrite")
+"""A run that is made again differs in these by itself."""
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One of the runs, as it is now. ``recipe`` maps ``section.key`` to its value; None where it cannot be read."""
+
+    name: str
+    state: str
+    step: int
+    steps: int
+    recipe: dict[str, object] | None
+    smoothed: tuple[LossRow, ...]
+    evaluations: tuple[LossRow, ...]
+    best: LossRow | None
+    previews: dict[int, Path]
+    """By step; the last one where several were drawn."""
+
+    @property
+    def last_loss(self) -> float | None:
+        """The smoothed training loss where it stands."""
+        return self.smoothed[-1][1] if self.smoothed else None
+
+
+def read_compared(folder: RunFolder) -> ComparedRun:
+    """Reads what there is; a run that is being deleted has less."""
+    state, status = state_of(folder)
+    history = RunHistory()
+    history.add_losses(LossTail(folder.losses).read_new())
+    try:
+        history.add_events(EventReader(folder.events).read_new(newest_step_only=history.has_table))
+    except OSError:
+        pass
+    view = history.view()
+    return ComparedRun(
+        name=folder.handle,
+        state=state,
+        step=status.step if status else view.step,
+        steps=status.steps if status else view.steps,
+        recipe=_settings(folder),
+        smoothed=tuple((point.step, point.smooth) for point in view.curve),
+        evaluations=view.evaluations,
+        best=view.best,
+        previews={preview.step: preview.path for preview in view.previews},
+    )
+
+
+def differing_keys(runs: Sequence[ComparedRun]) -> list[tuple[str, list[object]]]:
+    """Settings that are not the same in all runs, in the order of the recipe, with each run's value."""
+    known = [run.recipe for run in runs if run.recipe is not None]
+    found = []
+    for key in dict.fromkeys(key for recipe in known for key in recipe):
+        values = [recipe.get(key) for recipe in known]
+        if key not in _NOT_SETTINGS and any(value != values[0] for value in values):
+            found.append((key, [None if run.recipe is None else run.recipe.get(key) for run in runs]))
+    return found
+
+
+def common_steps(runs: Sequence[ComparedRun]) -> list[int]:
+    """The steps of which every run that has previews has one, in order."""
+    drawn = [set(run.previews) for run in runs if run.previews]
+    return sorted(set.intersection(*drawn)) if drawn else []
+
+
+def write_curves(runs: Sequence[ComparedRun], path: Path) -> None:
+    """A CSV of a row per step: for each run its smoothed training loss and its evaluation loss. Raises OSError."""
+    columns = [column for run in runs for column in (dict(run.smoothed), dict(run.evaluations))]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", *(f"{run.name} {kind}" for run in runs for kind in ("smoothed", "evaluation"))])
+    for step in sorted({step for column in columns for step in column}):
+        losses = [column.get(step) for column in columns]
+        writer.writerow([step, *("" if loss is None else f"{loss:.7f}" for loss in losses)])
+    write_atomic(path, text.getvalue())
+
+
+def _settings(folder: RunFolder) -> dict[str, object] | None:
+    try:
+        recipe = load_recipe(folder.recipe)
+    except (InputError, OSError):
+        return None
+    sections = recipe.model_dump(mode="json")
+    return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
