@@ -126,6 +126,7 @@ KEYS: tuple[Key, ...] = (
         ("train",),
     ),
     Key("run.use", "u", "use", "use…", "Make a copy of this run the result; asks first", ("train",), foot=False),
+    Key("form.find", "slash,ctrl+f", "find_field", "find", "Narrow the form to the fields you look for", ("train",)),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
     Key(
         "dataset.caption", "e", "caption", "caption", "Edit the caption of the picture", ("train",), pane="dataset-pane"

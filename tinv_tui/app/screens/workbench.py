@@ -155,7 +155,7 @@ class Workbench(ModeScreen):
     @property
     def _stops(self) -> list[tuple[str, str]]:
         """The panes ctrl+g goes through: the tab each is on, and a selector."""
-        first = ("form", "#field-embedding-name")
+        first = ("form", "#form-find" if self.form_pane.is_narrowed else "#field-embedding-name")
         panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
         return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
 
@@ -192,10 +192,12 @@ class Workbench(ModeScreen):
         self.remove_class("-zoom")
 
     def on_key(self, event: events.Key) -> None:
-        """Escape steps out of the form, to where letters are keys."""
-        if event.key == "escape" and self.pane_in_focus() == "form-pane":
+        """Escape brings all fields back, and then steps out of the form, to where letters are keys."""
+        if event.key != "escape" or self.pane_in_focus() != "form-pane":
+            return
+        if not self.form_pane.show_all():
             (self.tab_line if self.has_class("-folded") else self.loss).focus()
-            event.stop()
+        event.stop()
 
     # ----- actions
 
@@ -235,6 +237,10 @@ class Workbench(ModeScreen):
 
     async def action_save_recipe(self) -> None:
         await self.form_pane.save_recipe()
+
+    def action_find_field(self) -> None:
+        self.open_tab("form")
+        self.form_pane.find()
 
     def action_presets(self) -> None:
         self.form_pane.offer_presets()

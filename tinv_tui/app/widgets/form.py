@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.app.edits import Edits, Filled
+from tinv_tui.app.field_search import is_meant
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
 from tinv_tui.app.screens.pick import PickScreen
@@ -70,6 +71,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._row_of = {key: row for row in self._rows for key in row.controls}
         self._texts: dict[str, str] = {}
         self._edits = Edits()
+        self._meant = set(self.fields)
         self._touched: set[str] = set()
         self._checked = unchecked
         self._waiting: Timer | None = None
@@ -130,6 +132,27 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._edits.keep(self._filled)
         self.check_soon()
 
+    def narrow(self, words: str) -> int:
+        """Leave in sight the rows with a field that all the words mean; how many fields those are."""
+        meant = {key for key, field in self.fields.items() if is_meant(field, words)}
+        with self.app.batch_update():
+            for row in self._rows:
+                row.display = any(key in meant for key in row.controls)
+        self._meant = meant
+        return len(meant)
+
+    def focus_first(self) -> bool:
+        """Go to the first field that :meth:`narrow` has found."""
+        key = next((key for key in self.fields if key in self._meant), None)
+        if key is not None:
+            self.control(key).focus()
+        return key is not None
+
+    def go_to(self, key: str) -> None:
+        """Bring a field into sight, narrowed or not, and the cursor to it."""
+        self._row_of[key].display = True
+        self.control(key).focus()
+
     def undo(self) -> list[Change]:
         """Take back the last edit; what that changed."""
         self._edits.keep(Filled(self.base, self.texts))  # the message of the last letter may still be on its way
@@ -148,7 +171,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._touched |= {change.key for change in changed}
         self.check_soon(0.01)
         if len(changed) == 1:
-            self.control(changed[0].key).focus()
+            self.go_to(changed[0].key)
         return changed
 
     @property
@@ -281,5 +304,5 @@ class Form(VerticalScroll, Generic[Outcome]):
         """Go to the first field with an error; its key."""
         key = next((k for k in self._row_of if k in errors), None)
         if key is not None:
-            self.control(key).focus()
+            self.go_to(key)
         return key

@@ -15,6 +15,7 @@ from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.widgets.form_finder import FormFinder
     from tinv_tui.app.widgets.form_foot import FormFoot
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
@@ -37,6 +38,7 @@ class FormPane(Pane):
         super().__init__("Train", id="form-pane")
         self._form: RecipeForm | None = None
         self._foot: FormFoot | None = None
+        self._finder: FormFinder | None = None
         self._starting = False
 
     @property
@@ -60,12 +62,30 @@ class FormPane(Pane):
 
     async def furnish(self, recipe: Recipe) -> None:
         """Put the form in. It is not there in the first frame: its widgets and pydantic take 0.3 s."""
+        from tinv_tui.app.widgets.form_finder import FormFinder
         from tinv_tui.app.widgets.form_foot import FormFoot
         from tinv_tui.app.widgets.recipe_form import RecipeForm
 
         self._form = RecipeForm(recipe)
         self._foot = FormFoot(("check", "Check"), ("save-recipe", "Save recipe"), ("start", "Start"), id="form-foot")
-        await self.mount(self._form, self._foot)
+        self._finder = FormFinder(self._form)
+        await self.mount(self._finder, self._form, self._foot)
+
+    def find(self) -> None:
+        """Narrow the form to the fields one is looking for."""
+        if self._finder is not None:
+            self._finder.open()
+
+    def show_all(self) -> bool:
+        """Bring all fields back; whether some were out of sight."""
+        is_narrowed = self.is_narrowed
+        if self._finder is not None:
+            self._finder.action_close()
+        return is_narrowed
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self._finder is not None and self._finder.is_open
 
     @on(Button.Pressed, "#start")
     async def start(self) -> None:

@@ -1,0 +1,23 @@
+"""Which fields of a form a few words mean."""
+
+from __future__ import annotations
+
+import re
+
+from tinv_tui.app.fields import Field
+from tinv_tui.recipe import field_of
+
+
+def is_meant(field: Field, words: str) -> bool:
+    """Whether all the words begin one of the field's label, its setting's name or its help; none mean every field."""
+    told = _told_of(field)
+    return all(re.search(rf"(?<!\w){re.escape(word)}", told) for word in words.casefold().split())
+
+
+def _told_of(field: Field) -> str:
+    named = [field.label, field.key, field.key.replace("_", " "), *field.words.values()]
+    if field.options:
+        named += [word for _, word in field.options]
+    else:
+        named.append(" ".join((field_of(field.key).description or "").split()))
+    return " ".join(named).casefold()
