@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinv_tui.app import chart, wording
+from tinv_tui.app.chart import Axis, Scale
 from tinv_tui.app.keys import KEYS, foot_keys
 from tinv_tui.app.modes import MODES
 
@@ -45,25 +46,41 @@ def test_pairs_flow_into_the_width() -> None:
 
 
 def test_a_chart_reaches_from_bottom_to_top() -> None:
-    rows = chart.draw([0.0, 1.0, 2.0, 3.0], 2)
+    values = [0.0, 1.0, 2.0, 3.0]
+    rows = chart.draw(values, 2, Scale(0.0, 3.0))
     assert rows[-1][0] == "▁"
     assert rows[0][-1] == "█"
     assert all(len(row) == 4 for row in rows)
 
 
 def test_a_level_curve_is_a_level_line() -> None:
-    assert len(set(chart.draw([0.5] * 6, 1)[0])) == 1
+    assert len(set(chart.draw([0.5] * 6, 1, chart.limits([0.5] * 6))[0])) == 1
 
 
 def test_a_long_history_is_compressed_to_the_width() -> None:
-    points = [(step, float(step)) for step in range(1, 10_001)]
-    columns = chart.columns(points, 30)
-    assert len(columns) == 30
-    assert columns == sorted(columns)
+    values = chart.spread(((step, step, float(step)) for step in range(1, 10_001)), Axis(1, 10_000, 30))
+    assert len(values) == 30
+    assert None not in values
+    assert values == sorted(value for value in values if value is not None)
 
 
-def test_evaluations_are_held_until_the_next_one() -> None:
-    assert chart.columns_beside([(0, 3.0), (50, 2.0), (100, 1.0)], 1, 100, 4) == [3.0, 2.0, 2.0, 1.0]
+def test_a_loss_every_few_steps_stands_for_those_before_it_and_what_no_loss_stands_for_is_a_gap() -> None:
+    values = chart.spread([(1, 5, 3.0), (8, 10, 1.0)], Axis(1, 10, 10))
+    assert values == [3.0] * 5 + [None, None] + [1.0] * 3
+    assert chart.draw(values, 1, Scale(1.0, 3.0)) == ["█████  ▁▁▁"]
+    assert chart.line(values, 1, Scale(1.0, 3.0)) == ["▔▔▔▔▔  ▁▁▁"]
+
+
+def test_evaluations_are_held_until_the_next_one_and_there_is_none_before_the_first() -> None:
+    points = [(20, 3.0), (50, 2.0), (100, 1.0)]
+    assert chart.held(points, Axis(1, 100, 10)) == [None] + [3.0] * 3 + [2.0] * 5 + [1.0]
+
+
+def test_a_logarithmic_scale_gives_each_halving_the_same_height() -> None:
+    scale = Scale(0.1, 0.4, log=True)
+    assert scale.share(0.2) == pytest.approx(0.5)
+    assert scale.value(0.5) == pytest.approx(0.2)
+    assert scale.share(0.0) == 0.0
 
 
 def test_a_schedule_is_drawn_in_stairs_as_wide_as_its_steps() -> None:

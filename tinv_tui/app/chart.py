@@ -3,40 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+_THIRDS = "▁─▔"
 _SHOWN = 0.97
+_SMALLEST = 1e-12
 
 
-def columns(points: Sequence[tuple[int, float]], width: int) -> list[float]:
-    """The whole of ``points`` (step, value) in at most ``width`` columns, each the mean of its stretch of steps."""
-    if not points or width < 1:
-        return []
-    first, last = points[0][0], points[-1][0]
-    if len(points) <= width:
-        return [value for _, value in points]
-    sums = [0.0] * width
-    counts = [0] * width
-    for step, value in points:
-        column = min(width - 1, (step - first) * width // max(1, last - first))
-        sums[column] += value
-        counts[column] += 1
-    found: list[float] = []
-    for total, number in zip(sums, counts, strict=True):
-        found.append(total / number if number else found[-1])
-    return found
+@dataclass(frozen=True)
+class Axis:
+    """Steps ``first`` to ``last`` in at most ``room`` equal columns; a step never has more than one column."""
+
+    first: int
+    last: int
+    room: int
+
+    @property
+    def steps(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def width(self) -> int:
+        return max(0, min(self.room, self.steps))
+
+    def column(self, step: int) -> int:
+        """The column of a step on the axis."""
+        return (step - self.first) * self.width // self.steps
+
+    def holds(self, step: int) -> bool:
+        return self.first <= step <= self.last
+
+    def last_step(self, column: int) -> int:
+        return self.first + -(-(column + 1) * self.steps // self.width) - 1
 
 
-def columns_beside(points: Sequence[tuple[int, float]], first: int, last: int, width: int) -> list[float]:
-    """``points`` in ``width`` columns that reach from step ``first`` to ``last``, each value held until the next one."""
-    found: list[float] = []
-    at = 0
-    for column in range(width if points else 0):
-        end = first + (last - first) * (column + 1) / width
+def spread(stretches: Iterable[tuple[int, int, float]], axis: Axis) -> list[float | None]:
+    """(first step, last step, value) on the columns they touch, the mean of several; None where none is: a gap."""
+    sums, counts = [0.0] * axis.width, [0] * axis.width
+    for first, last, value in stretches:
+        if last < axis.first or first > axis.last:
+            continue
+        for column in range(axis.column(max(first, axis.first)), axis.column(min(last, axis.last)) + 1):
+            sums[column] += value
+            counts[column] += 1
+    return [total / number if number else None for total, number in zip(sums, counts, strict=True)]
+
+
+def held(points: Sequence[tuple[int, float]], axis: Axis) -> list[float | None]:
+    """Each value of ``points`` (step, value) from its step on until the next one; None before the first."""
+    found: list[float | None] = []
+    at = -1
+    for column in range(axis.width):
+        end = axis.last_step(column)
         while at + 1 < len(points) and points[at + 1][0] <= end:
             at += 1
-        found.append(points[at][1])
+        found.append(points[at][1] if at >= 0 else None)
     return found
 
 
@@ -56,20 +79,47 @@ def stairs(spans: Sequence[tuple[float, int]], width: int) -> str:
     return "".join(_EIGHTHS[level] * columns for level, columns in zip(levels, widths, strict=True))
 
 
-def limits(values: Sequence[float]) -> tuple[float, float]:
-    """Lowest and highest value a chart of ``values`` shows; the few highest, as before a run settles, are cut off."""
-    ordered = sorted(values)
-    return ordered[0], ordered[int(_SHOWN * (len(ordered) - 1))]
+@dataclass(frozen=True)
+class Scale:
+    """Lowest and highest value of a chart, from its bottom to its top; ``log`` spaces them by their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """How far up a value is, from 0 to 1; a half where all are equal."""
+        low, high, value = (self._spaced(v) for v in (self.low, self.high, value))
+        return 0.5 if high - low < 1e-12 else min(1.0, max(0.0, (value - low) / (high - low)))
+
+    def value(self, share: float) -> float:
+        """The other way round."""
+        low, high = self._spaced(self.low), self._spaced(self.high)
+        at = low + share * (high - low)
+        return 10.0**at if self.log else at
+
+    def _spaced(self, value: float) -> float:
+        return math.log10(max(value, _SMALLEST)) if self.log else value
 
 
-def draw(values: Sequence[float], height: int) -> list[str]:
-    """Rows from top to bottom; the lowest value still shows as a thin line, and equal values as a level one."""
-    if not values:
-        return [""] * height
-    low, high = limits(values)
+def limits(values: Iterable[float | None], *, log: bool = False) -> Scale:
+    """What a chart of ``values`` shows; the few highest, as before a run settles, are cut off."""
+    ordered = sorted(value for value in values if value is not None) or [0.0]
+    return Scale(ordered[0], ordered[int(_SHOWN * (len(ordered) - 1))], log)
+
+
+def draw(values: Sequence[float | None], height: int, scale: Scale) -> list[str]:
+    """Rows from top to bottom; the lowest value still shows as a thin line, a gap as nothing."""
     top = height * 8
-    if high - low < 1e-12:
-        levels = [max(1, top // 2)] * len(values)
-    else:
-        levels = [min(top, 1 + round((value - low) / (high - low) * (top - 1))) for value in values]
+    levels = [0 if value is None else max(1, round(1 + scale.share(value) * (top - 1))) for value in values]
     return ["".join(_EIGHTHS[min(8, max(0, level - 8 * row))] for level in levels) for row in reversed(range(height))]
+
+
+def line(values: Sequence[float | None], height: int, scale: Scale) -> list[str]:
+    """The same as a thin line: rows from top to bottom, spaces where it is not."""
+    rows = [[" "] * len(values) for _ in range(height)]
+    for column, value in enumerate(values):
+        if value is not None:
+            row, third = divmod(round(scale.share(value) * (3 * height - 1)), 3)
+            rows[height - 1 - row][column] = _THIRDS[third]
+    return ["".join(row) for row in rows]

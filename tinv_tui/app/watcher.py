@@ -37,7 +37,12 @@ class RunNow:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Time left: of the steps, or of the run's minutes, which only its worker counts, where those end first."""
+        """Time left: of the steps, or of the run's minutes, which only its worker counts, where those end first.
+
+        None unless it runs: a pause has no end that could be known.
+        """
+        if self.state != "running":
+            return None
         told = self.status.eta_seconds if self.status is not None else None
         found = self.view.eta_seconds
         return found if found is None or told is None else min(found, told)
@@ -65,6 +70,6 @@ class RunWatcher:
         # The state first: whatever the worker wrote before it ended is then sure to be read with it.
         state, status = self.run.state()
         rows = self._losses.read_new()
-        self._history.add_losses(rows, anew=self._losses.began_anew)
+        self._history.add_losses(rows, self._losses.rate_changes, anew=self._losses.began_anew)
         self._history.add_events(self._events.read_new(newest_step_only=self._history.has_table))
         return RunNow(self.run.folder, state, status, self._history.view())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +14,24 @@ LossRow = tuple[int, float]
 
 MOST_POINTS = 2048
 """A curve never grows beyond this: its stretches get longer instead."""
+RECENT_STEPS = 1000
+"""Of so many of the newest steps each is kept as it is."""
 _SMOOTHING = 0.98
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A stretch of steps: its last step, the mean, lowest and highest training loss, and the smoothed loss at its end."""
+    """A stretch of steps: its last step, the mean, lowest and highest training loss, and the smoothed loss at its end.
+
+    ``first`` is the first step it stands for. Steps between two points that belong to neither have no loss: a gap.
+    """
 
     step: int
     mean: float
     low: float
     high: float
     smooth: float
+    first: int
 
 
 class Smoothing:
@@ -41,24 +48,34 @@ class Smoothing:
 
 
 class LossCurve:
-    """Any number of losses in at most :data:`MOST_POINTS` stretches of equal length."""
+    """Any number of losses in at most :data:`MOST_POINTS` stretches of equal length, and the newest of them one by one.
 
-    def __init__(self) -> None:
+    With ``of_every_step`` a step that does not come leaves a gap; else a loss stands for the steps before it too.
+    """
+
+    def __init__(self, *, of_every_step: bool = False) -> None:
+        self._of_every_step = of_every_step
         self._span = 1
-        self._stretches: list[list[float]] = []  # [index, last step, count, sum, low, high, smooth]
+        self._stretches: list[list[float]] = []  # [index, last step, count, sum, low, high, smooth, first step]
+        self._recent = deque[tuple[int, float, float, int]](maxlen=RECENT_STEPS)  # step, loss, smooth, first step
         self._smoothing = Smoothing()
+        self._is_broken = False
 
     def add(self, step: int, loss: float) -> None:
         """Steps come in order; a loss that is not finite leaves a gap."""
         if not math.isfinite(loss):
+            self._is_broken = True
             return
+        first = step if self._is_broken or self._of_every_step or not self._stretches else self.last_step + 1
+        self._is_broken = False
         smooth = self._smoothing.add(loss)
+        self._recent.append((step, loss, smooth, first))
         while step // self._span >= MOST_POINTS:
             self._halve()
         index = step // self._span
         last = self._stretches[-1] if self._stretches else None
         if last is None or last[0] != index:
-            self._stretches.append([index, step, 1, loss, loss, loss, smooth])
+            self._stretches.append([index, step, 1, loss, loss, loss, smooth, first])
             return
         last[1] = step
         last[2] += 1
@@ -88,17 +105,26 @@ class LossCurve:
         return int(self._stretches[-1][1]) if self._stretches else 0
 
     def points(self) -> tuple[CurvePoint, ...]:
-        return tuple(CurvePoint(int(s[1]), s[3] / s[2], s[4], s[5], s[6]) for s in self._stretches)
+        return tuple(CurvePoint(int(s[1]), s[3] / s[2], s[4], s[5], s[6], int(s[7])) for s in self._stretches)
+
+    def recent(self) -> tuple[CurvePoint, ...]:
+        """The last :data:`RECENT_STEPS` losses, each a point of its own."""
+        return tuple(CurvePoint(step, loss, loss, loss, smooth, first) for step, loss, smooth, first in self._recent)
 
 
 class LossTail:
-    """Reads the growing loss table piece by piece; ``began_anew`` tells that a resumed run has cut it."""
+    """Reads the growing loss table piece by piece; ``began_anew`` tells that a resumed run has cut it.
+
+    ``rate_changes`` are the steps read so far whose learning rate is another than that of the row before.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
         self._inode = 0
+        self._rate = b""
         self.began_anew = False
+        self.rate_changes: list[int] = []
 
     def read_new(self) -> list[LossRow]:
         """Rows since the last call, from the top when the file was replaced. A half-written last line waits."""
@@ -109,19 +135,24 @@ class LossTail:
                 if now.st_ino != self._inode or now.st_size < self._offset:
                     self.began_anew = self._inode != 0
                     self._inode, self._offset = now.st_ino, 0
+                    self._rate, self.rate_changes = b"", []
                 file.seek(self._offset)
                 content = file.read()
         except OSError:
             return []
         whole = content.rfind(b"\n") + 1
         self._offset += whole
-        return list(_loss_rows(content[:whole].splitlines()))
+        return list(self._rows(content[:whole].splitlines()))
 
-
-def _loss_rows(lines: Iterable[bytes]) -> Iterable[LossRow]:
-    for line in lines:
-        parts = line.split(b",", 4)
-        try:
-            yield int(parts[0]), float(parts[3])
-        except (ValueError, IndexError):
-            continue  # the header, or a line that a full disk has cut
+    def _rows(self, lines: Iterable[bytes]) -> Iterable[LossRow]:
+        for line in lines:
+            parts = line.split(b",", 4)
+            try:
+                row, rate = (int(parts[0]), float(parts[3])), parts[4]
+            except (ValueError, IndexError):
+                continue  # the header, or a line that a full disk has cut
+            if rate != self._rate:
+                if self._rate:
+                    self.rate_changes.append(row[0])
+                self._rate = rate
+            yield row

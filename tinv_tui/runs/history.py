@@ -30,6 +30,17 @@ class Preview:
     seed: int | None
 
 
+Happening = Literal["rate", "copy", "preview", "rollback"]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Something that happened at a step: its learning rate is a new one, a file was saved, the run went back to it."""
+
+    step: int
+    what: Happening
+
+
 @dataclass(frozen=True)
 class Ended:
     state: str
@@ -63,6 +74,9 @@ class RunView:
     learning_rate: float | None = None
     steps_per_second: float | None = None
     curve: tuple[CurvePoint, ...] = ()
+    recent: tuple[CurvePoint, ...] = ()
+    """The newest losses, one by one."""
+    markers: tuple[Marker, ...] = ()
     evaluations: tuple[LossRow, ...] = ()
     best: LossRow | None = None
     norms: tuple[float, ...] = ()
@@ -94,6 +108,8 @@ class RunHistory:
         self._loss: float | None = None
         self._evaluations: list[LossRow] = []
         self._best: LossRow | None = None
+        self._rate_changes: list[int] = []
+        self._rollbacks: list[int] = []
         self._copies: list[Saved] = []
         self._previews: list[Preview] = []
         self._log: list[LogLine] = []
@@ -104,11 +120,16 @@ class RunHistory:
         """Whether the curve is made of the loss table, so that of the events of steps only the newest matters."""
         return self._has_table
 
-    def add_losses(self, rows: Sequence[LossRow], *, anew: bool = False) -> None:
-        """Rows of the loss table, in order; ``anew`` when they start from its top again."""
+    def add_losses(self, rows: Sequence[LossRow], rate_changes: Sequence[int] = (), *, anew: bool = False) -> None:
+        """Rows of the loss table, in order; ``anew`` when they start from its top again.
+
+        ``rate_changes`` are all the steps the table says had a new learning rate.
+        """
         if rows and not self._has_table or anew:
-            self._curve = LossCurve()
+            self._curve = LossCurve(of_every_step=True)
         self._has_table = self._has_table or bool(rows)
+        if self._has_table:
+            self._rate_changes = list(rate_changes)
         for step, loss in rows:
             self._curve.add(step, loss)
 
@@ -128,6 +149,8 @@ class RunHistory:
             loss=self._loss,
             smooth=points[-1].smooth if points else None,
             curve=points,
+            recent=self._curve.recent(),
+            markers=self._markers(),
             evaluations=tuple(self._evaluations),
             best=self._best,
             copies=tuple(self._copies),
@@ -135,6 +158,15 @@ class RunHistory:
             log=tuple(self._log[-_LOG_LINES:]),
             ended=self._ended,
         )
+
+    def _markers(self) -> tuple[Marker, ...]:
+        happened: list[tuple[Happening, Iterable[int]]] = [
+            ("rate", self._rate_changes),
+            ("copy", (saved.step for saved in self._copies)),
+            ("preview", (preview.step for preview in self._previews)),
+            ("rollback", self._rollbacks),
+        ]
+        return tuple(Marker(step, what) for what, steps in happened for step in steps)
 
     def _take_started(self, event: Event) -> None:
         step = int(event["from_step"])
@@ -194,11 +226,14 @@ class RunHistory:
     def _take_changed(self, event: Event) -> None:
         if event["key"] == "training.steps":
             self._facts["steps"] = int(event["new"])
+        elif event["key"] in ("learning_rate", "training.learning_rate") and not self._has_table:
+            self._rate_changes.append(int(event["step"]) + 1)
         self._say(event, f"{event['key']} {event['old']} → {event['new']} after step {event['step']}")
 
     def _take_warning(self, event: Event) -> None:
         if event.get("code") == "rolled-back":
             self._go_back(int(event["step"]))
+            self._rollbacks.append(int(event["step"]))
         hint = f" {event['hint']}" if event.get("hint") else ""
         self._say(event, f"{event['message']}.{hint}" if hint else str(event["message"]), "warning")
 

@@ -20,8 +20,10 @@ PANES: dict[str, tuple[str, str]] = {
         "the training goes; zero can neither be reached nor is it wanted, as such an embedding could only draw the training "
         "pictures. The loss of one step is noise: each step draws another picture, noise and timestep. The line to trust is "
         "eval, which is measured on the same pictures, noises and timesteps every time, with best, its lowest value so far "
-        "and the step it was reached at. smooth is a running mean of the training loss; the curve shows it over the whole "
-        "run. nan would mean that the rate was too high: the run then ends by itself, and its last good state is kept.",
+        "and the step it was reached at. smooth is a running mean of the training loss, which the curve shows; alone (z) it "
+        "is a line over the training loss itself. The marks on the axis: ◆ a new rate, • a copy, ◦ a preview, « back to "
+        "an earlier step. Where no loss is known the curve has a gap. nan would mean that the rate was too high: the run "
+        "then ends by itself, and its last good state is kept.",
     ),
     "gpu-pane": (
         "GPU",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 
-from tinv_tui.app import chart, wording
-from tinv_tui.app.keys import name_of
+from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings, name_of
+from tinv_tui.app.loss_chart import WINDOWS, Look, draw_loss
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -19,13 +22,20 @@ if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.runs.history import RunView
 
-_GUTTER = 6
+_CHART_BYTES_PER_SECOND = 1500
+"""What a chart that is drawn anew may cost on a slow link: a large one is drawn less often, its numbers every time."""
 
 
 class LossPane(Pane):
+    BINDINGS: ClassVar[list[BindingType]] = bindings("train", "loss-pane")
+
     def __init__(self) -> None:
         super().__init__("Loss", id="loss-pane", can_focus=True)
         self._now: RunNow | None = None
+        self.look = Look()
+        self._chart: list[Line] = []
+        self._chart_of: tuple[object, ...] = ()
+        self._chart_holds_until = 0.0
 
     def compose(self) -> ComposeResult:
         yield Lines(id="loss-lines")
@@ -36,15 +46,29 @@ class LossPane(Pane):
 
     def show(self, now: RunNow | None) -> None:
         self._now = now
-        title = "Loss" if now is None else f"Loss  {wording.cut(now.name, 20)} {wording.state_piece(now.state)[0]}"
-        self.set_title(title)
         self.set_class(now is not None and now.state in ("failed", "lost", "not-responding"), "-trouble")
+        self._rebuild()
+
+    def action_window(self) -> None:
+        """Show all steps, or only the newest thousand or hundred."""
+        at = WINDOWS.index(self.look.window)
+        self._look_at(replace(self.look, window=WINDOWS[(at + 1) % len(WINDOWS)]))
+
+    def action_scale(self) -> None:
+        """Losses by their logarithm, or as they are."""
+        self._look_at(replace(self.look, log=not self.look.log))
+
+    def _look_at(self, look: Look) -> None:
+        self.look = look
         self._rebuild()
 
     def on_resize(self) -> None:
         self._rebuild()
 
     def _rebuild(self) -> None:
+        now = self._now
+        title = "Loss" if now is None else f"Loss  {wording.cut(now.name, 20)} {wording.state_piece(now.state)[0]}"
+        self.set_title(title, self.look.in_words())
         width, height = self.text.size
         if not width or not height:
             return
@@ -56,9 +80,18 @@ class LossPane(Pane):
         foot = _foot(self._now, width)
         room = height - len(head) - len(foot)
         body = trouble or _waiting(self._now)
-        body = body[: max(0, room)] if body else _curves(self._now.view, width, room)
+        body = body[: max(0, room)] if body else self._drawn(self._now, width, room)
         blank = [()] * max(0, room - len(body))
         self.text.show([*head, *body, *blank, *foot])
+
+    def _drawn(self, now: RunNow, width: int, height: int) -> list[Line]:
+        """The chart; while it is too large to be sent again so soon, the one before."""
+        wanted = (now.folder, now.state, self.look, width, height)
+        if wanted != self._chart_of or not self._chart or time.monotonic() >= self._chart_holds_until:
+            self._chart, self._chart_of = draw_loss(now.view, self.look, width, height), wanted
+            cost = sum(len(text.encode()) + 20 for line in self._chart for text, _ in line)
+            self._chart_holds_until = time.monotonic() + cost / _CHART_BYTES_PER_SECOND - 1.0
+        return self._chart
 
 
 def _numbers(now: RunNow, width: int) -> list[Line]:
@@ -87,10 +120,13 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
     if view.norms:
-        pairs.append(("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:3]) + (" …" if view.norms[3:] else "")))
+        most = max(3, (width - 40) // 5)
+        pairs.append(
+            ("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:most]) + (" …" if view.norms[most:] else ""))
+        )
     if now.state == "running" and view.phase not in ("training", ""):
         pairs.append(("now", _phase(view)))
-    eta = wording.duration(now.eta_seconds) if now.is_live else wording.DASH
+    eta = wording.duration(now.eta_seconds)
     speed = f"  {wording.speed(view.steps_per_second):>6}  "
     if len(done) + len(speed) + len(eta) + 4 > width:
         speed = f" {speed.strip()} "
@@ -139,32 +175,4 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
     lines: list[Line] = []
     for text, role in told:
         lines += [((row, role),) for row in textwrap.wrap(text, width, break_on_hyphens=False)]
-    return lines
-
-
-def _curves(view: RunView, width: int, height: int) -> list[Line]:
-    """The smoothed training loss, and below it, where there is room, the evaluation loss over the same steps."""
-    room = width - _GUTTER
-    low = 0 if not view.evaluations else 2 if height >= 7 else 1 if height >= 3 else 0
-    training = chart.columns([(p.step, p.smooth) for p in view.curve], room)
-    if not training:
-        return []
-    lines = _curve(training, height - low, "chart")
-    if low:
-        first, last = view.curve[0].step, view.curve[-1].step
-        evaluation = chart.columns_beside(view.evaluations, first, last, len(training))
-        lines += _curve(evaluation, low, "chart-eval", label="eval")
-    return lines
-
-
-def _curve(values: Sequence[float], height: int, role: str, label: str = "") -> list[Line]:
-    low, high = chart.limits(values)
-    lines: list[Line] = []
-    for row, blocks in enumerate(chart.draw(values, max(0, height))):
-        gutter = label if row == height - 1 else ""
-        if height > 1 and row == 0:
-            gutter = f"{high:.3f}"
-        elif height > 1 and row == height - 1 and not label:
-            gutter = f"{low:.3f}"
-        lines.append(((f"{gutter:<{_GUTTER}}", "label"), (blocks, role)))
     return lines
