@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from textual.pilot import Pilot
 
-from tests.ui.support import NARROW, WIDE, ready, recipe, until
+from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.caption_editor import CaptionEditor
+from tinv_tui.app.screens.caption_words import CaptionWords
+from tinv_tui.app.screens.confirm import ConfirmScreen
+from tinv_tui.app.screens.preprocess import PreprocessScreen
+from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.app.widgets.dataset_pane import DatasetPane
 from tinv_tui.datasets import checks
 
 
@@ -102,3 +110,104 @@ async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_co
         held.set()
         await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
         assert pane.frame[1] == "3 · 1 caption · 6 warnings · 1 error"
+
+
+async def at_the_list(pilot: Pilot[Any]) -> Workbench:
+    workbench = await ready(pilot)
+    workbench.open_tab("dataset")
+    await until(pilot, lambda: "small" in workbench.dataset.pictures.plain and not workbench.dataset.is_looking)
+    workbench.dataset.pictures.focus()
+    await until(pilot, lambda: workbench.focused is workbench.dataset.pictures)
+    return workbench
+
+
+def names(pane: DatasetPane) -> list[str]:
+    return [row.split()[0] for row in pane.pictures.plain.splitlines()]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_slash_narrows_the_list_while_typing_and_escape_shows_all(faulty: Path, size: tuple[int, int]) -> None:
+    async with TinvApp(wanted(faulty)).run_test(size=size) as pilot:  # type: ignore[arg-type]
+        workbench = await at_the_list(pilot)
+        pane = workbench.dataset
+        await pilot.press("down", "down", "slash", *"small")
+        await until(pilot, lambda: names(pane) == ["3.png"])
+        assert pane.frame[1].startswith("1 of 4 shown")
+        assert "too small" in pane.findings.plain
+        assert "small" in screen_text(pilot.app)
+        await pilot.press("enter", "x")  # back in the list letters are keys
+        await until(pilot, lambda: names(pane) == [])  # what is left out has no finding any more
+        await pilot.press("escape")
+        await until(pilot, lambda: len(names(pane)) == 4)
+        assert workbench.focused is pane.pictures
+        assert "shown" not in pane.frame[1]
+        await pilot.press("slash", *"thing", "down")
+        await until(pilot, lambda: names(pane) == ["1.png"])
+        await pilot.press("slash", "escape")
+        await until(pilot, lambda: len(names(pane)) == 4)
+
+
+async def test_f_counts_what_captions_say_and_enter_shows_the_pictures_that_do(faulty: Path) -> None:
+    (faulty / "2.txt").write_text("an orange thing, by night")
+    (faulty / "3.txt").write_text("night")
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+        workbench = await at_the_list(pilot)
+        pane = workbench.dataset
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CaptionWords))
+        words = pilot.app.screen
+        assert isinstance(words, CaptionWords)
+        await until(pilot, lambda: "Words of 3 captions: 5" in screen_text(pilot.app))
+        assert words.rows.plain.splitlines()[0].split() == ["2", "████████░░░░", "an"]
+        await pilot.press("t")
+        await until(pilot, lambda: "Tags of 3 captions: 3" in screen_text(pilot.app))
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert pane.listed.field.value == "tag:night"
+        assert names(pane) == ["3.png"]
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CaptionWords))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: names(pane) == ["2.png", "3.png"])
+        assert pane.listed.field.value == "word:night"
+        await pilot.press("f", "escape")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+
+
+async def test_enter_says_what_is_wrong_and_changes_nothing_before_it_is_answered(faulty: Path) -> None:
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+        workbench = await at_the_list(pilot)
+        pane = workbench.dataset
+
+        async def asked(index: int, *keys: str) -> str:
+            pane.pictures.go_to(index)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+            said = screen_text(pilot.app)
+            await pilot.press(*keys)
+            return said
+
+        said = await asked(2, "escape")
+        assert "3.png: what to do?" in said
+        assert "Too small: it is enlarged" in " ".join(said.split()) or "too small" in said
+        assert all(word in said for word in ("Leave it out", "Edit its caption", "Preprocess the folder", "Cancel"))
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert workbench.form.texts["dataset.exclude"] == ""
+
+        await asked(2, "enter")  # the most helpful has the focus
+        await until(pilot, lambda: "○ left out" in pane.pictures.plain)
+        await asked(2, "enter")
+        await until(pilot, lambda: "○ left out" not in pane.pictures.plain)
+
+        await asked(0, "enter")  # nothing is wrong with its caption either: it can be edited
+        await until(pilot, lambda: isinstance(pilot.app.screen, CaptionEditor))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+
+        await asked(0, "down", "down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PreprocessScreen) and pilot.app.screen.is_furnished)
+        screen = pilot.app.screen
+        assert isinstance(screen, PreprocessScreen)
+        await until(pilot, lambda: screen.form.texts["preprocess.source"] == str(faulty))
+        assert screen.form.texts["preprocess.destination"] == ""
+        await until(pilot, lambda: screen.focused is screen.form.control("preprocess.destination"))

@@ -35,12 +35,15 @@ async def test_each_key_reaches_its_action(mode: ModeName, pictures: Path, monke
                 app.screen.set_focus(None)
             else:
                 pane = app.screen.query_one(f"#{key.pane}")
-                app.screen.set_focus(pane if pane.can_focus else next(w for w in pane.walk_children() if w.can_focus))
+                app.screen.set_focus(
+                    pane if pane.can_focus else next(w for w in pane.walk_children() if w.can_focus and w.display)
+                )
             await pilot.pause()
             for name in key.keys.split(","):
                 reached.clear()
                 await pilot.press(name)
-                if key.action not in reached:
+                wanted = {key.action} | ({"choose"} if key.pane and name == "enter" else set())  # a list tells its pane
+                if not wanted & set(reached):
                     missed[f"{key.id}: {name}"] = list(reached)
         monkeypatch.undo()
     assert missed == {}
@@ -48,8 +51,8 @@ async def test_each_key_reaches_its_action(mode: ModeName, pictures: Path, monke
 
 def test_no_two_keys_of_a_screen_are_the_same() -> None:
     for mode in MODES:
-        for pane in {key.pane for key in KEYS}:
-            here = [key for key in KEYS if key.works_in(mode.name) and key.pane in (None, pane)]
+        for pane in {key.pane for key in KEYS}:  # a pane may use a key of its screen for its own
+            here = [key for key in KEYS if key.works_in(mode.name) and key.pane == pane]
             names = [name for key in here for name in key.keys.split(",")]
             assert len(set(names)) == len(names), (mode.name, pane)
     assert len({key.id for key in KEYS}) == len(KEYS)

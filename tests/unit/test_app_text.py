@@ -124,4 +124,5 @@ def test_the_bottom_line_shows_only_what_works_now() -> None:
     assert live[0] == ("p", "go on")
     assert ("e", "caption") not in live
     pane = foot_keys("train", typing=False, live=True, paused=True, pane="dataset-pane")
+    assert [key for key, _ in pane].count("/") == 1
     assert pane.index(("e", "caption")) < pane.index(("p", "go on"))

@@ -183,6 +183,14 @@ class TinvApp(App[None]):
         if self.workbench is not None:
             self.workbench.focus_run()
 
+    def preprocess(self, folder: str) -> None:
+        """Go to Preprocess with this folder as its source; nothing is written before it is started there."""
+        from tinv_tui.app.screens.preprocess import PreprocessScreen
+
+        self.switch_mode("preprocess")
+        if isinstance(self.screen, PreprocessScreen):
+            self.screen.take_source(folder)
+
     def action_models(self) -> None:
         """Show the base models; the one that is taken goes into the form in sight, or where it has none that of Train."""
         from tinv_tui.app.screens.models import ModelsScreen

@@ -129,13 +129,22 @@ KEYS: tuple[Key, ...] = (
     Key("form.find", "slash,ctrl+f", "find_field", "find", "Narrow the form to the fields you look for", ("train",)),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
     Key(
+        "dataset.fix",
+        "enter",
+        "fix",
+        "fix…",
+        "What is wrong with the picture, and what can be done",
+        ("train",),
+        pane="dataset-pane",
+    ),
+    Key(
         "dataset.caption", "e", "caption", "caption", "Edit the caption of the picture", ("train",), pane="dataset-pane"
     ),
     Key(
         "dataset.exclude",
         "x",
         "exclude",
-        "leave out",
+        "in/out",
         "Leave the picture out of the training, or take it back; no file is touched",
         ("train",),
         pane="dataset-pane",
@@ -157,6 +166,34 @@ KEYS: tuple[Key, ...] = (
         "Draw the loss on a logarithmic scale, and back",
         ("train",),
         pane="loss-pane",
+    ),
+    Key(
+        "dataset.filter",
+        "slash",
+        "filter",
+        "find",
+        "Narrow the list of pictures by name, caption or what is wrong",
+        ("train",),
+        pane="dataset-pane",
+    ),
+    Key(
+        "dataset.all",
+        "escape",
+        "show_all",
+        "all",
+        "Show all pictures again",
+        ("train",),
+        pane="dataset-pane",
+        foot=False,
+    ),
+    Key(
+        "dataset.words",
+        "f",
+        "words",
+        "words",
+        "How often the captions say what; enter shows the pictures that do",
+        ("train",),
+        pane="dataset-pane",
     ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),
@@ -229,4 +266,5 @@ def foot_keys(
     if live and not typing:
         found.sort(key=lambda item: (item[0].where is None, not item[0].live))
     found.sort(key=lambda item: item[0].pane is None)
-    return [(shown, label) for _, shown, label in found]
+    own = {shown for key, shown, _ in found if key.pane is not None}  # in its pane, where its screen's are not heard
+    return [(shown, label) for key, shown, label in found if key.pane is not None or shown not in own]

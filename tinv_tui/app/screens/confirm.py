@@ -11,6 +11,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tinv_tui.printable import printable
+
 CANCEL = ""
 
 
@@ -32,8 +34,8 @@ class ConfirmScreen(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(self._question, classes="dialog-title", markup=False)
-            yield Static(self._explanation, classes="dialog-text", markup=False)
+            yield Static(printable(self._question), classes="dialog-title", markup=False)
+            yield Static("\n".join(map(printable, self._explanation.split("\n"))), classes="dialog-text", markup=False)
             for identity, label in self._answers:
                 yield Button(label, id=identity, compact=True)
             yield Button("Cancel", id="cancel", compact=True)

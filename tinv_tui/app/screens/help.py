@@ -44,7 +44,9 @@ PANES: dict[str, tuple[str, str]] = {
         "and with the whole set, and what to do. Pixels are looked at in the background: copies, blur and low variety "
         "show after a while. tinv-tui check says the same. "
         "e edits the caption, the .txt file beside the picture; x leaves the picture out of the training (○), and takes it "
-        "back, which dataset.exclude of the recipe says.",
+        "back, which dataset.exclude of the recipe says. enter says what is wrong with it and offers what can be done. "
+        "/ narrows the list by names, captions and marks (small, no caption, left out), tag:… and word:… by what captions "
+        "say; f counts their tags or words.",
     ),
     "preprocess-pane": (
         "Preprocess images",

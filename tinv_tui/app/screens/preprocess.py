@@ -13,7 +13,7 @@ from textual.widgets import Button
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.preprocess_checks import CheckedPreprocess, check_preprocess, with_captioner
-from tinv_tui.app.preprocess_fields import PREPROCESS_ROWS, SOURCE
+from tinv_tui.app.preprocess_fields import DESTINATION, PREPROCESS_ROWS, SOURCE
 from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.form import Form
@@ -38,6 +38,9 @@ class PreprocessScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__("preprocess")
         self._job: Job | None = None
+        self._source = ""
+        """What to fill in as soon as the form is there."""
+        self._is_furnished = False
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
@@ -56,7 +59,21 @@ class PreprocessScreen(ModeScreen):
         form = PreprocessForm(PREPROCESS_ROWS, base, check_preprocess, CheckedPreprocess(), id="preprocess-form")
         foot = FormFoot(("preprocess-check", "Check"), ("preprocess-start", "Preprocess"), id="preprocess-foot")
         await self.query_one("#preprocess-pane").mount(form, foot)
+        self._is_furnished = True
         form.control(SOURCE).focus()
+        self._put_source()
+
+    def take_source(self, folder: str) -> None:
+        """Fill in the source; the destination is asked for."""
+        self._source = folder
+        if self.is_furnished:
+            self._put_source()
+
+    def _put_source(self) -> None:
+        if self._source:
+            self.form.put(SOURCE, self._source)
+            self.form.control(DESTINATION).focus()
+            self._source = ""
 
     def _with_base_model(self, recipe: Recipe) -> Recipe:
         """With the base model that stands in the train form."""
@@ -68,7 +85,7 @@ class PreprocessScreen(ModeScreen):
 
     @property
     def is_furnished(self) -> bool:
-        return bool(self.query("#preprocess-foot"))
+        return self._is_furnished
 
     @property
     def form(self) -> PreprocessForm:

@@ -115,6 +115,10 @@ class Workbench(ModeScreen):
     def _look_again(self) -> None:
         self.form.check_soon(0.01)
 
+    @on(DatasetPane.ToPreprocess)
+    def _preprocess(self) -> None:
+        self.app.preprocess(self.form.texts["dataset.path"])
+
     @on(DatasetPane.LeftOut)
     def _leave_out(self, event: DatasetPane.LeftOut) -> None:
         """Put it into the form, or take it from there: what a run leaves out is in its recipe."""

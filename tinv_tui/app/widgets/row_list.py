@@ -57,7 +57,7 @@ class RowList(Lines):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, empty: Sequence[str] = ()) -> None:
         super().__init__(id=id, classes=classes)
-        self._empty = tuple(empty)
+        self.empty = tuple(empty)
         self.cursor = 0
         self._top = 0
         self._rows: tuple[Line, ...] = ()
@@ -77,8 +77,8 @@ class RowList(Lines):
 
     def render_line(self, y: int) -> Strip:
         index = self._top + y
-        if not self._rows and y < len(self._empty):
-            return self.strip((("  ", ""), (self._empty[y], "label")))
+        if not self._rows and y < len(self.empty):
+            return self.strip((("  ", ""), (self.empty[y], "label")))
         if index >= len(self._rows):
             return self.strip(())
         here = index == self.cursor
