@@ -53,6 +53,11 @@ class HooksSection(Section):
 class AppSection(Section):
     bell: bool = True
     """Ring the terminal's bell when the run that is watched, here or by train --headless, has ended."""
+    theme: str = "textual-dark"
+    """The app's colours; its palette lists the themes, and writes the chosen one here. ansi-dark and ansi-light use the
+    terminal's own colours."""
+    glyphs: Literal["auto", "unicode", "ascii"] = "auto"
+    """What frames, charts, marks and pictures are drawn with; auto is ascii where the locale is not UTF-8."""
 
 
 class CacheSection(Section):
@@ -68,6 +73,8 @@ class Settings(Section):
     hooks: HooksSection = HooksSection()
     app: AppSection = AppSection()
     cache: CacheSection = CacheSection()
+    keys: dict[str, Any] = {}
+    """The user's own keys, as ``"run.start" = "f10"``; which ids there are is the app's to say."""
 
     def model_folders(self) -> tuple[Path, ...]:
         """Where base models are looked for, TINV_HOME/models first; any of them may not exist."""
@@ -105,6 +112,7 @@ _KINDS_OF_VALUE: dict[type, str] = {
     tuple: 'a list of folders, as ["/models"]',
     float: "a number from 0 up",
 }
+_CHOICES = {"app.glyphs": "auto, unicode or ascii"}
 
 
 def settings_file() -> Path:
@@ -131,6 +139,13 @@ def latent_cache_bytes() -> int:
         return int(load_settings().cache.latents_gib * 2**30)
     except InputError:
         return 0
+
+
+def keep_theme(name: str) -> None:
+    """Write the app's theme down. Raises InputError or OSError; the rest of the file stays as it is."""
+    document = _document()
+    document.setdefault("app", tomlkit.table())["theme"] = name
+    _write(document)
 
 
 def add_folder(folder: Path) -> tuple[Kind, Path]:
@@ -242,7 +257,7 @@ def _checked(values: dict[str, Any]) -> Settings:
     key = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     if first["type"] == "extra_forbidden":
         raise InputError("settings-unknown-key", f"{file}: there is no key {key}", _nearest(key))
-    allowed = _KINDS_OF_VALUE[type(_default(key))] if "." in key else "a table"
+    allowed = _CHOICES.get(key) or (_KINDS_OF_VALUE[type(_default(key))] if "." in key else "a table")
     value: Any = values
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else value

@@ -8,16 +8,17 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
+from tinv_tui.app.look import Looks
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.app.messages import MachineLooked, RunLooked
 from tinv_tui.app.modes import MODES
@@ -29,6 +30,7 @@ from tinv_tui.paths import embeddings_folder, shipped
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.filter import LineFilter
 
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
@@ -70,6 +72,7 @@ class TinvApp(App[None]):
     ) -> None:
         super().__init__()
         self.set_class(slow_link, SLOW_LINK)
+        self.look = Looks(self)
         self._recipe, self._run, self._start = recipe, run, start
         self.control = RunControl(self)
         self.machine_now: MachineNow | None = None
@@ -82,6 +85,7 @@ class TinvApp(App[None]):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.exit)
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up(loop))
+        self.look.put_on()
         self.call_after_refresh(self._furnish)
 
     def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -98,6 +102,7 @@ class TinvApp(App[None]):
     async def _furnish(self) -> None:
         """All that need not be in the first frame."""
         self.run_worker(self._look_at_machine(), group="machine", exclusive=True, exit_on_error=False)
+        await self.look.tell_problems()
         recipe, run = await asyncio.to_thread(_opening, self._recipe, self._run, start=self._start)
         workbench = next(iter(self.get_screen_stack("train")), None)  # a quick key may have brought another in sight
         if not isinstance(workbench, Workbench):
@@ -115,6 +120,12 @@ class TinvApp(App[None]):
             workbench.form.control("embedding.name").focus()
             if self._recipe is None:
                 await self._welcome(workbench)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return {"foreground-disabled": "ansi_bright_black"}  # the themes of the terminal's own colours lack it
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self.look.filters]
 
     async def _welcome(self, workbench: Workbench) -> None:
         """Where nothing is there yet, show the ways on."""
@@ -237,9 +248,6 @@ class TinvApp(App[None]):
                 self.control.note(f"the recipe was not saved: {error}", "bad")
 
         return save
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        yield SystemCommand("app: theme", "Other colours", self.search_themes)
 
 
 def _has_terminal() -> bool:

@@ -6,6 +6,7 @@ that terminals, tmux and browsers keep for themselves are not used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -33,8 +34,13 @@ class Key:
         return self.where is None or mode in self.where
 
     @property
+    def default_names(self) -> list[str]:
+        return [shown_name(key) for key in self.keys.split(",")]
+
+    @property
     def names(self) -> list[str]:
-        return [_NAMES.get(key, key) for key in self.keys.split(",")]
+        """The user's own keys where there are any."""
+        return _own[self.id].split(",") if self.id in _own else self.default_names
 
     def shown(self, typing: bool) -> str | None:
         """The key to show; None when none of them works while text is typed."""
@@ -44,6 +50,7 @@ class Key:
 
 LEAVE = "leave (run goes on)"
 _FORMS: tuple[ModeName, ...] = tuple(mode.name for mode in MODES if mode.has_form)
+_own: dict[str, str] = {}
 _NAMES = {"question_mark": "?", "colon": ":", "slash": "/"}
 
 KEYS: tuple[Key, ...] = (
@@ -224,10 +231,29 @@ KEYS: tuple[Key, ...] = (
         None,
         foot=False,
     ),
+    Key(
+        "app.theme",
+        "T",
+        "change_theme",
+        "theme…",
+        "Choose other colours, light ones or the terminal's own; the choice is kept",
+        None,
+        foot=False,
+    ),
     Key("app.help", "question_mark,f1", "help", "help", "Help on this field or pane, and all keys", None),
     Key("app.commands", "colon,ctrl+p", "command_palette", "commands", "All commands, by name", None),
     Key("app.leave", "q,ctrl+q", "quit", "leave", "Leave; a run goes on", None),
 )
+
+
+def shown_name(key: str) -> str:
+    return _NAMES.get(key, key)
+
+
+def use_keys(own: Mapping[str, str]) -> None:
+    """Have the user's own keys shown everywhere: by binding id, comma-separated. A process has one user."""
+    _own.clear()
+    _own.update(own)
 
 
 def name_of(key_id: str) -> str:

@@ -11,7 +11,6 @@ from textual.app import App
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.messages import RunLooked
 from tinv_tui.errors import InputError
-from tinv_tui.settings import wants_bell
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
@@ -110,6 +109,7 @@ class RunControl:
     async def _look_on(self, run: Run) -> None:
         """Look once a second; once the run has ended, now and then, as it may be resumed elsewhere."""
         from tinv_tui.app.watcher import RunWatcher
+        from tinv_tui.settings import wants_bell  # pydantic, which the first frame does not wait for
 
         watcher = RunWatcher(run)
         while True:

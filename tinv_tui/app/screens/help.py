@@ -114,7 +114,7 @@ class HelpScreen(ModalScreen[None]):
 def _key_table() -> list[tuple[str, str]]:
     rows = []
     for key in KEYS:
-        rows += [(f"{' '.join(key.names):<11}", "bold"), (f"{key.help}\n", "")]
+        rows += [(f"{' '.join(key.names):<11}", "bold"), (key.help, ""), (f"  {key.id}\n", "$foreground-muted")]
     return rows
 
 

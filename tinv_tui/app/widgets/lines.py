@@ -77,7 +77,7 @@ class Lines(Widget):
         """
         base = self.rich_style
         if under:
-            base += Style(bgcolor=self._style(under).bgcolor)
+            base += Style(bgcolor=self._style(under).bgcolor, reverse=self._style(under).reverse)
         segments = [
             Segment(printable(text), base + Style(color=s.color, bold=s.bold) if (s := self._style(role)) else base)
             for text, role in line

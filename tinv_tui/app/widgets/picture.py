@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.color import Color
 from rich.segment import Segment
@@ -11,7 +12,11 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tinv_tui.app.glyphs import SHADES, draws_ascii
 from tinv_tui.app.link import draws_pictures
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixel = tuple[int, int, int]
 
@@ -69,11 +74,15 @@ class Picture(Widget):
         strips, problem = [], ""
         if path is not None:
             try:
-                strips = await asyncio.to_thread(_strips, path, width, height)
+                draw = self._shading if draws_ascii(self.app) else _half_cells
+                strips = await asyncio.to_thread(draw, path, width, height)
             except Exception as error:  # noqa: BLE001  a decoder may fail in its own way on a broken file
                 problem = f"cannot be shown ({type(error).__name__})"
         self._strips, self._problem = strips, problem
         self.refresh()
+
+    def _shading(self, path: Path, width: int, height: int) -> list[Strip]:
+        return _shades(path, width, height, self.app.current_theme.dark)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
@@ -87,10 +96,11 @@ class Picture(Widget):
             return Strip.blank(self.size.width, base)
         strip = self._strips[row]
         left = (self.size.width - strip.cell_length) // 2
-        return Strip([Segment(" " * left, base), *strip]).adjust_cell_length(self.size.width, base)
+        return Strip([Segment(" " * left, base), *strip.apply_style(base)]).adjust_cell_length(self.size.width, base)
 
 
-def _strips(path: Path, width: int, height: int) -> list[Strip]:
+def _pixels(path: Path, width: int, height: int) -> Image.Image:
+    """The picture in RGB, two pixels to a cell of the terminal."""
     from PIL import Image
 
     from tinv_tui.datasets.pictures import open_upright  # with Pillow and numpy 0.15 s, so not before it is needed
@@ -100,8 +110,21 @@ def _strips(path: Path, width: int, height: int) -> list[Strip]:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     scale = min(width / image.width, 2 * height / image.height)
     size = max(1, round(image.width * scale)), max(2, round(image.height * scale / 2) * 2)
-    small = image.convert("RGB").resize(size, Image.Resampling.HAMMING)
-    raw = small.tobytes()
+    return image.convert("RGB").resize(size, Image.Resampling.HAMMING)
+
+
+def _shades(path: Path, width: int, height: int, is_dark: bool) -> list[Strip]:
+    """In ASCII and without colours; what is bright is dense on a dark ground, and sparse on a light one."""
+    small = _pixels(path, width, height).convert("L")
+    rows = small.resize((small.width, small.height // 2)).tobytes()
+    shades = SHADES if is_dark else SHADES[::-1]
+    text = "".join(shades[level * len(shades) // 256] for level in rows)
+    return [Strip([Segment(text[at : at + small.width])]) for at in range(0, len(text), small.width)]
+
+
+def _half_cells(path: Path, width: int, height: int) -> list[Strip]:
+    small = _pixels(path, width, height)
+    size, raw = small.size, small.tobytes()
 
     def pixel(x: int, y: int) -> Pixel:
         at = 3 * (y * size[0] + x)

@@ -1,0 +1,165 @@
+"""How the app looks where the user or the terminal wants it otherwise: themes, no colours, ASCII; and the user's keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tinv_tui import settings
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.glyphs import in_ascii, needs_ascii
+from tinv_tui.app.keymap import checked_keys
+from tinv_tui.app.keys import foot_keys
+from tinv_tui.errors import InputError
+
+
+def have_settings(text: str) -> None:
+    settings.settings_file().parent.mkdir(exist_ok=True)
+    settings.settings_file().write_text(text)
+
+
+# ----- colours
+
+
+@pytest.mark.parametrize("theme", ["textual-light", "ansi-dark", "ansi-light"])
+async def test_a_light_theme_and_those_of_the_terminals_own_colours_can_be_drawn(theme: str) -> None:
+    have_settings(f'[app]\ntheme = "{theme}"')
+    async with TinvApp().run_test(size=NARROW) as pilot:
+        assert pilot.app.theme == theme
+        assert "Form" in screen_text(pilot.app)
+
+
+async def test_a_theme_that_is_chosen_in_the_palette_is_there_the_next_time(pictures: Path) -> None:
+    have_settings("# mine\n")
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("escape", "T")
+        await until(pilot, lambda: "nord" in screen_text(pilot.app))
+        await pilot.press(*"ansi-light")
+        await until(pilot, lambda: "nord" not in screen_text(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: settings.load_settings().app.theme == "ansi-light")
+    assert "# mine" in settings.settings_file().read_text()
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        assert pilot.app.theme == "ansi-light"
+
+
+async def test_without_colours_all_is_told_in_words_and_marks(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    run = past_run(recipe(pictures), tmp_path / "home", state="failed", reason="the loss is not finite")
+    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
+        bench = await ready(pilot)
+        await until(pilot, lambda: "zork ✖ failed" in screen_text(pilot.app))
+        strips = [
+            strip for widget in (bench.loss.text, bench.form_pane) for strip in widget.render_lines(widget.region)
+        ]
+        colours = {c.triplet for strip in strips for s in strip if s.style for c in (s.style.color,) if c and c.triplet}
+        assert all(len({*triplet}) == 1 for triplet in colours), "greys alone are left"
+        assert "✔ caption" in screen_text(pilot.app)
+        assert "– no caption" in screen_text(pilot.app)
+
+
+# ----- glyphs
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_ascii_is_all_there_is_also_of_pictures_and_names(
+    size: tuple[int, int], pictures: Path, tmp_path: Path
+) -> None:
+    have_settings('[app]\nglyphs = "ascii"')
+    (pictures / "001.png").rename(pictures / "größe猫.png")
+    run = past_run(recipe(pictures), tmp_path / "home")
+    async with TinvApp(run=run).run_test(size=size) as pilot:
+        bench = await ready(pilot)
+        for tab in ("form", "dataset", "loss", "gpu", "log"):
+            bench.open_tab(tab)
+            if tab == "dataset":
+                await until(pilot, lambda: bench.dataset.picture.is_drawn)
+            await pilot.pause()
+            text = screen_text(pilot.app)
+            assert text.isascii(), text
+            assert {len(line) for line in text.splitlines()} == {size[0]}
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.2)
+        assert screen_text(pilot.app).isascii()
+
+
+def test_each_glyph_becomes_as_many_columns_as_it_had() -> None:
+    assert in_ascii("╭─╮ ● running 62% ━━╸── 猫é⣿⠁") == "+-+ * running 62% ===-- ??e#."
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_ascii"),
+    [
+        ({}, False),
+        ({"LANG": "en_GB.UTF-8"}, False),
+        ({"LANG": "de_DE.utf8@euro"}, False),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "C"}, True),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),
+        ({"LC_ALL": "", "LANG": "POSIX"}, True),
+    ],
+)
+def test_the_locale_says_whether_a_terminal_takes_more_than_ascii(environment: dict[str, str], is_ascii: bool) -> None:
+    assert needs_ascii(environment) == is_ascii
+
+
+# ----- keys
+
+
+async def test_the_users_keys_work_and_are_the_ones_that_are_shown(pictures: Path) -> None:
+    have_settings('[keys]\nrun.start = "f10"\n"app.help" = "H,f1"\n"app.runs" = "R"')
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        bench = await ready(pilot)
+        bench.loss.focus()
+        await pilot.pause()
+        assert ("f10", "start") in foot_keys("train", typing=False, live=False, paused=False)
+        assert "f10 start" in screen_text(pilot.app)
+        await pilot.press("4")
+        assert pilot.app.screen is bench, "the key it had before is free"
+        await pilot.press("H")
+        await until(pilot, lambda: "f10" in screen_text(pilot.app) and "run.start" in screen_text(pilot.app))
+        await pilot.press("escape", "R")
+        await until(pilot, lambda: pilot.app.screen.id == "runs")
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"run.strat": "f10"}, "there is no run.strat. Did you mean run.start?"),
+        ({"run.stop": "p"}, "p is both run.pause and run.stop on the Train screen"),
+        ({"run.start": "x"}, "x alone would start something"),
+        ({"run.stop": "tab"}, "tab is needed elsewhere"),
+        ({"run.stop": "x,"}, "a key is missing"),
+    ],
+)
+def test_an_unknown_id_a_clash_and_an_unfit_key_are_told(own: dict[str, str], says: str) -> None:
+    with pytest.raises(InputError) as error:
+        checked_keys(own)
+    assert says in f"{error.value.message}. {error.value.hint}"
+
+
+def test_two_keys_may_be_exchanged() -> None:
+    assert checked_keys({"run.stop": "p", "run.pause": "s, question_mark", "app.help": "f1"})["run.pause"] == "s,?"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[keys]\nrun.start = "s"', "s alone would start something"),
+        ('[app]\ntheme = "pink"', "there is no theme pink"),
+        ('[app]\nglyphs = "pink"', "auto, unicode or ascii"),
+    ],
+)
+async def test_what_is_wrong_in_the_settings_is_said_over_any_screen_and_the_app_is_there(
+    text: str, says: str, pictures: Path
+) -> None:
+    have_settings(text)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW, notifications=True) as pilot:
+        await ready(pilot)
+        await until(pilot, lambda: bool(pilot.app.screen.query("Toast")), seconds=10)
+        assert any(says in note.text for note in pilot.app.control.notes)  # type: ignore[attr-defined]
