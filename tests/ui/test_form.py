@@ -206,6 +206,8 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111_but_not_fro
         workbench = await ready(pilot)
         workbench.form.control("preview.prompts").focus()
         await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
         await pilot.press(*"nowhere.png", "enter")
         await until(pilot, lambda: "there is no file" in screen_text(pilot.app))

@@ -14,6 +14,7 @@ from tinv_tui.app import wording
 from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_of, vectors_of
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short, value_of
+from tinv_tui.app.last_run import SinceLastRun, since_last_run
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import Finding
@@ -71,6 +72,8 @@ class CheckedRecipe(Checked):
     """What the headers of the pictures tell; a closer look takes longer."""
     schedules: dict[str, Plan] = field(default_factory=dict)
     """Of the rate, and of clipping where there is any; empty where a field cannot be read."""
+    since: SinceLastRun | None = None
+    """What differs from the newest run, where there is one."""
 
 
 def check_form(
@@ -128,6 +131,7 @@ def check_form(
         settings,
         findings,
         schedules,
+        since_last_run(texts, recipe, beside),
     )
 
 

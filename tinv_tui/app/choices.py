@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tinv_tui import paths
 from tinv_tui.app.embedding_notes import in_words
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import text_of
 from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
@@ -19,6 +21,9 @@ from tinv_tui.recipe import field_of, load_recipe
 from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30
+_PATHS = ("model.path", "model.vae", "dataset.path", "preview.tiny_vae")
+FROM_PICTURE = "from a picture"
+"""The offer of a preview's prompt that asks for a PNG instead."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,19 @@ def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:
         case "dataset.path":
             return _distinct([*_bundled_sets(), *_of_earlier_runs(key)])
         case "dataset.template":
-            return [Offer(name, _first_line(path)) for name, path in paths.template_files().items()]
+            known = [Offer(name, _first_line(path)) for name, path in paths.template_files().items()]
+            return _distinct([*known, *_of_earlier_runs(key)])
         case "embedding.name" | "embedding.continue_from":
             return _of_the_library(key, texts.get("model.path", ""))
+        case "preview.prompts":
+            ask = Offer(FROM_PICTURE, "prompt, sampler, seed … from a PNG made by A1111 or Forge")
+            return [ask, *_distinct(_of_earlier_runs(key))]
         case "preprocess.tagger":
             return [Offer(name, _presence(name)) for name in TAGGERS]
         case _:
-            return [Offer(str(choice)) for choice in getattr(field_of(key).annotation, "__args__", ())]
+            choices = getattr(field_of(key).annotation, "__args__", ())
+            words = [Offer(choice) for choice in choices if isinstance(choice, str)]
+            return words or _distinct(_of_earlier_runs(key))
 
 
 def _presence(tagger: str) -> str:
@@ -78,15 +89,19 @@ def _bundled_sets() -> list[Offer]:
 
 
 def _of_earlier_runs(key: str) -> list[Offer]:
+    """What the field said for the newest runs; a file or folder only while it is there."""
+    if key not in FIELDS:
+        return []
     section, _, name = key.partition(".")
     found: list[Offer] = []
     for run in all_runs()[:_LOOK_BACK]:
         try:
-            value = getattr(getattr(load_recipe(run.recipe), section), name)
+            text = text_of(getattr(getattr(load_recipe(run.recipe), section), name))
         except InputError:
             continue
-        if value and (value == bundled.NAME or Path(value).exists()):
-            found.append(Offer(value, f"used by {run.name}"))
+        is_there = key not in _PATHS or text == bundled.NAME or Path(text).exists()
+        if text and text != FIELDS[key].blank and is_there:
+            found.append(Offer(text, f"used by {run.name}"))
     return found
 
 

@@ -109,6 +109,7 @@ class Workbench(ModeScreen):
 
     def on_form_was_checked(self, event: Form.WasChecked) -> None:
         self.form_pane.foot.show(event.checked)
+        self.form_pane.tell_changes()
         self.dataset.show(self.form.checked, self.form.texts["dataset.path"])
 
     @on(DatasetPane.FilesChanged)
@@ -222,6 +223,8 @@ class Workbench(ModeScreen):
         """Look at the run: its letters are keys there."""
         self.open_tab("loss")
         self.call_after_refresh(self.loss.focus)
+        if self.form_pane.is_furnished:
+            self.form.check_soon(0.01)  # what it differs from is this run now
 
     @on(FormPane.Refused)
     def _refused(self) -> None:
@@ -245,6 +248,9 @@ class Workbench(ModeScreen):
     def action_find_field(self) -> None:
         self.open_tab("form")
         self.form_pane.find()
+
+    async def action_changed(self) -> None:
+        await self.form_pane.show_changes()
 
     def action_presets(self) -> None:
         self.form_pane.offer_presets()

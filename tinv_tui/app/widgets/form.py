@@ -236,7 +236,7 @@ class Form(VerticalScroll, Generic[Outcome]):
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
         key = self.key_of(self.screen.focused)
-        if key is None or not self.fields[key].lists:
+        if key is None or not (self.fields[key].lists or isinstance(self.control(key), TextField)):
             self.app.bell()
         else:
             self.run_worker(self._offer(key), group="choose", exclusive=True, exit_on_error=False)
@@ -247,7 +247,7 @@ class Form(VerticalScroll, Generic[Outcome]):
 
         def take(value: str | None) -> None:
             if value is not None:
-                self.put(key, value)
+                self.take_offer(key, value)
 
         texts = self.texts
         offers = await asyncio.to_thread(read)
@@ -256,6 +256,10 @@ class Form(VerticalScroll, Generic[Outcome]):
             self.app.push_screen(PickScreen(title, offers, read), take)
         else:
             self.app.bell()
+
+    def take_offer(self, key: str, value: str) -> None:
+        """Called with the offer that was chosen for a field."""
+        self.put(key, value)
 
     def check_soon(self, seconds: float = _WAIT_SECONDS) -> None:
         if self._waiting is not None:

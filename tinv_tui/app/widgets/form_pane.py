@@ -196,9 +196,7 @@ class FormPane(Pane):
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
-        if self.field_in_focus == "preview.prompts":
-            self.ask_for_preview()
-        elif self.is_furnished:
+        if self.is_furnished:
             self.form.choose()
 
     async def edit_template(self) -> None:
@@ -222,6 +220,9 @@ class FormPane(Pane):
                 self.app.control.note(f"template kept: {template.path}", "good")
 
         self.app.push_screen(TemplateEditor(template, self.form.checked), kept)
+
+    def on_recipe_form_picture_wanted(self) -> None:
+        self.ask_for_preview()
 
     def ask_for_preview(self) -> None:
         """Ask for a picture made by A1111 or Forge, and fill in the preview's fields as its text says."""
@@ -247,6 +248,27 @@ class FormPane(Pane):
         self.app.control.note(f"preview settings from {picture.name}", "good")
         for note in notes:
             self.app.control.note(f"{picture.name}: {note}", "warning")
+
+    def tell_changes(self) -> None:
+        """Say in the frame how many fields have changed since the last run."""
+        since = self.form.checked.since
+        self.set_title("Train", since.in_words if since is not None else "")
+
+    async def show_changes(self) -> None:
+        """List what has changed since the last run; the one that is chosen is put back."""
+        from tinv_tui.app.screens.changed import ChangedScreen
+
+        since = (await self.form.check_now()).since if self.is_furnished else None
+        if since is None:
+            self.app.control.note("there was no run yet that the form could differ from")
+            return
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self.form.put(key, since.texts[key])
+                self.form.go_to(key)
+
+        self.app.push_screen(ChangedScreen(since), chosen)
 
     def offer_presets(self) -> None:
         """Let a preset be chosen by what it would change, and fill its values in."""

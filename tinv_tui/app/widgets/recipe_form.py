@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual import on
+from textual.message import Message
 
 from tinv_tui.app.checks import CheckedRecipe, check_form
+from tinv_tui.app.choices import FROM_PICTURE
 from tinv_tui.app.fields import KIND, ROWS
 from tinv_tui.app.widgets.controls import Choice
 from tinv_tui.app.widgets.form import Form
@@ -16,6 +18,9 @@ from tinv_tui.runs.estimates import Probe, Work, work_of
 
 class RecipeForm(Form[CheckedRecipe]):
     """Subject or style is no setting: it picks the template, and follows it."""
+
+    class PictureWanted(Message):
+        """The preview's settings shall come from a picture."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._probes: dict[Work, Probe] = {}
@@ -39,6 +44,12 @@ class RecipeForm(Form[CheckedRecipe]):
         assert isinstance(kind, Choice)
         word = self._texts["dataset.template"].partition("_")[0]
         kind.choose(word if word in ("subject", "style") else None)
+
+    def take_offer(self, key: str, value: str) -> None:
+        if key == "preview.prompts" and value == FROM_PICTURE:
+            self.post_message(self.PictureWanted())
+        else:
+            super().take_offer(key, value)
 
     def option_chosen(self, key: str, value: str) -> None:
         had_captions = self._texts["dataset.template"] in ("subject_filewords", "style_filewords")

@@ -1,0 +1,48 @@
+"""What a filled-in form says other than the newest run's recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import Change, changes, texts_of
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe, resolve_paths
+from tinv_tui.runs.folder import all_runs
+
+_SETTLED = frozenset({"dataset.width", "dataset.height", "training.seed", "preview.width", "preview.height"})
+"""What a run's recipe has a number for where its form was left empty."""
+
+
+@dataclass(frozen=True)
+class SinceLastRun:
+    """``texts`` are what the form of that run said, with whole paths; ``changes`` lead from there to what it says now."""
+
+    name: str
+    texts: dict[str, str]
+    changes: tuple[Change, ...]
+
+    @property
+    def in_words(self) -> str:
+        count = len(self.changes)
+        return f"{count} field{'s' if count != 1 else ''} changed since last run" if count else "as the last run"
+
+
+def since_last_run(texts: Mapping[str, str], recipe: Recipe | None, beside: Path) -> SinceLastRun | None:
+    """None where there was no run yet, or its recipe cannot be read. ``recipe`` is what the texts mean, if anything."""
+    runs = all_runs()
+    if not runs:
+        return None
+    try:
+        last = load_recipe(runs[0].recipe)
+    except InputError:
+        return None
+    then = texts_of(last, FIELDS)
+    whole = texts_of(resolve_paths(recipe, beside), FIELDS) if recipe is not None else dict(texts)
+    now = {key: text for key, text in whole.items() if text or key not in _SETTLED}
+    name = now["embedding.name"].strip()
+    if then["embedding.name"].startswith(f"{name}-") and then["embedding.name"][len(name) + 1 :].isdigit():
+        del now["embedding.name"]  # it was given another because this one was taken
+    return SinceLastRun(runs[0].name, then, tuple(changes(then, now, FIELDS)))
