@@ -51,7 +51,15 @@ class Key:
 LEAVE = "leave (run goes on)"
 _FORMS: tuple[ModeName, ...] = tuple(mode.name for mode in MODES if mode.has_form)
 _own: dict[str, str] = {}
-_NAMES = {"question_mark": "?", "colon": ":", "slash": "/"}
+_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "comma": ",",
+    "full_stop": ".",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
 
 KEYS: tuple[Key, ...] = (
     Key("run.start", "ctrl+s", "start", "start", "Start training with the recipe of the form", ("train",)),
@@ -217,6 +225,69 @@ KEYS: tuple[Key, ...] = (
         "How often the captions say what; enter shows the pictures that do",
         ("train",),
         pane="dataset-pane",
+    ),
+    Key(
+        "preview.earlier",
+        "comma,left_square_bracket",
+        "earlier",
+        "earlier",
+        "Go to the preview before, of the same prompt and seed",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.later",
+        "full_stop,right_square_bracket",
+        "later",
+        "later",
+        "Go to the preview after; the newest is followed",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.full",
+        "enter,f",
+        "full_size",
+        "full size",
+        "Previews on the whole screen, with a strip of them through time",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.mark",
+        "a",
+        "mark",
+        "mark A",
+        "Mark this preview: the one you go to then stands beside it",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.originals",
+        "o",
+        "originals",
+        "dataset",
+        "A picture of the dataset beside the preview, or no longer",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.prompt",
+        "n",
+        "next_prompt",
+        "prompt",
+        "Go to the preview with the next prompt",
+        ("train",),
+        pane="preview-pane",
+    ),
+    Key(
+        "preview.copy",
+        "y",
+        "copy_path",
+        "copy path",
+        "Copy the path of the picture, for scp; says what it copied",
+        ("train",),
+        pane="preview-pane",
     ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key("runs.attach", "enter", "attach", "open", "Watch this run on the train screen", ("runs",)),

@@ -33,8 +33,10 @@ PANES: dict[str, tuple[str, str]] = {
     ),
     "preview-pane": (
         "Newest preview",
-        "The last picture the run has drawn with the embedding as it was then. The whole file is at the path below it; "
-        "v draws one now. Training waits meanwhile.",
+        "A picture the run has drawn with the embedding as it was then: the newest, or with , and . one before or after it "
+        "of the same prompt and seed. a marks one as A; the one you go to then stands beside it as B. o puts a picture of "
+        "the dataset beside it. enter shows them on the whole screen, with a strip through time. The whole file is at the "
+        "path below it, which y copies. v draws one now; training waits meanwhile.",
     ),
     "dataset-pane": (
         "Dataset",

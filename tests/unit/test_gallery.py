@@ -1,0 +1,33 @@
+"""Which previews belong together, and which is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinv_tui.app.gallery import Gallery
+from tinv_tui.runs.history import Preview
+
+
+def previews(*told: tuple[int, str, int]) -> tuple[Preview, ...]:
+    return tuple(
+        Preview(step, Path(f"/r/{number}.png"), prompt, seed) for number, (step, prompt, seed) in enumerate(told)
+    )
+
+
+def test_a_series_is_of_one_prompt_and_one_seed() -> None:
+    gallery = Gallery(previews((1, "a", 42), (1, "b", 42), (2, "a", 42), (2, "a", 7), (3, "a", 42)))
+    assert [(p.step, p.seed) for p in gallery.series] == [(1, 42), (2, 42), (3, 42)]
+    assert gallery.at == 2
+
+
+def test_where_each_has_a_seed_of_its_own_the_series_is_all_of_the_prompt() -> None:
+    gallery = Gallery(previews((1, "a", 1), (2, "a", 2), (2, "b", 2)), chosen=Path("/r/0.png"))
+    assert [p.step for p in gallery.series] == [1, 2]
+
+
+def test_what_was_chosen_stays_when_another_comes_and_the_newest_is_followed() -> None:
+    one, two = previews((1, "a", 1), (2, "a", 1)), previews((1, "a", 1), (2, "a", 1), (3, "a", 1))
+    earlier = Gallery(one).moved(-1)
+    assert Gallery(two, chosen=earlier.chosen).title == "step 1"
+    assert Gallery(two, chosen=earlier.moved(1).chosen).title == "step 3"
+    assert earlier.moved(-1) == earlier
