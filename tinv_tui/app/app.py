@@ -141,7 +141,7 @@ class TinvApp(App[None]):
             pids = (status.pid,) if status is not None and status.pid else ()
             self.machine_now = await asyncio.to_thread(self._machine.look, pids)
             self.post_message(MachineLooked(self.machine_now))
-            if not self.is_headless and not _has_terminal():
+            if not self.is_headless and not (_has_server() if self.is_web else _has_terminal()):
                 self.exit()
             await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS))
 
@@ -248,6 +248,14 @@ class TinvApp(App[None]):
                 self.control.note(f"the recipe was not saved: {error}", "bad")
 
         return save
+
+
+_PARENT = os.getppid()
+
+
+def _has_server() -> bool:
+    """Whether what serves the app to a browser is still there: it is the app's parent."""
+    return os.getppid() == _PARENT
 
 
 def _has_terminal() -> bool:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "convert": "files",
     "embeddings": "embeddings",
     "models": "models",
+    "serve": "serving",
     "doctor": "doctor",
     "bench": "benching",
 }

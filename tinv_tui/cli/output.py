@@ -116,7 +116,9 @@ def _sayable(value: Any) -> Any:
 
 
 def is_terminal() -> bool:
-    """Whether a person sits at both ends, with a terminal that can draw."""
+    """Whether a person sits at both ends, with a terminal that can draw, or a browser that serve draws in."""
+    if "web_driver" in os.environ.get("TEXTUAL_DRIVER", ""):
+        return True
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
