@@ -75,19 +75,7 @@ async def test_ctrl_g_keeps_it_and_goes_to_the_next_picture_a_missing_caption_be
         await until(pilot, lambda: "3 captions" in workbench.dataset.frame[1] or workbench.dataset.is_looking)
 
 
-async def test_what_was_changed_is_only_left_when_asked_twice(pictures: Path) -> None:
-    async with TinvApp(wanted(pictures)).run_test(size=NARROW) as pilot:
-        workbench = await at_the_list(pilot)
-        await pilot.press("e")
-        editor = await opened(pilot, "001.png")
-        await pilot.press("x", "escape")
-        assert "esc once more leaves all the same" in editor.sample.plain
-        await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.screen is workbench)
-        assert (pictures / "001.txt").read_text() == "a red thing on a table"
-
-
-async def test_a_caption_file_that_is_no_text_is_refused_where_one_looks_and_a_changed_one_asks(
+async def test_what_is_no_text_is_refused_where_one_looks_and_what_was_changed_is_not_lost(
     pictures: Path,
 ) -> None:
     (pictures / "002.txt").write_bytes(b"\x00\x01\x02")
@@ -99,6 +87,13 @@ async def test_a_caption_file_that_is_no_text_is_refused_where_one_looks_and_a_c
         await pilot.press("up", "e")
         editor = await opened(pilot, "001.png")
         assert "002.txt" not in workbench.dataset.findings.plain
+        await pilot.press("x", "escape")
+        assert "esc once more leaves all the same" in editor.sample.plain
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert (pictures / "001.txt").read_text() == "a red thing on a table"
+        await pilot.press("e")
+        editor = await opened(pilot, "001.png")
         (pictures / "001.txt").write_text("theirs")
         await pilot.press("x", "ctrl+s")
         await until(pilot, lambda: "changed by something else" in editor.sample.plain)

@@ -125,4 +125,7 @@ def test_the_bottom_line_shows_only_what_works_now() -> None:
     assert ("e", "caption") not in live
     pane = foot_keys("train", typing=False, live=True, paused=True, pane="dataset-pane")
     assert [key for key, _ in pane].count("/") == 1
+    finding = foot_keys("train", typing=True, live=False, paused=False, pane="dataset-pane")
+    assert finding[0] == ("esc", "all")
+    assert "enter" not in dict(finding)
     assert pane.index(("e", "caption")) < pane.index(("p", "go on"))

@@ -55,6 +55,7 @@ _NAMES = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",
+    "escape": "esc",
     "comma": ",",
     "full_stop": ".",
     "left_square_bracket": "[",
@@ -215,7 +216,6 @@ KEYS: tuple[Key, ...] = (
         "Show all pictures again",
         ("train",),
         pane="dataset-pane",
-        foot=False,
     ),
     Key(
         "dataset.words",
@@ -366,6 +366,8 @@ def foot_keys(
         if not key.foot or not key.works_in(mode) or (key.live and not live) or key.pane not in (None, pane):
             continue
         if key.id in ("form.check", "form.choose", "form.save") and not typing:
+            continue
+        if (key.id == "dataset.fix" and typing) or (key.id == "dataset.all" and not typing):
             continue
         shown = key.shown(typing)
         if shown is None:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
+from tinv_tui.app.link import draws_pictures
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.wording import Line, tokens_piece
@@ -51,7 +52,8 @@ class CaptionEditor(ModalScreen[Outcome | None]):
             yield Static(printable(f"Caption of {self._caption.picture.name}"), classes="dialog-title", markup=False)
             yield Static(printable(self._where()), id="caption-path", markup=False)
             with Horizontal(id="caption-parts"):
-                yield Picture(id="caption-picture")
+                if draws_pictures(self.app):
+                    yield Picture(id="caption-picture")
                 yield editor
             yield Lines(id="caption-sample")
             yield Static(_KEYS, classes="dialog-keys", markup=False)
@@ -74,7 +76,8 @@ class CaptionEditor(ModalScreen[Outcome | None]):
         return said
 
     def on_mount(self) -> None:
-        self.query_one(Picture).show(self._caption.picture)
+        for picture in self.query(Picture):
+            picture.show(self._caption.picture)
         self.editor.move_cursor(self.editor.document.end)
         self.editor.focus()
 
