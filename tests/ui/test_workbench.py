@@ -78,6 +78,15 @@ async def test_the_gpu_pane_says_plainly_that_there_is_none(pictures: Path) -> N
         assert all(word in workbench.gpu.text.plain for word in ("cpu", "ram", "disk"))
 
 
+async def test_the_gpu_pane_with_room_draws_the_machine_over_time(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.open_tab("gpu")
+        await until(pilot, lambda: "cpu " in workbench.gpu.text.plain and "worker –" in workbench.gpu.text.plain)
+        ram = next(row for row in workbench.gpu.text.plain.splitlines() if row.startswith("ram"))
+        assert ram[-1] in "▁▂▃▄▅▆▇█"
+
+
 async def test_the_dataset_pane_shows_sizes_captions_picture_and_prompt(pictures: Path) -> None:
     async with TinvApp(recipe(pictures, dataset__template="subject_filewords")).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)

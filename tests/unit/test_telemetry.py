@@ -168,6 +168,19 @@ def test_a_failing_sensor_is_none_and_the_others_stand(
     assert dataclasses.asdict(partial) == dataclasses.asdict(whole) | {"index": 1} | dict.fromkeys(fields)
 
 
+def test_clocks_and_what_holds_them_back_are_read(machine: Callable[..., FakeNvml]) -> None:
+    clocks = {"nvmlDeviceGetClockInfo": 1905, "nvmlDeviceGetMigMode": [1, 1]}
+    machine(
+        rtx_3080(**clocks, nvmlDeviceGetCurrentClocksEventReasons=0x01 | 0x04 | 0x20 | 0x40),
+        rtx_3080(nvmlDeviceGetCurrentClocksThrottleReasons=0x01),
+        rtx_3080(),
+    )
+    new, old, silent = GpuSampler().sample().gpus
+    assert (new.clock_mhz, new.memory_clock_mhz, new.is_mig) == (1905, 1905, True)
+    assert new.held_back_by == ("power limit", "heat")
+    assert (old.held_back_by, silent.held_back_by, silent.clock_mhz, silent.is_mig) == ((), None, None, False)
+
+
 def test_a_function_the_installed_driver_lacks_is_none(machine: Callable[..., FakeNvml]) -> None:
     machine(rtx_3080(nvmlDeviceGetPowerUsage=AttributeError("undefined symbol: nvmlDeviceGetPowerUsage")))
     assert GpuSampler().sample().gpus[0].power_w is None

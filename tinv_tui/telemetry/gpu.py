@@ -10,6 +10,18 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
+_HELD_BACK = {
+    0x02: "set clocks",
+    0x04: "power limit",
+    0x08: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "heat",
+    0x40: "heat",
+    0x80: "power brake",
+    0x100: "display clocks",
+}
+"""Bits of nvmlClocksEventReasons (nvml.h); that it is idle, 0x01, holds nothing back."""
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -27,7 +39,8 @@ class Gpu:
     ``index`` is NVML's own, as ``nvidia-smi`` shows it (CUDA_VISIBLE_DEVICES does not change it).
     ``utilisation_percent`` is the share of the last sampling period in which a kernel ran.
     ``memory_used_bytes`` includes what the driver reserves: the total less this is what a new program can get.
-    ``power_limit_w`` is the limit in force, in watts.
+    ``power_limit_w`` is the limit in force, in watts. ``held_back_by`` says why its clock is lower than it could be, in a
+    word or two each; empty where it is not. ``is_mig`` tells that it is cut into parts (MIG), of which the driver says less.
     """
 
     index: int
@@ -40,6 +53,10 @@ class Gpu:
     power_w: float | None
     power_limit_w: float | None
     processes: tuple[GpuProcess, ...]
+    clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    held_back_by: tuple[str, ...] | None = None
+    is_mig: bool = False
 
     @property
     def memory_free_bytes(self) -> int | None:
@@ -121,7 +138,20 @@ def _read(nvml: ModuleType, index: int, handle: Any, our_pids: Collection[int]) 
         power_w=_watts(_ask(nvml.nvmlDeviceGetPowerUsage, handle)),
         power_limit_w=_watts(_ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
         processes=_processes(nvml, handle, our_pids),
+        clock_mhz=_ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+        memory_clock_mhz=_ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+        held_back_by=_held_back_by(nvml, handle),
+        is_mig=bool((_ask(lambda: nvml.nvmlDeviceGetMigMode(handle)) or [0])[0]),
     )
+
+
+def _held_back_by(nvml: ModuleType, handle: Any) -> tuple[str, ...] | None:
+    bits = _ask(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+    if bits is None:  # the name that older drivers know
+        bits = _ask(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+    if bits is None:
+        return None
+    return tuple(dict.fromkeys(word for bit, word in _HELD_BACK.items() if bits & bit))
 
 
 def _processes(nvml: ModuleType, handle: Any, our_pids: Collection[int]) -> tuple[GpuProcess, ...]:

@@ -28,8 +28,9 @@ PANES: dict[str, tuple[str, str]] = {
     "gpu-pane": (
         "GPU",
         "What the NVIDIA driver reports: load, temperature, power, and memory (vram) with how much of it this run and "
-        "other programs hold. Beside it the processor, the host's memory, and the disk that holds TINV_HOME. "
-        "Without an NVIDIA GPU training runs on the processor.",
+        "other programs hold. Alone (z) it draws them over time, and tells clocks, what holds them back (heat, a power "
+        "limit) and each process. A – stands for what the driver does not say. Beside it the processor, the host's "
+        "memory, and the disk that holds TINV_HOME. Without an NVIDIA GPU training runs on the processor.",
     ),
     "preview-pane": (
         "Newest preview",

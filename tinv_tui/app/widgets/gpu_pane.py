@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
-from tinv_tui.app import wording
+from tinv_tui.app import chart, wording
+from tinv_tui.app.chart import Scale
+from tinv_tui.app.machine import MachinePast, Past
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -19,11 +21,17 @@ if TYPE_CHECKING:
     from tinv_tui.telemetry.host import HostSnapshot
 
 
+_ROOMY = 12
+"""From so many rows on the pane tells all: alone, and behind its tab."""
+_LABEL, _VALUE = 6, 12
+
+
 class GpuPane(Pane):
     def __init__(self) -> None:
         super().__init__("GPU", id="gpu-pane", can_focus=True)
         self._machine: MachineNow | None = None
         self._run: RunNow | None = None
+        self._past = MachinePast()
 
     def compose(self) -> ComposeResult:
         yield Lines(id="gpu-lines")
@@ -34,6 +42,7 @@ class GpuPane(Pane):
 
     def show(self, machine: MachineNow, run: RunNow | None) -> None:
         self._machine, self._run = machine, run
+        self._past.add(machine)
         self._rebuild()
 
     def on_resize(self) -> None:
@@ -46,28 +55,37 @@ class GpuPane(Pane):
         lines: list[Line] = []
         if self._machine.gpu.problem is not None:
             lines += [((row, "warning"),) for row in textwrap.wrap(self._machine.gpu.problem, width, max_lines=2)]
+        status = self._run.status if self._run is not None and self._run.has_worker else None
+        worker_bytes = status.memory_bytes if status is not None else None
+        if self.text.size.height >= _ROOMY:
+            full = [full_lines(gpu, self._past, width) for gpu in self._machine.gpu.gpus]
+            room = self.text.size.height - len(lines) - 4
+            if sum(map(len, full)) > room:  # of many GPUs the processes are counted only
+                full = [gpu_lines(gpu, width) for gpu in self._machine.gpu.gpus]
+            for gpu_rows in full:
+                lines += gpu_rows
+            lines += full_host_lines(self._machine.host, self._past, worker_bytes, width)
+            self.text.show(lines)
+            return
         brief = len(self._machine.gpu.gpus) * 3 + 2 > self.text.size.height
         for gpu in self._machine.gpu.gpus:
             lines += gpu_lines(gpu, width)[: 1 if brief and len(self._machine.gpu.gpus) > 1 else 3]
-        status = self._run.status if self._run is not None and self._run.has_worker else None
-        lines += host_lines(self._machine.host, status.memory_bytes if status is not None else None, width)
+        lines += host_lines(self._machine.host, worker_bytes, width)
         self.text.show(lines)
 
 
 def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
     """Name and load, memory with a meter, and whose memory it is."""
-    load = f"{_or_dash(gpu.utilisation_percent):>3}%  {_or_dash(gpu.temperature_c)}°C"
-    if gpu.power_w is not None:
-        limit = f"/{gpu.power_limit_w:.0f}" if gpu.power_limit_w is not None else ""
-        load += f"  {gpu.power_w:.0f}{limit}W"
-    name = wording.cut(gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce "), max(6, width - len(load) - 5))
-    lines: list[Line] = [((f"{gpu.index} {name}  ", "label"), (load, "value"))]
+    load = f"{_or_dash(gpu.utilisation_percent):>3}%  {_or_dash(gpu.temperature_c)}°C  {_power(gpu)}"
+    lines: list[Line] = [((f"{gpu.index} {_name(gpu, width - len(load) - 5)}  ", "label"), (load, "value"))]
     if gpu.memory_used_bytes is not None and gpu.memory_total_bytes:
         share = gpu.memory_used_bytes / gpu.memory_total_bytes
         numbers = f" {wording.gib(gpu.memory_used_bytes)}/{wording.gib(gpu.memory_total_bytes)}G"
         full, empty = wording.bar(share, max(4, width - 5 - len(numbers)))
         role = "bad" if share > 0.95 else "warning" if share > 0.85 else "accent"
         lines.append((("vram ", "label"), (full, role), (empty, "faint"), (numbers, "value")))
+    else:
+        lines.append((("vram ", "label"), (wording.DASH, "value")))
     ours = sum(p.used_bytes or 0 for p in gpu.processes if p.ours)
     others = [p for p in gpu.processes if not p.ours]
     held = sum(p.used_bytes or 0 for p in others)
@@ -81,6 +99,71 @@ def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
         )
     )
     return lines
+
+
+def _name(gpu: Gpu, width: int) -> str:
+    name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ") + (" MIG" if gpu.is_mig else "")
+    return wording.cut(name, max(6, width))
+
+
+def _power(gpu: Gpu) -> str:
+    used = wording.DASH if gpu.power_w is None else f"{gpu.power_w:.0f}"
+    return f"{used}/{gpu.power_limit_w:.0f}W" if gpu.power_limit_w is not None else f"{used}W"
+
+
+def full_lines(gpu: Gpu, past: MachinePast, width: int) -> list[Line]:
+    """All that is known of a GPU: load and memory over time, clocks and what holds them back, memory by process."""
+    used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
+    memory = f"{wording.gib(used)}/{wording.gib(total)}G" if used is not None and total is not None else wording.DASH
+    held = gpu.held_back_by
+    told = wording.DASH if held is None else ", ".join(held) or "nothing"
+    lines: list[Line] = [
+        ((f"{gpu.index} {_name(gpu, width - 3)}", "accent"),),
+        _over_time("load", f"{_or_dash(gpu.utilisation_percent)}%", past.of(f"load {gpu.index}"), width),
+        _over_time("vram", memory, past.of(f"memory {gpu.index}"), width),
+        *wording.flow(
+            [
+                ("temperature", f"{_or_dash(gpu.temperature_c)}°C"),
+                ("power", _power(gpu)),
+                ("clock", f"{_or_dash(gpu.clock_mhz)} MHz"),
+                ("memory clock", f"{_or_dash(gpu.memory_clock_mhz)} MHz"),
+                ("held back by", told),
+            ],
+            width,
+        ),
+    ]
+    for process in sorted(gpu.processes, key=lambda process: (not process.ours, -(process.used_bytes or 0))):
+        whose, role = ("● this run", "good") if process.ours else ("  other", "label")
+        lines.append(
+            (
+                (f"{whose:<12}", role),
+                (f"{wording.memory(process.used_bytes):>6}", "value"),
+                (f"  pid {process.pid}", "label"),
+            )
+        )
+    if not gpu.processes:
+        lines.append((("no process told by the driver", "label"),))
+    return [*lines, ()]
+
+
+def _over_time(label: str, value: str, past: Past, width: int) -> Line:
+    """A small line from nothing to full, and the value it has now before it."""
+    room = max(0, width - _LABEL - _VALUE)
+    return (
+        (f"{label:<{_LABEL}}", "label"),
+        (f"{value:<{_VALUE}}", "value"),
+        (chart.draw(past[max(0, len(past) - room) :], 1, Scale(0.0, 1.0))[0], "chart"),
+    )
+
+
+def full_host_lines(host: HostSnapshot, past: MachinePast, worker_bytes: int | None, width: int) -> list[Line]:
+    ram = f"{wording.gib(host.memory_used_bytes)}/{wording.gib(host.memory_total_bytes)}G"
+    disk = wording.DASH if host.disk_free_bytes is None else f"{wording.memory(host.disk_free_bytes)} free"
+    return [
+        _over_time("cpu", _processor(host).strip(), past.of("cpu"), width),
+        _over_time("ram", ram, past.of("ram"), width),
+        *wording.flow([("disk", disk), ("worker", wording.memory(worker_bytes))], width),
+    ]
 
 
 def host_lines(host: HostSnapshot, worker_bytes: int | None, width: int) -> list[Line]:
