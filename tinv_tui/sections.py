@@ -164,8 +164,8 @@ class SavingSection(Section):
     """Which vectors become the result: the last, or the best, of the lowest evaluation loss. "auto": the best where
     training.minutes ended the run, else the last."""
     private_paths: bool = False
-    """Keep whole paths in the recipe that the result carries. Otherwise the last name of each is kept, so that a file you
-    give away does not tell your folders."""
+    """Keep whole paths in the recipe that the result carries, and the names of pictures left out. Otherwise the last name of
+    each path is kept, so that a file you give away does not tell your folders."""
     checkpoint_seconds: int = Field(20, ge=1, le=86400)
     """The most training time that a crash can cost, in seconds."""
 

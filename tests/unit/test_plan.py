@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tinv_tui import paths
+from tinv_tui.cli.checking import describe_plan
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe, make_recipe
@@ -159,6 +160,7 @@ def test_a_picture_is_left_out_by_its_name_and_so_is_what_is_wrong_with_it(plan:
     assert made.groups == {(64, 64): [0, 1, 2, 3, 4]}
     assert made.steps_per_epoch == 5
     assert codes(made) == ["caption-missing"]
+    assert (describe_plan(made)["images"], describe_plan(made)["left_out"]) == (5, 2)
     assert sorted(path.name for path in pictures.glob("*.png")) == [*(f"{n}.png" for n in range(6)), "broken.png"]
     assert codes(plan(dataset__exclude=["1.png", "5.png"])) == ["unreadable", "too-few"]
 

@@ -61,9 +61,7 @@ def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smo
 def _told(recipe: Recipe) -> dict[str, Any]:
     values = recipe.model_dump(mode="json")
     if not recipe.saving.private_paths:
-        values["dataset"][
-            "exclude"
-        ] = []  # names of pictures that have no part in it; how many is told beside the others
+        values["dataset"]["exclude"] = []  # of files that have no part in what came of it; how many is told elsewhere
         values["saving"]["log_directory"] = ""  # where the run is kept has no part in what came of it
         for section, key in _PATHS:
             path = Path(values[section][key])
