@@ -142,7 +142,7 @@ class TinvApp(App[None]):
             self.machine_now = await asyncio.to_thread(self._machine.look, pids)
             self.post_message(MachineLooked(self.machine_now))
             if not self.is_headless and not (_has_server() if self.is_web else _has_terminal()):
-                self.exit()
+                self._hang_up(asyncio.get_running_loop())
             await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS))
 
     def on_unmount(self) -> None:
