@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,18 @@ from tinv_tui.app.screens.compare import CompareScreen
 from tinv_tui.app.screens.runs import RunsScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
+from tinv_tui.runs import comparison
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_marked_runs_are_compared_by_keys(size: tuple[int, int], pictures: Path, tmp_path: Path) -> None:
+async def test_marked_runs_are_compared_by_keys(
+    size: tuple[int, int], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "seconds_spent", lambda folder: 5400.0)
     home = tmp_path / "home"
     for name, rate, done in (("zork", "0.005", 300), ("plork", "0.001", 150)):
         folder = past_run(recipe(pictures, embedding__name=name, training__learning_rate=rate), home, steps_done=done)
+        deleted = folder
         with folder.events.open("a") as file:
             for step in (100, 150):
                 Image.new("RGB", (64, 64), "red").save(tmp_path / f"{name}-{step}.png")
@@ -55,7 +61,9 @@ async def test_marked_runs_are_compared_by_keys(size: tuple[int, int], pictures:
         assert "*" in drawn  # the same losses as far as both go
         assert "B" in drawn
         assert "A" not in drawn
-        assert text.count("best 0.1081 @ 200") == 2
+        assert text.count("0.1081 @ 200") == 2
+        assert text.count("1h30m") == 2  # at the end of its line, and at 80 columns too
+        assert "from left to right A B" in text
         shown = app.screen.query_one("#compare-1", Picture)
         assert shown.path == tmp_path / "zork-150.png"
 
@@ -66,8 +74,18 @@ async def test_marked_runs_are_compared_by_keys(size: tuple[int, int], pictures:
         await until(pilot, lambda: "previews of step 150" in screen_text(app))
         await pilot.press("e")
         await until(pilot, lambda: "evaluation loss" in screen_text(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "evaluation loss, log scale" in screen_text(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "log scale, *" not in screen_text(app))
         await pilot.press("x")
         await until(pilot, lambda: "written" in screen_text(app))
         assert (home / "compare-plork-zork.csv").read_text().startswith("step,")
+        await pilot.press("x")  # what was written before stays
+        await until(pilot, lambda: (home / "compare-plork-zork-2.csv").exists())
+        shutil.rmtree(deleted.path)
+        assert isinstance(app.screen, CompareScreen)
+        await app.screen.look()
+        await until(pilot, lambda: "gone" in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))

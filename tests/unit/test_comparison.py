@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from click.testing import CliRunner
 from tests.ui.support import past_run, recipe
 from tinv_tui.app.plot import plot
 from tinv_tui.cli import commands
-from tinv_tui.runs.comparison import common_steps, differing_keys, read_compared, write_curves
+from tinv_tui.runs import budget
+from tinv_tui.runs.comparison import common_steps, differing_keys, free_path, read_all, read_compared, write_curves
 from tinv_tui.runs.folder import RunFolder
 
 
@@ -59,17 +61,69 @@ def test_a_run_that_is_gone_has_nothing_and_breaks_nothing(two: list[RunFolder])
     for file in (two[0].events, two[0].status, two[0].recipe):
         file.unlink()
     gone = read_compared(two[0])
-    assert (gone.smoothed, gone.recipe, gone.best, gone.last_loss) == ((), None, None, None)
+    assert (gone.smoothed, gone.recipe, gone.best, gone.last_loss, gone.seconds) == ((), None, None, None, None)
+    shutil.rmtree(two[0].path)
+    assert [run.state for run in read_all(two)] == ["gone", "finished"]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_day(two: list[RunFolder], tmp_path: Path) -> None:
+    other = two[1].path.parent.parent / "2026-01-02" / two[0].name
+    other.parent.mkdir()
+    two[1].path.rename(other)
+    folders = [two[0], RunFolder(other)]
+    names = [run.name for run in read_all(folders)]
+    assert names == [f"{folder.path.parent.name}/{folder.name}" for folder in folders]
+    said = CliRunner().invoke(commands, ["compare", *names, "--json"])
+    assert [run["name"] for run in json.loads(said.stdout)["runs"]] == names
+    write_curves(read_all(folders), tmp_path / "c.csv")
+    header = (tmp_path / "c.csv").read_text().splitlines()[0].split(",")
+    assert len(set(header)) == len(header) == 5
+
+
+def test_a_table_that_was_written_before_stays(tmp_path: Path) -> None:
+    first = free_path(tmp_path, ["zork", "plork"])
+    assert first.name == "compare-zork-plork.csv"
+    first.touch()
+    assert free_path(tmp_path, ["zork", "plork"]).name == "compare-zork-plork-2.csv"
+    assert len(free_path(tmp_path, ["z" * 200] * 4).name) < 255
+
+
+def test_time_is_that_of_all_workers_as_the_checkpoint_has_it(
+    two: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "newest_sound", lambda path: (b"", {"seconds": 75.0 if path == two[0].state else 0}))
+    assert [run.seconds for run in read_all(two)] == [75.0, None]
+
+
+def drawn(
+    curves: list[tuple[str, list[tuple[int, float]]]], width: int, height: int, *, log: bool = False
+) -> list[str]:
+    return ["".join(text for text, _ in row).rstrip() for row in plot(curves, width, height, log=log)]
+
+
+def test_a_curve_has_a_colour_beside_its_letter() -> None:
+    row = plot([("A", [(0, 0.5)]), ("B", [(50, 0.5)])], 40, 2)[0]
+    roles = {text.strip(): role for text, role in row}
+    assert roles["A"] != roles["B"]
+
+
+def test_a_logarithmic_scale_is_asked_for() -> None:
+    curve = [(0, 1.0), (10, 0.1), (20, 0.01)]
+    heights = [
+        next(at for at, row in enumerate(drawn([("A", curve)], 28, 12, log=log)) if row[7:].find("A") == 10)
+        for log in (False, True)
+    ]
+    assert heights[0] > heights[1]
 
 
 def test_a_curve_is_drawn_by_its_letter_ends_where_it_stands_and_leaves_gaps() -> None:
     falling = [(step, 1.0 - step / 200) for step in range(101)]
     short = [(0, 0.1), (50, 0.1)]
-    rows = plot([("A", falling), ("B", short)], width=47, height=9)
+    rows = drawn([("A", falling), ("B", short)], 47, 9, log=True)
     assert len(rows) == 9
-    assert all(len(row) == 47 for row in rows)
-    assert rows[0].startswith("1.000  A")
-    assert rows[-2].startswith("0.100  B")
+    assert max(len(row) for row in rows) == 47
+    assert rows[0].startswith("0.9950 A")  # the mean of its column
+    assert rows[-2].startswith("0.1000 B")
     assert rows[-2][7:].split() == ["B", "B"]  # nothing in between, and nothing behind its end
     assert "B" not in "".join(row[30:] for row in rows[:-1])
     assert rows[-1].split() == ["step", "0", "100"]
@@ -77,7 +131,7 @@ def test_a_curve_is_drawn_by_its_letter_ends_where_it_stands_and_leaves_gaps() -
 
 
 def test_where_curves_meet_neither_hides_the_other() -> None:
-    assert "*" in "".join(plot([("A", [(1, 0.5), (9, 0.2)]), ("B", [(1, 0.5)])], 40, 6))
+    assert "*" in "".join(drawn([("A", [(1, 0.5), (9, 0.2)]), ("B", [(1, 0.5)])], 40, 6))
 
 
 def test_the_command_tells_the_same_and_one_run_is_refused(two: list[RunFolder], tmp_path: Path) -> None:
@@ -89,4 +143,6 @@ def test_the_command_tells_the_same_and_one_run_is_refused(two: list[RunFolder],
     text = CliRunner().invoke(commands, ["compare", *names, "--csv", str(tmp_path / "c.csv")]).stdout
     assert "training.learning_rate" in text
     assert (tmp_path / "c.csv").exists()
+    assert "–" in text
     assert CliRunner().invoke(commands, ["compare", names[0]]).exit_code == 2
+    assert CliRunner().invoke(commands, ["compare", names[0], names[0]]).exit_code == 2

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import command, print_json
+from tinv_tui.cli.output import command, duration, print_json
 from tinv_tui.errors import InputError
-from tinv_tui.runs.comparison import ComparedRun, differing_keys, read_compared, write_curves
+from tinv_tui.runs.comparison import ComparedRun, differing_keys, read_all, write_curves
 from tinv_tui.runs.folder import find_run
 
 
@@ -19,9 +19,10 @@ from tinv_tui.runs.folder import find_run
 )
 def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> None:
     """Put runs side by side: where they stand, and the settings they differ in."""
-    if len(runs) < 2:
+    folders = list(dict.fromkeys(find_run(run) for run in runs))
+    if len(folders) < 2:
         raise InputError("compare-one", "one run has nothing to be compared with", "Name two or more: tinv-tui runs")
-    found = [read_compared(find_run(run)) for run in runs]
+    found = read_all(folders)
     if csv_path is not None:
         try:
             write_curves(found, csv_path)
@@ -35,7 +36,9 @@ def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> Non
     for run in found:
         best = f"{run.best[1]:.4f} at {run.best[0]}" if run.best else "–"
         loss = f"{run.last_loss:.4f}" if run.last_loss is not None else "–"
-        click.echo(f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}  loss {loss}  best eval {best}")
+        click.echo(
+            f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}  loss {loss}  best eval {best}  {duration(run.seconds)}"
+        )
     for key, values in differing_keys(found):
         click.echo(f"\n{key}")
         for run, value in zip(found, values, strict=True):
@@ -53,6 +56,7 @@ def _facts(run: ComparedRun) -> dict[str, Any]:
         "loss": run.last_loss,
         "best_evaluation": run.best[1] if run.best else None,
         "best_step": run.best[0] if run.best else None,
+        "seconds": run.seconds,
         "previews": {str(step): str(path) for step, path in run.previews.items()},
     }
 

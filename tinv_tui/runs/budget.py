@@ -11,14 +11,14 @@ from tinv_tui.runs.folder import RunFolder
 def require_time_left(folder: RunFolder, recipe: Recipe) -> None:
     """Raise InputError for a run that could not make one step more."""
     minutes = recipe.training.minutes
-    if minutes and _seconds(folder) >= minutes * 60:
+    if minutes and seconds_spent(folder) >= minutes * 60:
         message = f"{folder.name} has had its {minutes:g} minutes"
         more = f"tinv-tui resume {folder.handle} --set training.minutes={minutes * 2:g}"
         raise InputError("time-over", message, f"Give it more, or 0 for no limit: {more}")
 
 
-def _seconds(folder: RunFolder) -> float:
-    """Time spent as of its checkpoint."""
+def seconds_spent(folder: RunFolder) -> float:
+    """Time spent as of its checkpoint, by all its workers together; 0 where there is none yet."""
     try:
         return float(newest_sound(folder.state)[1].get("seconds", 0.0))
     except (OSError, ValueError, TypeError):

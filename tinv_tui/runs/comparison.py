@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import load_recipe
+from tinv_tui.runs.budget import seconds_spent
 from tinv_tui.runs.curve import LossRow, LossTail
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
@@ -19,6 +22,8 @@ from tinv_tui.runs.liveness import state_of
 
 _NOT_SETTINGS = ("embedding.name", "embedding.overwrite")
 """A run that is made again differs in these by itself."""
+GONE = "gone"
+"""The state of a run whose folder was deleted or moved away."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class ComparedRun:
     """One of the runs, as it is now. ``recipe`` maps ``section.key`` to its value; None where it cannot be read."""
 
     name: str
+    """What a person types to mean it; of several of one name the day too."""
     state: str
     step: int
     steps: int
@@ -33,6 +39,8 @@ class ComparedRun:
     smoothed: tuple[LossRow, ...]
     evaluations: tuple[LossRow, ...]
     best: LossRow | None
+    seconds: float | None
+    """Time spent, as of its newest checkpoint."""
     previews: dict[int, Path]
     """By step; the last one where several were drawn."""
 
@@ -40,6 +48,15 @@ class ComparedRun:
     def last_loss(self) -> float | None:
         """The smoothed training loss where it stands."""
         return self.smoothed[-1][1] if self.smoothed else None
+
+
+def read_all(folders: Sequence[RunFolder]) -> list[ComparedRun]:
+    """Reads the runs, in that order, each under a name of its own."""
+    times = Counter(folder.handle for folder in folders)
+    return [
+        run if times[folder.handle] == 1 else replace(run, name=shlex.quote(f"{folder.path.parent.name}/{folder.name}"))
+        for folder, run in ((folder, read_compared(folder)) for folder in folders)
+    ]
 
 
 def read_compared(folder: RunFolder) -> ComparedRun:
@@ -54,13 +71,14 @@ def read_compared(folder: RunFolder) -> ComparedRun:
     view = history.view()
     return ComparedRun(
         name=folder.handle,
-        state=state,
+        state=GONE if folder.is_gone else state,
         step=status.step if status else view.step,
         steps=status.steps if status else view.steps,
         recipe=_settings(folder),
         smoothed=tuple((point.step, point.smooth) for point in view.curve),
         evaluations=view.evaluations,
         best=view.best,
+        seconds=seconds_spent(folder) or None,
         previews={preview.step: preview.path for preview in view.previews},
     )
 
@@ -92,6 +110,15 @@ def write_curves(runs: Sequence[ComparedRun], path: Path) -> None:
         losses = [column.get(step) for column in columns]
         writer.writerow([step, *("" if loss is None else f"{loss:.7f}" for loss in losses)])
     write_atomic(path, text.getvalue())
+
+
+def free_path(folder: Path, names: Sequence[str]) -> Path:
+    """Where a table of these runs can be written: one that was written before stays."""
+    stem = "compare-" + "-".join(names)
+    number = 1
+    while (path := folder / f"{stem[:200]}{'' if number == 1 else f'-{number}'}.csv").exists():
+        number += 1
+    return path
 
 
 def _settings(folder: RunFolder) -> dict[str, object] | None:

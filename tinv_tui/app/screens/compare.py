@@ -15,7 +15,7 @@ from textual.widgets import Static
 from tinv_tui import paths
 from tinv_tui.app import wording
 from tinv_tui.app.link import between_looks
-from tinv_tui.app.plot import plot
+from tinv_tui.app.plot import ROLES, plot
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.wording import Line
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tinv_tui.runs.comparison import ComparedRun
     from tinv_tui.runs.folder import RunFolder
 
-LETTERS = "ABCD"
+LETTERS = "".join(ROLES)
 """More runs than this are no comparison any more."""
 _LOOK_SECONDS = 5.0
-_KEYS = "e training/evaluation   ←/→ step of the previews   x CSV   esc close"
+_KEYS = "e training/evaluation  l log scale  ←/→ preview step  x CSV  esc close"
 
 
 class CompareScreen(ModalScreen[None]):
@@ -36,6 +36,7 @@ class CompareScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Close", show=False, id="compare.close"),
         Binding("e", "swap_curve", "Training or evaluation loss", show=False, id="compare.curve"),
+        Binding("l", "scale", "Logarithmic scale, and back", show=False, id="compare.scale"),
         Binding("left", "go(-1)", "Previews of an earlier step", show=False, id="compare.earlier"),
         Binding("right", "go(1)", "Previews of a later step", show=False, id="compare.later"),
         Binding("x", "export", "Write the curves as CSV", show=False, id="compare.export"),
@@ -45,7 +46,7 @@ class CompareScreen(ModalScreen[None]):
         super().__init__()
         self._folders = list(folders)[: len(LETTERS)]
         self._runs: list[ComparedRun] = []
-        self._evaluation = False
+        self._evaluation = self._log = False
         self._step: int | None = None
         self._said: Line = ()
 
@@ -70,9 +71,9 @@ class CompareScreen(ModalScreen[None]):
 
     async def look(self) -> None:
         """Read the runs and show them."""
-        from tinv_tui.runs.comparison import read_compared
+        from tinv_tui.runs.comparison import read_all
 
-        self._runs = await asyncio.to_thread(lambda: [read_compared(folder) for folder in self._folders])
+        self._runs = await asyncio.to_thread(read_all, self._folders)
         self._show()
 
     def on_resize(self) -> None:
@@ -87,6 +88,10 @@ class CompareScreen(ModalScreen[None]):
         self._evaluation = not self._evaluation
         self._show()
 
+    def action_scale(self) -> None:
+        self._log = not self._log
+        self._show()
+
     def action_go(self, by: int) -> None:
         from tinv_tui.runs.comparison import common_steps
 
@@ -97,10 +102,11 @@ class CompareScreen(ModalScreen[None]):
             self._show()
 
     def action_export(self) -> None:
-        from tinv_tui.runs.comparison import write_curves
+        from tinv_tui.runs.comparison import free_path, write_curves
 
-        names = "-".join(folder.name for folder in self._folders)
-        path = paths.home() / f"compare-{names}.csv"
+        if not self._runs:
+            return
+        path = free_path(paths.home(), [folder.name for folder in self._folders])
         try:
             write_curves(self._runs, path)
             self._said = (("written: ", "label"), (str(path), "value"))
@@ -114,7 +120,8 @@ class CompareScreen(ModalScreen[None]):
         if not self._runs:
             return
         with self.app.batch_update():
-            self.query_one("#compare-head", Lines).show([_head(letter, run) for letter, run in self._lettered()])
+            heads = [_head(letter, run) for letter, run in self._lettered()]
+            self.query_one("#compare-head", Lines).show([((_HEAD, "label"),), *heads])
             self._show_plot()
             differ = self.query_one("#compare-keys-differ", Lines)
             differ.show(_differing(self._runs, max(20, differ.size.width), max(2, differ.size.height)))
@@ -127,9 +134,10 @@ class CompareScreen(ModalScreen[None]):
         pane = self.query_one("#compare-plot", Lines)
         curves = [(letter, run.evaluations if self._evaluation else run.smoothed) for letter, run in self._lettered()]
         title = "evaluation loss" if self._evaluation else "training loss, smoothed"
-        rows = plot(curves, max(1, pane.size.width), max(2, pane.size.height - 1))
+        rows = plot(curves, max(1, pane.size.width), max(2, pane.size.height - 1), log=self._log)
         nothing: list[Line] = [((f"no {title} yet; e shows the other", "warning"),)]
-        pane.show([((f"{title}, * where curves meet", "label"),), *([((row, "chart"),) for row in rows] or nothing)])
+        log = ", log scale" if self._log else ""
+        pane.show([((f"{title}{log}, * where curves meet", "label"),), *(rows or nothing)])
 
     def _show_pictures(self) -> None:
         from tinv_tui.runs.comparison import common_steps
@@ -140,21 +148,28 @@ class CompareScreen(ModalScreen[None]):
         for number, run in enumerate(self._runs):
             shown = run.previews.get(self._step) if self._step is not None else None
             self.query_one(f"#compare-{number}", Picture).show(shown)
+        letters = " ".join(letter for letter, _ in self._lettered())
         where = (
-            f"previews of step {wording.count(self._step)}" if self._step is not None else "no step has previews of all"
+            f"previews of step {wording.count(self._step)}, from left to right {letters}"
+            if self._step is not None
+            else "no step has previews of all"
         )
         self.query_one("#compare-words", Lines).show([((where, "label"),), self._said or (("", ""),)])
+
+
+_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'loss':<8}{'best evaluation':<18}time"
 
 
 def _head(letter: str, run: ComparedRun) -> Line:
     word, role = wording.state_piece(run.state)
     best = f"{wording.loss(run.best[1])} @ {wording.count(run.best[0])}" if run.best else wording.DASH
     return (
-        (f"{letter} ", "accent"),
-        (f"{wording.cut(run.name, 16):<17}", "value"),
-        (f"{word:<13}", role),
-        (f"{wording.count(run.step)}/{wording.count(run.steps)}  ", "label"),
-        (f"loss {wording.loss(run.last_loss)}  best {best}", ""),
+        (f"{letter} ", ROLES[letter]),
+        (f"{wording.cut(run.name, 12):<13}", "value"),
+        (f"{wording.cut(word, 11):<12}", role),
+        (f"{wording.count(run.step)}/{wording.count(run.steps)}".rjust(15), "label"),
+        (f"  {wording.loss(run.last_loss):<8}{best:<18}", ""),
+        (wording.duration(run.seconds), "label"),
     )
 
 
