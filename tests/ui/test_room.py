@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-from tests.ui.support import NARROW, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
 from tinv_tui.app import checks
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.run_control import RunControl
@@ -92,3 +92,29 @@ async def test_what_can_never_fit_is_not_waited_for(started: list[int], monkeypa
         assert await is_asked(pilot) == ["Start anyway", "Cancel"]
         await until(pilot, lambda: "It has 8.0G in all." in screen_text(pilot.app))
     assert started == []
+
+
+async def test_who_trains_here_already_is_said_whole_and_what_has_no_room_at_the_foot_can_be_read_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    takes(4, monkeypatch)
+    async with app().run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        said = "! trains here too: my-cat (pid 41, ana) 5.0 GiB; each takes longer"
+        await until(pilot, lambda: said in " ".join(shown_at_the_foot(pilot)))
+        await pilot.resize_terminal(*NARROW)
+        box = workbench.form_pane.foot.query_one(".checks-box")
+        await until(pilot, lambda: "5.0 GiB" in screen_text(pilot.app) and box.size.height > 0)
+        assert not box.can_focus
+        box.styles.max_height = 2
+        workbench.form.check_soon(0.01)
+        await until(pilot, lambda: box.can_focus)
+        workbench.query_one("#check").focus()
+        await pilot.press("shift+tab", "end")
+        await until(pilot, lambda: box.scroll_y > 0)
+
+
+def shown_at_the_foot(pilot: Pilot[Any]) -> list[str]:
+    """The words of the form's column."""
+    rows = [row.split("│")[1] for row in screen_text(pilot.app).splitlines() if row.count("│") > 2]
+    return " ".join(rows).split()

@@ -218,7 +218,10 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
     if others:
         facts.append(("~", f"also on {need.room.device}: {in_words(others, most=2)}"))
     warnings = [*memory_warnings(need), *plan.warnings]
-    facts += [("!", message) for code, message in warnings if code != "caption-missing"]
+    runs = tuple(neighbour for neighbour in need.neighbours if neighbour.run is not None)
+    if runs:  # shorter than the warning: what is free is said above
+        facts.append(("!", f"trains here too: {in_words(runs, most=2)}; each takes longer"))
+    facts += [("!", message) for code, message in warnings if code not in ("caption-missing", "device-shared")]
     disk = shutil.disk_usage(_existing(paths.home())).free
     if disk < 2**30:
         facts.append(("!", f"only {wording.memory(disk)} of disk left"))

@@ -12,6 +12,7 @@ from tinv_tui.app.form_values import Checked, Mark
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
 
+_ORDER: tuple[Mark, ...] = ("✖", "✔", "!", "~")
 _ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
 
 
@@ -37,12 +38,14 @@ class FormFoot(Vertical):
             self.call_after_refresh(self.show, *self._shown)
 
     def show(self, checked: Checked, said: tuple[Mark, str] | None = None) -> None:
-        """Facts side by side where they are short, most telling first; above all of them what was ``said`` last."""
+        """Facts side by side where they are short, estimates last; above all of them what was ``said`` last.
+
+        Where they take more rows than there are, tab goes to them, and the arrow keys show the rest.
+        """
         lines = self.query_one(".checks", Lines)
         self._shown = (checked, said)
         width = max(20, lines.size.width)
-        facts: list[tuple[Mark, str]] = [(mark, text) for mark, text in checked.facts if mark != "!"]
-        facts += [(mark, text) for mark, text in checked.facts if mark == "!"]
+        facts = sorted(checked.facts, key=lambda fact: _ORDER.index(fact[0]))
         wrong = [key for key in checked.errors if key and key not in checked.missing]
         if wrong:
             facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
@@ -51,7 +54,7 @@ class FormFoot(Vertical):
         facts = [said, *facts] if said is not None else facts
         shown: list[Line] = []
         for mark, text in facts:
-            first, *more = textwrap.wrap(text, width - 2, max_lines=3, placeholder=" …") or [""]
+            first, *more = textwrap.wrap(text, width - 2) or [""]
             piece = ((f"{mark} ", _ROLES[mark]), (first, ""))
             used = sum(len(t) for t, _ in shown[-1]) if shown else width
             if not more and used + 2 + len(first) + 2 <= width:
@@ -60,6 +63,11 @@ class FormFoot(Vertical):
                 shown.append(piece)
             shown += [(("  ", ""), (row, "")) for row in more]
         lines.show(shown)
+        self.call_after_refresh(self._let_read_on)
+
+    def _let_read_on(self) -> None:
+        box = self.query_one(".checks-box")
+        box.can_focus = box.max_scroll_y > 0
 
 
 def _thing(key: str) -> str:
