@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.runs.history import RunView
 
-_CHART_BYTES_PER_SECOND = 1500
+_CHART_BYTES_PER_SECOND = 1000
 """What a chart that is drawn anew may cost on a slow link: a large one is drawn less often, its numbers every time."""
 
 
