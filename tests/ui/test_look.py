@@ -115,10 +115,9 @@ async def test_the_users_keys_work_and_are_the_ones_that_are_shown(pictures: Pat
     have_settings('[keys]\nrun.start = "f10"\n"app.help" = "H,f1"\n"app.runs" = "R"')
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         bench = await ready(pilot)
+        assert ("f10", "start") in foot_keys("train", typing=True, live=False, paused=False)
+        await until(pilot, lambda: "f10 start" in screen_text(pilot.app), seconds=10)
         bench.loss.focus()
-        await pilot.pause()
-        assert ("f10", "start") in foot_keys("train", typing=False, live=False, paused=False)
-        assert "f10 start" in screen_text(pilot.app)
         await pilot.press("4")
         assert pilot.app.screen is bench, "the key it had before is free"
         await pilot.press("H")
@@ -141,6 +140,10 @@ def test_an_unknown_id_a_clash_and_an_unfit_key_are_told(own: dict[str, str], sa
     with pytest.raises(InputError) as error:
         checked_keys(own)
     assert says in f"{error.value.message}. {error.value.hint}"
+
+
+def test_the_keys_of_the_table_clash_nowhere() -> None:
+    assert checked_keys({}) == {}
 
 
 def test_two_keys_may_be_exchanged() -> None:

@@ -45,11 +45,13 @@ def _check_fit(key: Key, name: str) -> None:
 
 
 def _check_clashes(own: Mapping[str, str]) -> None:
+    """A pane may use a key that another pane or the whole screen has too: in that pane it is the pane's."""
     for mode in MODES:
-        holder = dict[str, Key]()
+        holders = dict[str, list[Key]]()
         for key in (key for key in KEYS if key.works_in(mode.name)):
             for name in own.get(key.id, ",".join(key.default_names)).split(","):
-                other = holder.setdefault(name, key)
-                if other is not key:
-                    said = f"keys: {name} is both {other.id} and {key.id} on the {mode.label} screen"
-                    raise InputError("key-clash", said, "Give one of them another key.")
+                for other in holders.setdefault(name, []):
+                    if other is not key and other.pane == key.pane:
+                        said = f"keys: {name} is both {other.id} and {key.id} on the {mode.label} screen"
+                        raise InputError("key-clash", said, "Give one of them another key.")
+                holders[name].append(key)
