@@ -62,6 +62,7 @@ async def test_marked_runs_are_compared_by_keys(
         assert "B" in drawn
         assert "A" not in drawn
         assert text.count("0.1081 @ 200") == 2
+        assert "best evaluation  trained" in text
         assert text.count("1h30m") == 2  # at the end of its line, and at 80 columns too
         assert "from left to right A B" in text
         shown = app.screen.query_one("#compare-1", Picture)

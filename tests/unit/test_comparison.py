@@ -61,7 +61,13 @@ def test_a_run_that_is_gone_has_nothing_and_breaks_nothing(two: list[RunFolder])
     for file in (two[0].events, two[0].status, two[0].recipe):
         file.unlink()
     gone = read_compared(two[0])
-    assert (gone.smoothed, gone.recipe, gone.best, gone.last_loss, gone.seconds) == ((), None, None, None, None)
+    assert (gone.smoothed, gone.recipe, gone.best, gone.last_loss, gone.training_seconds) == (
+        (),
+        None,
+        None,
+        None,
+        None,
+    )
     shutil.rmtree(two[0].path)
     assert [run.state for run in read_all(two)] == ["gone", "finished"]
 
@@ -92,7 +98,7 @@ def test_time_is_that_of_all_workers_as_the_checkpoint_has_it(
     two: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "newest_sound", lambda path: (b"", {"seconds": 75.0 if path == two[0].state else 0}))
-    assert [run.seconds for run in read_all(two)] == [75.0, None]
+    assert [run.training_seconds for run in read_all(two)] == [75.0, None]
 
 
 def drawn(
@@ -140,6 +146,7 @@ def test_the_command_tells_the_same_and_one_run_is_refused(two: list[RunFolder],
     assert said["differing"] == {"training.learning_rate": ["0.005", "0.001"]}
     assert [run["name"] for run in said["runs"]] == names
     assert said["runs"][0]["best_step"] == 200
+    assert said["runs"][0]["training_seconds"] is None
     text = CliRunner().invoke(commands, ["compare", *names, "--csv", str(tmp_path / "c.csv")]).stdout
     assert "training.learning_rate" in text
     assert (tmp_path / "c.csv").exists()

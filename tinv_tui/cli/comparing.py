@@ -36,9 +36,9 @@ def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> Non
     for run in found:
         best = f"{run.best[1]:.4f} at {run.best[0]}" if run.best else "–"
         loss = f"{run.last_loss:.4f}" if run.last_loss is not None else "–"
-        click.echo(
-            f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}  loss {loss}  best eval {best}  {duration(run.seconds)}"
-        )
+        trained = duration(run.training_seconds)
+        where = f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}"
+        click.echo(f"{where}  loss {loss}  best eval {best}  trained {trained}")
     for key, values in differing_keys(found):
         click.echo(f"\n{key}")
         for run, value in zip(found, values, strict=True):
@@ -56,7 +56,7 @@ def _facts(run: ComparedRun) -> dict[str, Any]:
         "loss": run.last_loss,
         "best_evaluation": run.best[1] if run.best else None,
         "best_step": run.best[0] if run.best else None,
-        "seconds": run.seconds,
+        "training_seconds": run.training_seconds,
         "previews": {str(step): str(path) for step, path in run.previews.items()},
     }
 

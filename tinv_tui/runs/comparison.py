@@ -39,8 +39,8 @@ class ComparedRun:
     smoothed: tuple[LossRow, ...]
     evaluations: tuple[LossRow, ...]
     best: LossRow | None
-    seconds: float | None
-    """Time spent, as of its newest checkpoint."""
+    training_seconds: float | None
+    """Time spent by all its workers, as of its newest checkpoint: without loading, encoding and pauses."""
     previews: dict[int, Path]
     """By step; the last one where several were drawn."""
 
@@ -78,7 +78,7 @@ def read_compared(folder: RunFolder) -> ComparedRun:
         smoothed=tuple((point.step, point.smooth) for point in view.curve),
         evaluations=view.evaluations,
         best=view.best,
-        seconds=seconds_spent(folder) or None,
+        training_seconds=seconds_spent(folder) or None,
         previews={preview.step: preview.path for preview in view.previews},
     )
 

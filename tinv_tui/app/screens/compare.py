@@ -157,7 +157,7 @@ class CompareScreen(ModalScreen[None]):
         self.query_one("#compare-words", Lines).show([((where, "label"),), self._said or (("", ""),)])
 
 
-_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'loss':<8}{'best evaluation':<18}time"
+_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'loss':<8}{'best evaluation':<17}trained"
 
 
 def _head(letter: str, run: ComparedRun) -> Line:
@@ -168,8 +168,8 @@ def _head(letter: str, run: ComparedRun) -> Line:
         (f"{wording.cut(run.name, 12):<13}", "value"),
         (f"{wording.cut(word, 11):<12}", role),
         (f"{wording.count(run.step)}/{wording.count(run.steps)}".rjust(15), "label"),
-        (f"  {wording.loss(run.last_loss):<8}{best:<18}", ""),
-        (wording.duration(run.seconds), "label"),
+        (f"  {wording.loss(run.last_loss):<8}{best:<17}", ""),
+        (wording.duration(run.training_seconds), "label"),
     )
 
 
