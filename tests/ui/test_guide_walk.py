@@ -55,6 +55,8 @@ def test_the_guide_from_top_to_bottom_by_keys(tmux: Tmux, tmp_path: Path) -> Non
     source, dataset = photographs(tmp_path / "photos"), tmp_path / "dataset"
     blip = save_blip(tmp_path / "blip")
     tmux.open(120, 36)
+    tmux.until("Welcome to tinv-tui")
+    tmux.keys("Escape")
     tmux.until("74 of 75 tokens left")
 
     tmux.keys("F3")  # Create embedding

@@ -1,0 +1,305 @@
+"""Every screen and dialog as it looks at both sizes, against what it looked like when somebody last found it good.
+
+What is compared is text: what a terminal shows but its colours, so that a change of a screen can be read in a diff. After a
+wanted change, write them anew and look at what git says of tests/snapshots/screens:
+
+    pytest --long tests/ui/test_screens.py --new-screens
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from rich.cells import cell_len
+from textual.pilot import Pilot
+
+from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.machine import Machine, MachineNow
+from tinv_tui.runs import memory
+from tinv_tui.telemetry import room
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSnapshot
+from tinv_tui.telemetry.host import HostSnapshot
+from tinv_tui.telemetry.room import Room
+
+GIB = 2**30
+FOLDER = Path(__file__).parents[1] / "snapshots" / "screens"
+SIZES = {"120x36": WIDE, "80x24": NARROW}
+CARD = Gpu(
+    index=0,
+    name="NVIDIA GeForce RTX 3080",
+    uuid="GPU-1",
+    utilisation_percent=97,
+    memory_used_bytes=int(6.4 * GIB),
+    memory_total_bytes=8 * GIB,
+    temperature_c=71,
+    power_w=302.0,
+    power_limit_w=320.0,
+    processes=(GpuProcess(7, int(4.1 * GIB), True), GpuProcess(8, int(2.3 * GIB), False)),
+)
+HOST = HostSnapshot(
+    cpu_percent=38.0,
+    memory_used_bytes=int(9.1 * GIB),
+    memory_total_bytes=32 * GIB,
+    disk_free_bytes=211 * GIB,
+    load=1.5,
+)
+ROOM = Room(True, "GPU 0 (RTX 3080)", int(5.5 * GIB), 8 * GIB, key="GPU-1")
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose name is as long on every machine, in which all is the same: machine, time zone, pictures, runs."""
+    folder = Path(tempfile.mkdtemp(prefix="tinv-screens-", dir="/tmp"))
+    monkeypatch.setenv("TINV_HOME", str(folder / "home"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.chdir(folder)
+    time.tzset()
+    monkeypatch.setattr(socket, "gethostname", lambda: "elk-03")
+    monkeypatch.setattr(room, "room_for_training", lambda: ROOM)
+    monkeypatch.setattr(memory, "room_for_training", lambda: ROOM)
+    monkeypatch.setattr(Machine, "look", lambda self, our_pids=(): MachineNow(GpuSnapshot((CARD,), None), HOST))
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for number, (colour, size) in enumerate((("red", (64, 64)), ("green", (64, 64)), ("blue", (96, 64))), start=1):
+        Image.new("RGB", size, colour).save(pictures / f"{number:03}.png")
+    (pictures / "001.txt").write_text("a red thing on a table")
+    (pictures / "003.txt").write_text("a blue thing")
+    yield folder
+    shutil.rmtree(folder)
+    monkeypatch.undo()
+    time.tzset()
+
+
+def lasting(text: str, place: Path) -> str:
+    """Without what differs from day to day and from machine to machine."""
+    text = text.replace(place.name, "tinv-screens-xxxxxxxx")
+    shown = "…/tinv_tui/models/bundled/model"
+    text = re.sub(r"/\S+/models/bundled/model *", lambda found: shown.ljust(len(found[0])), text)
+    text = re.sub(r"\d{4}-\d\d-\d\d", "2026-11-22", text)
+    text = re.sub(r"\b\d\d:\d\d:\d\d\b", "09:14:02", text)
+    text = re.sub(r"\b\d\d:\d\d\b", "09:14", text)
+    text = re.sub(r"\d+(?:\.\d+)?( ?[sd]| min| h| ms) ago", "1 min ago", text)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+SCENES: dict[str, Scene] = {}
+
+
+def scene(name: str) -> Callable[[Scene], Scene]:
+    """A way to a screen, by keys; the screen is taken at its end."""
+
+    def keep(way: Scene) -> Scene:
+        SCENES[name] = way
+        return way
+
+    return keep
+
+
+def seen(pilot: Pilot[Any], words: str) -> Callable[[], bool]:
+    return lambda: words in screen_text(pilot.app)
+
+
+@scene("train")
+async def _train(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+
+
+@scene("train-finished")
+async def _finished(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f5")
+    await until(pilot, seen(pilot, "finished"))
+    await pilot.press("enter")
+    await until(pilot, seen(pilot, "zork ✔ finished"))
+
+
+@scene("create")
+async def _create(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f3")
+    await until(pilot, seen(pilot, "thing → 1"))
+
+
+@scene("preprocess")
+async def _preprocess(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f4")
+    await until(pilot, seen(pilot, "What will be written"))
+
+
+@scene("runs")
+async def _runs(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f5")
+    await until(pilot, seen(pilot, "finished"))
+
+
+@scene("library")
+async def _library(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f6")
+    await until(pilot, seen(pilot, "Library"))
+
+
+@scene("models")
+async def _models(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f9")
+    await until(pilot, seen(pilot, "bundled"))
+
+
+@scene("help")
+async def _help(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f1")
+    await until(pilot, seen(pilot, "embedding.name"))
+
+
+@scene("commands")
+async def _commands(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+p")
+    await until(pilot, seen(pilot, "Start training"))
+
+
+@scene("choose")
+async def _choose(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+o")
+    await pilot.pause(0.3)
+
+
+@scene("save-recipe")
+async def _save_recipe(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+l")
+    await until(pilot, seen(pilot, ".toml"))
+
+
+@scene("template-editor")
+async def _template(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f8")
+    await until(pilot, seen(pilot, "photo of"))
+
+
+@scene("demo")
+async def _demo(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("escape", "d")
+    await until(pilot, seen(pilot, "chartreuse"))
+
+
+@scene("presets")
+async def _presets(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("escape", "a")
+    await until(pilot, seen(pilot, "low memory"))
+
+
+@scene("find")
+async def _find(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("escape", "slash", *"rate")
+    await until(pilot, seen(pilot, "Rate"))
+    await pilot.pause(0.3)
+
+
+@scene("caption")
+async def _caption(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+g")
+    await pilot.pause(0.2)
+    await pilot.press("e")
+    await until(pilot, seen(pilot, "a red thing on a table"))
+    await pilot.pause(0.3)
+
+
+@scene("caption-words")
+async def _caption_words(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+g")
+    await pilot.pause(0.2)
+    await pilot.press("f")
+    await until(pilot, seen(pilot, "table"))
+    await pilot.pause(0.3)
+
+
+@scene("fix")
+async def _fix(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("ctrl+g")
+    await pilot.pause(0.2)
+    await pilot.press("down", "enter")
+    await pilot.pause(0.5)
+
+
+@scene("changed")
+async def _changed(pilot: Pilot[Any]) -> None:
+    workbench = await ready(pilot)
+    workbench.form.put("training.learning_rate", "0.002")
+    await pilot.press("escape", "n")
+    await until(pilot, seen(pilot, "0.002"))
+    await pilot.pause(0.5)
+
+
+@scene("previews")
+async def _previews(pilot: Pilot[Any]) -> None:
+    await _finished(pilot)
+    await pilot.press("ctrl+g", "ctrl+g", "f")
+    await pilot.pause(0.5)
+
+
+@scene("compare")
+async def _compare(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f5")
+    await until(pilot, seen(pilot, "plork"))
+    await pilot.press("space", "space", "c")
+    await until(pilot, seen(pilot, "previews of all"))
+
+
+@scene("first-run")
+async def _first_run(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await until(pilot, seen(pilot, "demo"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", SCENES)
+async def test_a_screen_looks_as_it_did(name: str, size: str, place: Path, pytestconfig: pytest.Config) -> None:
+    if name == "first-run":
+        app = TinvApp()
+    else:
+        for word, rate in (("plork", "0.001"), ("zork", "0.005")):
+            past_run(recipe(place / "pictures", embedding__name=word, training__learning_rate=rate), place / "home")
+        app = TinvApp(recipe(place / "pictures"))
+    async with app.run_test(size=SIZES[size]) as pilot:
+        await SCENES[name](pilot)
+        await pilot.pause(0.2)
+        await until(pilot, lambda: screen_text(app).strip() != "")  # a dialog that has just come is not painted yet
+        shown = screen_text(app)
+    found = lasting(shown, place)
+    kept = FOLDER / f"{name}-{size}.txt"
+    if pytestconfig.getoption("--new-screens"):
+        kept.write_text(found, encoding="utf-8")
+    columns, rows = SIZES[size]
+    assert [cell_len(line) for line in shown.splitlines()] == [columns] * rows
+    assert found == kept.read_text(encoding="utf-8")
+
+
+def test_no_screen_is_kept_that_nobody_takes() -> None:
+    assert {path.name for path in FOLDER.glob("*.txt")} == {f"{name}-{size}.txt" for name in SCENES for size in SIZES}
