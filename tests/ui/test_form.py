@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from textual import events
 from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, past_welcome, ready, recipe, screen_text, until
@@ -232,3 +233,23 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111_but_not_fro
         await until(pilot, lambda: pilot.app.screen is workbench)
         assert workbench.form.texts == before
         assert "does not say how it was made" in pilot.app.control.notes[-1].text
+
+
+async def test_keys_of_one_burst_act_in_their_order(pictures: Path) -> None:
+    """As a slow link delivers them: several in one read."""
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.control("embedding.name").focus()
+        await pilot.pause()
+
+        async def burst(*keys: str) -> str:
+            for key in keys:
+                pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await pilot.pause(0.2)
+            return workbench.form.texts["embedding.name"]
+
+        assert await burst("ctrl+u", *"plork") == "plork"
+        assert await burst(*"xy", "backspace", "z") == "plorkxz"
+        assert await burst("home", "a", "end", "b") == "aplorkxzb"
+        await burst("tab", "shift+tab", "ctrl+u", *"zork")
+        assert workbench.form.texts["embedding.name"] == "zork"

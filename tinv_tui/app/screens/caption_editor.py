@@ -15,6 +15,7 @@ from textual.widgets import Static, TextArea
 from tinv_tui.app.link import draws_pictures
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
+from tinv_tui.app.widgets.text_field import TextPage
 from tinv_tui.app.wording import Line, tokens_piece
 from tinv_tui.datasets.caption_files import CaptionFile, save_caption
 from tinv_tui.datasets.captions import tidy
@@ -46,15 +47,13 @@ class CaptionEditor(ModalScreen[Outcome | None]):
         self._warned = self._changed_outside = False
 
     def compose(self) -> ComposeResult:
-        editor = TextArea(self._caption.text, id="caption-text", soft_wrap=True, tab_behavior="focus", compact=True)
-        editor.cursor_blink = False  # a blinking one costs 2 KB/s over the link
         with Vertical(classes="dialog", id="caption-dialog"):
             yield Static(printable(f"Caption of {self._caption.picture.name}"), classes="dialog-title", markup=False)
             yield Static(printable(self._where()), id="caption-path", markup=False)
             with Horizontal(id="caption-parts"):
                 if draws_pictures(self.app):
                     yield Picture(id="caption-picture")
-                yield editor
+                yield TextPage(self._caption.text, id="caption-text")
             yield Lines(id="caption-sample")
             yield Static(_KEYS, classes="dialog-keys", markup=False)
 

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.widgets.text_field import TextPage
 from tinv_tui.app.wording import Line, Piece
 from tinv_tui.datasets.own_templates import OwnTemplate, save_own
 from tinv_tui.datasets.templates import NAME, check_lines
@@ -41,12 +42,10 @@ class TemplateEditor(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         copy = " (a copy, written when it is kept)" if self._template.is_new else ""
-        editor = TextArea(self._template.text, id="template-text", soft_wrap=True, tab_behavior="focus", compact=True)
-        editor.cursor_blink = False  # a blinking one costs 2 KB/s over the link
         with Vertical(classes="dialog", id="template-dialog"):
             yield Static(f"Template {self._template.name}", classes="dialog-title", markup=False)
             yield Static(f"{self._template.path}{copy}", id="template-path", markup=False)
-            yield editor
+            yield TextPage(self._template.text, id="template-text")
             yield Lines(id="template-sample")
             yield Static("ctrl+s keep   esc leave without   ctrl+z undo", classes="dialog-keys", markup=False)
 

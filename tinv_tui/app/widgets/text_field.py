@@ -1,15 +1,38 @@
-"""A one-line text field of the form."""
+"""Where text is typed: a line of the form, or a page of its own."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 
-class TextField(Input):
+class _EditsAtOnce:
+    """Does what its own keys say before it takes the next letter.
+
+    Textual has a key that is no letter go up to the app first. Over a slow link keys come in bursts, and the letters behind
+    a backspace or a ctrl+u would be there before it.
+    """
+
+    async def _on_key(self: Any, event: events.Key) -> None:
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            event.stop()
+            event.prevent_default()
+            if await self.app.run_action(binding.action, self):
+                return
+
+
+class TextPage(_EditsAtOnce, TextArea):
+    """Text of several lines, whose cursor stands still: a blinking one costs 2 KB/s over the link."""
+
+    def __init__(self, text: str, *, id: str) -> None:
+        super().__init__(text, id=id, soft_wrap=True, tab_behavior="focus", compact=True)
+        self.cursor_blink = False
+
+
+class TextField(_EditsAtOnce, Input):
     """A compact input whose cursor stands still: a blinking one costs 2 KB/s over the link."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
