@@ -33,6 +33,9 @@ class Preset:
 
 _MIRROR = "dataset.flip"
 _COUNTS = Value("training.rate_steps", "duration", "the counts of the rate above are that many further steps")
+_DROP_OUT = Value(
+    "dataset.drop_out_tags", 0.1, "a tenth of the tags left out, so that the word depends on none of them"
+)
 
 PRESETS: tuple[Preset, ...] = (
     Preset(
@@ -50,9 +53,7 @@ PRESETS: tuple[Preset, ...] = (
             ),
             _COUNTS,
             Value("training.steps", 5000, "copies on the way show whether it needs more, and a resume goes on"),
-            Value(
-                "dataset.drop_out_tags", 0.1, "a tenth of the tags left out, so that the word depends on none of them"
-            ),
+            _DROP_OUT,
             Value(_MIRROR, False, "a mirror image has its marks on the wrong side"),
             Value("training.cap_norm", False, "a thing is mostly alone in its picture, and may be strong"),
         ),
@@ -66,9 +67,7 @@ PRESETS: tuple[Preset, ...] = (
             Value("training.learning_rate", "0.005:2000, 0.002", "a look shows late, in all pictures together"),
             _COUNTS,
             Value("training.steps", 8000, "more pictures are seen more often before the look is theirs"),
-            Value(
-                "dataset.drop_out_tags", 0.1, "a tenth of the tags left out, so that the word depends on none of them"
-            ),
+            _DROP_OUT,
             Value(_MIRROR, True, "a look has no left and right: twice the pictures"),
             Value("training.cap_norm", True, "a look has to leave the rest of the prompt its say"),
         ),
@@ -84,9 +83,7 @@ PRESETS: tuple[Preset, ...] = (
             Value("training.learning_rate", "0.004:1000, 0.002:2000, 0.0005", "a likeness is lost by steps too large"),
             _COUNTS,
             Value("training.steps", 6000, "the last half at the lowest rate, where the likeness settles"),
-            Value(
-                "dataset.drop_out_tags", 0.1, "a tenth of the tags left out, so that the word depends on none of them"
-            ),
+            _DROP_OUT,
             Value(_MIRROR, False, "no face is the same both ways"),
             Value("training.cap_norm", True, "so that the person can still be put into other scenes and clothes"),
         ),

@@ -24,6 +24,16 @@ async def test_words_narrow_the_form_and_escape_brings_all_fields_back(size: tup
         assert workbench.focused is workbench.form.control("saving.tensorboard")
 
 
+async def test_enter_goes_to_the_field_that_is_called_so_before_those_whose_help_says_it(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("ctrl+f", *"rate", "enter")
+        await until(pilot, lambda: workbench.focused is workbench.form.control("training.learning_rate"))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Base model" in screen_text(pilot.app))
+        assert workbench.focused is workbench.form.control("training.learning_rate")
+
+
 async def test_it_opens_while_a_field_is_typed_in_and_goes_back_there(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from tinv_tui.runs.benchmark import DIFFUSERS, Case, Way, measure
+from tinv_tui.runs.jobs import JobBroken
 
 BENCH = [sys.executable, "-m", "tinv_tui", "bench"]
 
@@ -41,16 +43,16 @@ def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> Non
     assert said["error"]["code"] == "script-missing"
 
 
-def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
-    if importlib.util.find_spec("accelerate") is None:
-        pytest.skip("a script is only run beside accelerate, which is not installed")
+async def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("raise RuntimeError('it takes 90 GiB')")
-    (case,) = json.loads(bench("--diffusers", str(script), "--no-plain", "--steps", "2", "--json"))["cases"]
-    ours, theirs = case["results"]
+    ways = [Way("tinv-tui", "auto"), Way(DIFFUSERS, script=script)]
+    ours, theirs = await measure(Case("bundled", 64, 1, "fp32", 64), ways, 2, 1, lambda _: None)
     assert ours["seconds_per_step"] > 0
     assert theirs["way"] == "diffusers"
     assert "it takes 90 GiB" in theirs["error"]
+    with pytest.raises(JobBroken, match="it takes 90 GiB"):
+        await measure(Case("bundled", 64, 1, "fp32", 64), ways[1:], 2, 1, lambda _: None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -10,7 +10,15 @@ from tinv_tui.recipe import field_of
 
 def is_meant(field: Field, words: str) -> bool:
     """Whether all the words begin one of the field's label, its setting's name or its help; none mean every field."""
-    told = _told_of(field)
+    return _has_all(_told_of(field), words)
+
+
+def is_called(field: Field, words: str) -> bool:
+    """Whether all the words begin one of the field's label."""
+    return _has_all(field.label.casefold(), words)
+
+
+def _has_all(told: str, words: str) -> bool:
     return all(re.search(rf"(?<!\w){re.escape(word)}", told) for word in words.casefold().split())
 
 

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.app.edits import Edits, Filled
-from tinv_tui.app.field_search import is_meant
+from tinv_tui.app.field_search import is_called, is_meant
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
 from tinv_tui.app.screens.pick import PickScreen
@@ -71,7 +71,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._row_of = {key: row for row in self._rows for key in row.controls}
         self._texts: dict[str, str] = {}
         self._edits = Edits()
-        self._meant = set(self.fields)
+        self._meant = list(self.fields)
         self._touched: set[str] = set()
         self._checked = unchecked
         self._waiting: Timer | None = None
@@ -134,19 +134,18 @@ class Form(VerticalScroll, Generic[Outcome]):
 
     def narrow(self, words: str) -> int:
         """Leave in sight the rows with a field that all the words mean; how many fields those are."""
-        meant = {key for key, field in self.fields.items() if is_meant(field, words)}
+        meant = [key for key, field in self.fields.items() if is_meant(field, words)]
         with self.app.batch_update():
             for row in self._rows:
                 row.display = any(key in meant for key in row.controls)
-        self._meant = meant
+        self._meant = sorted(meant, key=lambda key: not is_called(self.fields[key], words))
         return len(meant)
 
     def focus_first(self) -> bool:
-        """Go to the first field that :meth:`narrow` has found."""
-        key = next((key for key in self.fields if key in self._meant), None)
-        if key is not None:
-            self.control(key).focus()
-        return key is not None
+        """Go to the first field that :meth:`narrow` has found; one that is called so comes before those whose help says it."""
+        if self._meant:
+            self.control(self._meant[0]).focus()
+        return bool(self._meant)
 
     def go_to(self, key: str) -> None:
         """Bring a field into sight, narrowed or not, and the cursor to it."""

@@ -24,10 +24,7 @@ class FormFinder(Horizontal):
     FormFinder Static { width: auto; color: $foreground-muted; }
     FormFinder TextField { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "go_on", "To the fields", show=False),
-        Binding("escape", "close", "All fields", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "All fields", show=False)]
 
     def __init__(self, form: Form[Any]) -> None:
         super().__init__(id="form-finder")
@@ -64,7 +61,9 @@ class FormFinder(Horizontal):
         else:
             self.call_after_refresh(self._form.scroll_to_widget, here, animate=False)
 
-    def action_go_on(self) -> None:
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        event.stop()
         if not self._form.focus_first():
             self.app.bell()
 
