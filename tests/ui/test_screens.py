@@ -8,6 +8,7 @@ wanted change, write them anew and look at what git says of tests/snapshots/scre
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -26,6 +27,7 @@ from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text,
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.runs import memory
+from tinv_tui.runs.folder import RunFolder
 from tinv_tui.telemetry import room
 from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSnapshot
 from tinv_tui.telemetry.host import HostSnapshot
@@ -79,6 +81,17 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
     monkeypatch.undo()
     time.tzset()
+
+
+def with_previews(run: RunFolder) -> None:
+    """Two of one prompt, of steps 100 and 200."""
+    with run.events.open("a") as events:
+        for step, colour in ((100, "red"), (200, "blue")):
+            path = run.images / f"{run.name}-{step}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (64, 64), colour).save(path)
+            event = {"kind": "preview", "step": step, "path": str(path), "prompt": f"a {run.name}", "seed": 7}
+            events.write(json.dumps({"v": 1, "t": "2026-11-22T09:15:00.000+00:00", **event}) + "\n")
 
 
 def lasting(text: str, place: Path) -> str:
@@ -177,8 +190,8 @@ async def _commands(pilot: Pilot[Any]) -> None:
 @scene("choose")
 async def _choose(pilot: Pilot[Any]) -> None:
     await ready(pilot)
-    await pilot.press("ctrl+o")
-    await pilot.pause(0.3)
+    await pilot.press("tab", "tab", "tab", "ctrl+o")
+    await until(pilot, seen(pilot, "face_filewords"))
 
 
 @scene("save-recipe")
@@ -259,7 +272,7 @@ async def _changed(pilot: Pilot[Any]) -> None:
 async def _previews(pilot: Pilot[Any]) -> None:
     await _finished(pilot)
     await pilot.press("ctrl+g", "ctrl+g", "f")
-    await pilot.pause(0.5)
+    await until(pilot, seen(pilot, "2 of 2"))
 
 
 @scene("compare")
@@ -268,7 +281,7 @@ async def _compare(pilot: Pilot[Any]) -> None:
     await pilot.press("f5")
     await until(pilot, seen(pilot, "plork"))
     await pilot.press("space", "space", "c")
-    await until(pilot, seen(pilot, "previews of all"))
+    await until(pilot, seen(pilot, "previews of step 200"))
 
 
 @scene("first-run")
@@ -285,7 +298,11 @@ async def test_a_screen_looks_as_it_did(name: str, size: str, place: Path, pytes
         app = TinvApp()
     else:
         for word, rate in (("plork", "0.001"), ("zork", "0.005")):
-            past_run(recipe(place / "pictures", embedding__name=word, training__learning_rate=rate), place / "home")
+            run = past_run(
+                recipe(place / "pictures", embedding__name=word, training__learning_rate=rate), place / "home"
+            )
+            if name in ("previews", "compare"):
+                with_previews(run)
         app = TinvApp(recipe(place / "pictures"))
     async with app.run_test(size=SIZES[size]) as pilot:
         await SCENES[name](pilot)

@@ -26,6 +26,7 @@ def test_a_run_is_started_left_found_again_paused_changed_stopped_and_compared_b
     tmux.open(120, 36)
     tmux.until("Welcome to tinv-tui")
     tmux.keys("Escape")
+    tmux.until_gone("Welcome to tinv-tui")  # a letter right behind an escape would be one key with it
     tmux.until("74 of 75 tokens left")
     tmux.keys("zork", "Tab", "bundled", "Tab", str(pictures))
     screen = tmux.until("✔ 3 pictures")

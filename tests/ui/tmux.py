@@ -47,5 +47,11 @@ class Tmux:
             time.sleep(0.1)
         return screen
 
+    def until_gone(self, words: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while words in (screen := self.screen()):
+            assert time.monotonic() < deadline, f"{words!r} did not go:\n{screen}"
+            time.sleep(0.1)
+
     def close(self) -> None:
         self._tmux("kill-server")

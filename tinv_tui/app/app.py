@@ -128,10 +128,15 @@ class TinvApp(App[None]):
         return [*super().get_line_filters(), *self.look.filters]
 
     async def _welcome(self, workbench: Workbench) -> None:
-        """Where nothing is there yet, show the ways on."""
+        """Where nothing is there yet, show the ways on; not to whom has already found one."""
         from tinv_tui.app.first_run import is_first_run, show_ways_on
 
-        if await asyncio.to_thread(is_first_run):
+        name = workbench.form.control("embedding.name")
+        if (
+            await asyncio.to_thread(is_first_run)
+            and self.screen.focused is name
+            and not workbench.form.texts["embedding.name"]
+        ):
             asking = show_ways_on(self, workbench.form_pane)
             self.run_worker(asking, group="welcome", exclusive=True, exit_on_error=False)
 

@@ -49,7 +49,7 @@ class Looks:
     def __init__(self, app: TinvApp) -> None:
         self._app = app
         self._wanted = read_look()
-        self._problem: InputError | None = None
+        self._problems = list[InputError]()
         self._started_with = app.theme
         self.filters: Sequence[LineFilter] = (AsciiGlyphs(),) if self._wanted.is_ascii else ()
         app.set_class(self._wanted.is_ascii, ASCII)
@@ -63,7 +63,7 @@ class Looks:
         try:
             keys = checked_keys(self._wanted.keys)
         except InputError as error:
-            self._problem = error
+            self._problems.append(error)
         else:
             use_keys(keys)
             self._app.set_keymap(keys)
@@ -75,19 +75,20 @@ class Looks:
             self._app.theme = theme
         elif theme is not None:
             known = ", ".join(sorted(self._app.available_themes))
-            self._problem = InputError("theme-unknown", f"app.theme: there is no theme {theme}", f"Themes: {known}.")
+            said = f"app.theme: there is no theme {theme}"
+            self._problems.append(InputError("theme-unknown", said, f"Themes: {known}."))
         self._app.theme_changed_signal.subscribe(self._app, self._keep)
 
     async def tell_problems(self) -> None:
         """Say what is wrong in settings.toml: its default holds instead."""
         from tinv_tui.settings import load_settings, settings_file
 
-        problem = self._problem
+        problems = list(self._problems)
         try:
             await asyncio.to_thread(load_settings)
         except InputError as error:
-            problem = error
-        if problem is not None:
+            problems.append(error)
+        for problem in problems:
             where = "" if str(settings_file()) in problem.message else f"{settings_file()}: "
             said = f"{where}{problem.message}. {problem.hint}"
             self._app.control.note(said, "bad")

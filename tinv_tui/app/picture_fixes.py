@@ -37,12 +37,12 @@ def fixes(picture: PictureEntry, findings: Sequence[Finding], *, is_left_out: bo
     return [(fix, labels[fix]) for fix in order]
 
 
-def in_words(findings: Sequence[Finding], *, is_left_out: bool) -> str:
+def in_words(picture: PictureEntry, findings: Sequence[Finding], *, is_left_out: bool) -> str:
     """What is wrong, and what the check says to do."""
     if is_left_out:
         return "It is left out of the training."
     if not findings:
-        return "Nothing is wrong with it."
+        return "Nothing is wrong with it." if picture.caption else "It has no caption; the template asks for none."
     said = [f"{finding.message[:1].upper()}{finding.message[1:]}. {finding.hint}" for finding in findings[:_MOST_SAID]]
     more = f" And {len(findings) - _MOST_SAID} more." if len(findings) > _MOST_SAID else ""
     return "\n".join(said) + more

@@ -12,9 +12,11 @@ import click
 
 from tinv_tui.cli.job_line import JobLine
 from tinv_tui.cli.output import JobFailed, command, print_json
+from tinv_tui.errors import InputError
 from tinv_tui.models import shapes
 from tinv_tui.runs.benchmark import DIFFUSERS, PLAIN, Case, Way, check_script, make_model, measure
 from tinv_tui.runs.jobs import JobBroken
+from tinv_tui.telemetry.room import room_for_training
 
 
 @click.option(
@@ -87,6 +89,9 @@ def _bench(
     as_json: bool,
 ) -> None:
     """How fast training is here, beside the usual loop and, if you have it, diffusers' script."""
+    if memories and not room_for_training().on_gpu:
+        hint = "Leave it out: a host's memory is not capped."
+        raise InputError("bench-memory", "--memory: there is no GPU here", hint)
     ways = [
         Way(
             " ".join(["tinv-tui", *(word for word in (kind, how, _card(gib)) if word not in ("auto", ""))]),

@@ -256,7 +256,7 @@ class DatasetPane(Pane):
             self.app.bell()
             return
         findings, is_left_out = self._of(entry), self._is_left_out(entry)
-        words = picture_fixes.in_words(findings, is_left_out=is_left_out)
+        words = picture_fixes.in_words(entry, findings, is_left_out=is_left_out)
         answers = picture_fixes.fixes(entry, findings, is_left_out=is_left_out)
 
         def answered(answer: str | None) -> None:

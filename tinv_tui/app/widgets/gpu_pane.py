@@ -89,15 +89,11 @@ def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
     ours = sum(p.used_bytes or 0 for p in gpu.processes if p.ours)
     others = [p for p in gpu.processes if not p.ours]
     held = sum(p.used_bytes or 0 for p in others)
+    of_ours, of_others = wording.memory(ours), wording.memory(held)
     said = f"{len(others)} process{'es' if len(others) != 1 else ''}"
-    lines.append(
-        (
-            ("ours ", "label"),
-            (wording.memory(ours), "value"),
-            ("  others ", "label"),
-            (f"{wording.memory(held)} ({said})", "value"),
-        )
-    )
+    if len(f"ours {of_ours}  others {of_others} ({said})") > width:
+        said = str(len(others))
+    lines.append((("ours ", "label"), (of_ours, "value"), ("  others ", "label"), (f"{of_others} ({said})", "value")))
     return lines
 
 

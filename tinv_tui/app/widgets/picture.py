@@ -41,6 +41,12 @@ class Picture(Widget):
         self._strips: list[Strip] = []
         self._problem = ""
 
+    def say_when_empty(self, text: str) -> None:
+        """What stands where there is no picture."""
+        if text != self._empty:
+            self._empty = text
+            self.refresh()
+
     @property
     def path(self) -> Path | None:
         return self._path

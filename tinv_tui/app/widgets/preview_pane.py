@@ -33,9 +33,12 @@ class PreviewPane(Pane, PreviewsWalk):
         self._of: RunFolder | None = None
 
     def compose(self) -> ComposeResult:
-        yield Picture(id="preview-picture", empty=f"no preview yet; {name_of('run.preview')} draws one", waits=True)
+        yield Picture(id="preview-picture", waits=True)
         yield Picture(id="preview-beside", waits=True)
         yield Lines(id="preview-words")
+
+    def on_mount(self) -> None:
+        self.show(None)
 
     @property
     def picture(self) -> Picture:
@@ -51,6 +54,8 @@ class PreviewPane(Pane, PreviewsWalk):
 
     def show(self, now: RunNow | None) -> None:
         folder = now.folder if now is not None else None
+        is_over = now is not None and not now.is_live
+        self.picture.say_when_empty("no preview" if is_over else f"no preview yet; {name_of('run.preview')} draws one")
         if folder != self._of:
             self._of, self.gallery = folder, Gallery()
         self.show_gallery(replace(self.gallery, previews=now.view.previews if now is not None else ()))
@@ -58,6 +63,7 @@ class PreviewPane(Pane, PreviewsWalk):
     def show_gallery(self, gallery: Gallery) -> None:
         self.gallery = gallery
         shown, beside = gallery.shown, gallery.beside
+        self.set_class(shown is None, "-empty")
         self.picture.show(shown.path if shown is not None else None)
         self.beside.show(beside[1] if beside is not None else None)
         self.beside.display = beside is not None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tinv_tui.errors import InputError
 from tinv_tui.models.memory_plan import LIBRARY_BYTES, WHOLE, MemoryPlan
 from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder
@@ -123,9 +122,5 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
 
 
 def _take_no_more_than(card_bytes: float, device: torch.device) -> None:
-    """Raises InputError where there is no GPU to take less of."""
-    if device.type != "cuda":
-        hint = "Leave it out: a host's memory is not capped."
-        raise InputError("bench-memory", "--memory: there is no GPU here", hint)
     total = torch.cuda.mem_get_info(device)[1]
     torch.cuda.set_per_process_memory_fraction(min(1.0, (card_bytes - LIBRARY_BYTES) / total))  # of the current device
