@@ -90,6 +90,11 @@ def test_the_most_helpful_comes_first_and_nothing_is_offered_that_cannot_be() ->
 
 
 def test_it_is_said_with_its_hint_and_no_more_than_fits() -> None:
-    assert in_words([], is_left_out=False) == "Nothing is wrong with it."
-    assert in_words(found("blurred"), is_left_out=False).startswith("Said of blurred. Use a sharper picture")
-    assert in_words(found("blurred", "turned", "format", "alpha"), is_left_out=False).endswith("And 2 more.")
+    def said(*codes: str, caption: str | None = "a fox") -> str:
+        return in_words(entry(caption), found(*codes), is_left_out=False)
+
+    assert said() == "Nothing is wrong with it."
+    assert said(caption=None) == "It has no caption; the template asks for none."
+    assert said("blurred").startswith("Said of blurred. Use a sharper picture")
+    assert said("blurred", "turned", "format", "alpha").endswith("And 2 more.")
+    assert in_words(entry(), found("blurred"), is_left_out=True) == "It is left out of the training."

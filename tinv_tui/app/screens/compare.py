@@ -31,7 +31,7 @@ _KEYS = "e training/evaluation  l log scale  ←/→ preview step  x CSV  esc cl
 
 
 class CompareScreen(ModalScreen[None]):
-    """Looks again now and then, for a run may still go on."""
+    """Looks again now and then while one of the runs goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Close", show=False, id="compare.close"),
@@ -65,9 +65,12 @@ class CompareScreen(ModalScreen[None]):
         self.run_worker(self._look_on(), exit_on_error=False)
 
     async def _look_on(self) -> None:
-        while True:
-            await self.look()
+        from tinv_tui.runs.liveness import LIVE_STATES
+
+        await self.look()
+        while any(run.state in LIVE_STATES for run in self._runs):
             await asyncio.sleep(between_looks(self.app, _LOOK_SECONDS))
+            await self.look()
 
     async def look(self) -> None:
         """Read the runs and show them."""

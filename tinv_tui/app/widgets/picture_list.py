@@ -41,14 +41,6 @@ class PictureList(Vertical):
     PictureList.-filtering #picture-filter { display: block; }
     """
 
-    _NONE_YET = (
-        "no pictures yet",
-        "name a folder at Dataset;",
-        f"{name_of('form.choose')} there lists some,",
-        f"{name_of('app.preprocess')} makes one of any pictures",
-    )
-    _NONE_KEPT = ("no picture has this in name,", "caption or findings", f"{name_of('dataset.all')} shows all")
-
     @dataclass
     class Narrowed(Message):
         """The filter keeps others than before."""
@@ -63,7 +55,7 @@ class PictureList(Vertical):
 
     def compose(self) -> ComposeResult:
         yield FilterField(id="picture-filter", placeholder="name, caption, what is wrong")
-        yield RowList(id="pictures", empty=self._NONE_YET)
+        yield RowList(id="pictures", empty=_none_yet())
 
     @property
     def rows(self) -> RowList:
@@ -110,7 +102,7 @@ class PictureList(Vertical):
         text = self.field.value
         told = [(p, self._findings(p), p.path.name in self._exclude) for p in self._pictures]
         self._kept = [i for i, (p, found, is_out) in enumerate(told) if keeps(text, p, found, is_left_out=is_out)]
-        self.rows.empty = self._NONE_KEPT if self._pictures else self._NONE_YET
+        self.rows.empty = _none_kept() if self._pictures else _none_yet()
         widths = column_widths(self._pictures, self.rows.size.width)
         rows = ((*told[i], self._sizes.get(i)) for i in self._kept)
         self.rows.show([picture_row(p, found, size, widths, is_left_out=is_out) for p, found, is_out, size in rows])
@@ -137,3 +129,16 @@ class PictureList(Vertical):
         event.stop()
         self._show(self.chosen)
         self.post_message(self.Narrowed())
+
+
+def _none_yet() -> tuple[str, ...]:
+    return (
+        "no pictures yet",
+        "name a folder at Dataset;",
+        f"{name_of('form.choose')} there lists some,",
+        f"{name_of('app.preprocess')} makes one of any pictures",
+    )
+
+
+def _none_kept() -> tuple[str, ...]:
+    return ("no picture has this in name,", "caption or findings", f"{name_of('dataset.all')} shows all")
