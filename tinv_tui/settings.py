@@ -58,6 +58,9 @@ class AppSection(Section):
     terminal's own colours."""
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """What frames, charts, marks and pictures are drawn with; auto is ascii where the locale is not UTF-8."""
+    pictures: Literal["half-cells", "sixel", "kitty"] = "half-cells"
+    """What pictures are drawn as: half cells everywhere, sixels where the terminal takes them, though not in tmux, kitty
+    graphics in kitty and Ghostty. What the terminal cannot do is told, and half cells are drawn."""
 
 
 class CacheSection(Section):
@@ -112,7 +115,7 @@ _KINDS_OF_VALUE: dict[type, str] = {
     tuple: 'a list of folders, as ["/models"]',
     float: "a number from 0 up",
 }
-_CHOICES = {"app.glyphs": "auto, unicode or ascii"}
+_CHOICES = {"app.glyphs": "auto, unicode or ascii", "app.pictures": "half-cells, sixel or kitty"}
 
 
 def settings_file() -> Path:

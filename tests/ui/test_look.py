@@ -156,6 +156,7 @@ def test_two_keys_may_be_exchanged() -> None:
         ('[keys]\nrun.start = "s"', "s alone would start something"),
         ('[app]\ntheme = "pink"', "there is no theme pink"),
         ('[app]\nglyphs = "pink"', "auto, unicode or ascii"),
+        ('[app]\npictures = "pink"', "half-cells, sixel or kitty"),
     ],
 )
 async def test_what_is_wrong_in_the_settings_is_said_over_any_screen_and_the_app_is_there(

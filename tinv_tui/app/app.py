@@ -10,12 +10,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from tinv_tui.app.graphics import Pictures, draws_sixel
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.look import Looks
@@ -25,10 +26,11 @@ from tinv_tui.app.modes import MODES
 from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
-from tinv_tui.app.widgets.picture import Picture
+from tinv_tui.app.widgets.picture import Picture, sixels_after
 from tinv_tui.paths import embeddings_folder, shipped
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.command import Provider
     from textual.filter import LineFilter
 
@@ -69,10 +71,11 @@ class TinvApp(App[None]):
         *,
         start: bool = False,
         slow_link: bool = False,
+        pictures: Pictures | None = None,
     ) -> None:
         super().__init__()
         self.set_class(slow_link, SLOW_LINK)
-        self.look = Looks(self)
+        self.look = Looks(self, pictures)
         self._recipe, self._run, self._start = recipe, run, start
         self.control = RunControl(self)
         self.machine_now: MachineNow | None = None
@@ -120,6 +123,11 @@ class TinvApp(App[None]):
             workbench.form.control("embedding.name").focus()
             if self._recipe is None:
                 await self._welcome(workbench)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if renderable is not None and self._driver is not None and draws_sixel(self) and not self._batch_count:
+            self._driver.write(sixels_after(screen, renderable))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"foreground-disabled": "ansi_bright_black"}  # the themes of the terminal's own colours lack it
@@ -299,15 +307,21 @@ def _with_the_name_asked_for(section: EmbeddingSection) -> EmbeddingSection:
 
 
 def run_app(
-    *, recipe: Recipe | None = None, run: RunFolder | None = None, start: bool = False, slow_link: bool = False
+    *,
+    recipe: Recipe | None = None,
+    run: RunFolder | None = None,
+    start: bool = False,
+    slow_link: bool = False,
+    pictures: Pictures | None = None,
 ) -> None:
     """Open the app, and come back when it is left.
 
     ``recipe`` fills in the form (its paths absolute, or relative to the working directory), ``start`` starts it at once,
     ``run`` shows that run. With neither, the form says what the newest run did, and the newest live run is shown.
     ``slow_link`` looks less often, draws pictures when asked only, and leaves the mouse alone, of which each move is sent.
+    ``pictures`` says what pictures are drawn as, instead of the settings.
     """
-    app = TinvApp(recipe, run, start=start, slow_link=slow_link)
+    app = TinvApp(recipe, run, start=start, slow_link=slow_link, pictures=pictures)
     app.run(mouse=not slow_link)
     now = app.control.now
     if now is not None and now.is_live and _has_terminal():  # printing into a terminal that is gone would be an error

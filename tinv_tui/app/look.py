@@ -6,7 +6,7 @@ import asyncio
 import os
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from textual.filter import LineFilter
@@ -14,6 +14,7 @@ from textual.theme import Theme
 
 from tinv_tui import paths
 from tinv_tui.app.glyphs import ASCII, AsciiGlyphs, needs_ascii
+from tinv_tui.app.graphics import KITTY, PICTURES, SIXEL, Pictures, why_not
 from tinv_tui.app.keys import use_keys
 from tinv_tui.errors import InputError
 
@@ -26,6 +27,7 @@ class Look:
     theme: str | None = None
     """None where the settings name none."""
     is_ascii: bool = False
+    pictures: Pictures = "half-cells"
     keys: dict[str, str] = field(default_factory=dict)
     """Binding id and comma-separated keys, as written."""
 
@@ -40,19 +42,25 @@ def read_look() -> Look:
     app = app if isinstance(app, dict) else {}
     theme, glyphs = app.get("theme"), app.get("glyphs", "auto")
     is_ascii = glyphs == "ascii" or (glyphs == "auto" and needs_ascii(os.environ))
-    return Look(theme if isinstance(theme, str) else None, is_ascii, flat_keys(values.get("keys")))
+    pictures: Pictures = next((way for way in PICTURES if way == app.get("pictures")), "half-cells")
+    return Look(theme if isinstance(theme, str) else None, is_ascii, pictures, flat_keys(values.get("keys")))
 
 
 class Looks:
     """The look of one app: put on, told where it is wrong, and kept where the user chooses another theme."""
 
-    def __init__(self, app: TinvApp) -> None:
+    def __init__(self, app: TinvApp, pictures: Pictures | None = None) -> None:
+        """``pictures`` stands above the settings."""
         self._app = app
         self._wanted = read_look()
         self._problems = list[InputError]()
         self._started_with = app.theme
         self.filters: Sequence[LineFilter] = (AsciiGlyphs(),) if self._wanted.is_ascii else ()
         app.set_class(self._wanted.is_ascii, ASCII)
+        drawn_as = pictures or self._wanted.pictures
+        self._unfit = why_not(drawn_as, os.environ, is_ascii=self._wanted.is_ascii)
+        app.set_class(drawn_as == "sixel" and self._unfit is None, SIXEL)
+        app.set_class(drawn_as == "kitty" and self._unfit is None, KITTY)
         use_keys({})
         if self._wanted.keys:
             self._take_keys()
@@ -80,7 +88,7 @@ class Looks:
         self._app.theme_changed_signal.subscribe(self._app, self._keep)
 
     async def tell_problems(self) -> None:
-        """Say what is wrong in settings.toml: its default holds instead."""
+        """Say what is wrong in settings.toml, its default holding instead, and what this terminal cannot do."""
         from tinv_tui.settings import load_settings, settings_file
 
         problems = list(self._problems)
@@ -93,6 +101,10 @@ class Looks:
             said = f"{where}{problem.message}. {problem.hint}"
             self._app.control.note(said, "bad")
             self._app.notify(said, severity="error", timeout=15, markup=False)
+        if self._unfit is not None:
+            said = f"{self._unfit.message}. {self._unfit.hint}"
+            self._app.control.note(said, "warning")
+            self._app.notify(said, severity="warning", timeout=15, markup=False)
 
     def _keep(self, theme: Theme) -> None:
         if theme.name != (self._wanted.theme or self._started_with):
@@ -101,7 +113,7 @@ class Looks:
     async def _write(self, name: str) -> None:
         from tinv_tui.settings import keep_theme
 
-        self._wanted = Look(name, self._wanted.is_ascii, self._wanted.keys)
+        self._wanted = replace(self._wanted, theme=name)
         try:
             await asyncio.to_thread(keep_theme, name)
         except (InputError, OSError) as error:

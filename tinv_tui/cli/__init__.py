@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tinv_tui.app.graphics import Pictures
 
 _COMMANDS = {
     "demo": "training",
@@ -67,8 +71,11 @@ def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show the version."
 )
 @click.option("--slow-link", is_flag=True, help="The app: look less often, draw pictures only when asked.")
+@click.option(
+    "--pictures", type=click.Choice(["half-cells", "sixel", "kitty"]), help="The app: what pictures are drawn as."
+)
 @click.pass_context
-def commands(ctx: click.Context, slow_link: bool) -> None:
+def commands(ctx: click.Context, slow_link: bool, pictures: Pictures | None) -> None:
     """Teach Stable Diffusion a new word from a few pictures. Without a command: the app."""
     if ctx.invoked_subcommand is None:
         from tinv_tui.cli.output import require_terminal
@@ -76,7 +83,7 @@ def commands(ctx: click.Context, slow_link: bool) -> None:
         require_terminal("tinv-tui --help lists the commands that need none.")
         from tinv_tui.app.app import run_app
 
-        run_app(slow_link=slow_link)
+        run_app(slow_link=slow_link, pictures=pictures)
 
 
 def main() -> None:

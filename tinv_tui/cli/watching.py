@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from tinv_tui.runs.liveness import has_worker, reason_of, state_of
 from tinv_tui.runs.orphans import find_orphans
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
+
+if TYPE_CHECKING:
+    from tinv_tui.app.graphics import Pictures
 
 _DELETED_SECONDS = 0.5
 """A folder that is being deleted loses its files first."""
@@ -81,7 +84,8 @@ def _show(run: str, as_json: bool) -> None:
 
 @click.argument("run")
 @click.option("--slow-link", is_flag=True, help="Look less often, draw pictures only when asked: under 1 KB/s.")
-def _attach(run: str, slow_link: bool, as_json: bool) -> None:
+@click.option("--pictures", type=click.Choice(["half-cells", "sixel", "kitty"]), help="What pictures are drawn as.")
+def _attach(run: str, slow_link: bool, pictures: Pictures | None, as_json: bool) -> None:
     """Open the app on a run; leaving the app never stops the run."""
     folder = find_run(run)
     if as_json:
@@ -90,7 +94,7 @@ def _attach(run: str, slow_link: bool, as_json: bool) -> None:
     require_terminal(f"Without one: tinv-tui tail {folder.handle}")
     from tinv_tui.app.app import run_app
 
-    run_app(run=folder, slow_link=slow_link)
+    run_app(run=folder, slow_link=slow_link, pictures=pictures)
 
 
 @click.argument("run")

@@ -1,30 +1,44 @@
-"""A picture in half cells: two pixels to a character, everywhere, without asking the terminal anything."""
+"""One picture file as large as fits: as characters, and over or in place of them as sixels or kitty graphics."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from rich.color import Color
 from rich.segment import Segment
-from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.worker import WorkType
 
-from tinv_tui.app.glyphs import SHADES, draws_ascii
+from tinv_tui.app import graphics, kitty
+from tinv_tui.app.glyphs import draws_ascii
+from tinv_tui.app.graphics import LONGEST_SIDE, draws_kitty, draws_sixel
+from tinv_tui.app.half_cells import half_cells, shading
 from tinv_tui.app.link import draws_pictures
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-Pixel = tuple[int, int, int]
-
 _HELD_BACK = "i draws it"
+_USUAL_CELL = 1, 2
+"""Only its shape counts."""
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    strips: list[Strip] = field(default_factory=list)
+    """The characters; always there, since below a dialog, or where something covers a part, they are what is seen."""
+    sixels: str = ""
+    png: bytes = b""
 
 
 class Picture(Widget):
-    """Shows one image file as large as fits, its shape kept; read in a thread, painted once.
+    """Shows one image file, its shape kept; read in a thread, painted once.
 
     One that nobody asked for ``waits`` on a slow link, until pictures are asked for.
     """
@@ -37,8 +51,10 @@ class Picture(Widget):
         self._waits = waits
         self._empty = empty
         self._path: Path | None = None
-        self._drawn: tuple[Path | None, int, int, bool] = (None, 0, 0, False)
-        self._strips: list[Strip] = []
+        self._drawn: tuple[object, ...] = ()
+        self._drawing = _Drawing()
+        self._placeholders: list[Strip] = []
+        self._kitty_id = 0
         self._problem = ""
 
     def say_when_empty(self, text: str) -> None:
@@ -53,7 +69,7 @@ class Picture(Widget):
 
     @property
     def is_drawn(self) -> bool:
-        return bool(self._strips)
+        return bool(self._drawing.strips)
 
     def show(self, path: Path | None) -> None:
         if path != self._path:
@@ -63,90 +79,151 @@ class Picture(Widget):
     def on_resize(self) -> None:
         self.settle()
 
+    def on_unmount(self) -> None:
+        self._forget()
+
     @property
     def _is_held_back(self) -> bool:
         return self._waits and self._path is not None and not draws_pictures(self.app)
+
+    # ----- drawing
 
     def settle(self) -> None:
         """Draw what should be seen now, if it is not yet."""
         held_back, (width, height) = self._is_held_back, self.size
         path = None if held_back else self._path
-        if (path, width, height, held_back) == self._drawn or not width or not height:
+        wanted = path, width, height, held_back
+        if wanted == self._drawn or not width or not height:
             return
-        self._drawn = path, width, height, held_back
-        self.run_worker(self._read(path, width, height), group="picture", exclusive=True, exit_on_error=False)
+        self._drawn = wanted
+        # Not the coroutine itself: where the screen closes at once, nobody would await it.
+        reading: WorkType[None] = partial(self._read, path, width, height)
+        self.run_worker(reading, group="picture", exclusive=True, exit_on_error=False)
 
     async def _read(self, path: Path | None, width: int, height: int) -> None:
-        strips, problem = [], ""
+        drawing, problem = _Drawing(), ""
         if path is not None:
+            left = threading.Event()
             try:
-                draw = self._shading if draws_ascii(self.app) else _half_cells
-                strips = await asyncio.to_thread(draw, path, width, height)
+                drawing = await asyncio.to_thread(self._draw, path, width, height, left)
             except Exception as error:  # noqa: BLE001  a decoder may fail in its own way on a broken file
                 problem = f"cannot be shown ({type(error).__name__})"
-        self._strips, self._problem = strips, problem
+            finally:
+                left.set()
+        self._drawing, self._problem = drawing, problem
+        self._place()
         self.refresh()
 
-    def _shading(self, path: Path, width: int, height: int) -> list[Strip]:
-        return _shades(path, width, height, self.app.current_theme.dark)
+    def _draw(self, path: Path, width: int, height: int, left: threading.Event) -> _Drawing:
+        """In a thread; nothing once nobody waits for it any more."""
+        if left.is_set():
+            return _Drawing()
+        from tinv_tui.datasets.pictures import open_flat  # with Pillow and numpy 0.15 s, so not before it is needed
+
+        image, app = open_flat(path), self.app
+        pixels = graphics.cell_pixels() if draws_sixel(app) or draws_kitty(app) else None
+        if pixels is not None:
+            width, height = min(width, LONGEST_SIDE // pixels[0]), min(height, LONGEST_SIDE // pixels[1])
+        columns, rows = _cells(image.size, width, height, pixels or _USUAL_CELL)
+        if draws_ascii(app):
+            return _Drawing(shading(image, columns, rows, is_dark=app.current_theme.dark))
+        strips = half_cells(image, columns, rows)
+        if draws_kitty(app):
+            image.thumbnail(
+                (columns * pixels[0], rows * pixels[1]) if pixels is not None else (LONGEST_SIDE, LONGEST_SIDE)
+            )
+            return _Drawing(strips, png=kitty.png_of(image))
+        if pixels is not None:
+            from tinv_tui.app.sixel import encode_sixel
+
+            return _Drawing(strips, encode_sixel(image.resize((columns * pixels[0], rows * pixels[1]))))
+        return _Drawing(strips)
+
+    def _place(self) -> None:
+        """Hand the picture to kitty, if it is kitty's."""
+        strips, png = self._drawing.strips, self._drawing.png
+        self._placeholders = []
+        if not png:
+            self._forget()
+            return
+        self._kitty_id = self._kitty_id or kitty.new_id()
+        columns, rows = strips[0].cell_length, len(strips)
+        self._write(kitty.send(self._kitty_id, png, columns, rows))
+        self._placeholders = kitty.placeholders(self._kitty_id, columns, rows)
+
+    def _forget(self) -> None:
+        if self._kitty_id:
+            self._write(kitty.forget(self._kitty_id))
+            self._kitty_id = 0
+
+    def _write(self, sequence: str) -> None:
+        if self.app._driver is not None:
+            self.app._driver.write(sequence)
+
+    # ----- painting
+
+    @property
+    def _box(self) -> Region:
+        """Where in the widget the picture is."""
+        strips = self._drawing.strips
+        width, height = strips[0].cell_length if strips else 0, len(strips)
+        return Region((self.size.width - width) // 2, (self.size.height - height) // 2, width, height)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
-        if not self._strips:
+        if not self._drawing.strips:
             said = _HELD_BACK if self._is_held_back else self._problem or self._empty
             text = said if y == self.size.height // 2 else ""
             pad = max(0, (self.size.width - len(text)) // 2)
             return Strip([Segment(" " * pad + text, base)]).adjust_cell_length(self.size.width, base)
-        row = y - (self.size.height - len(self._strips)) // 2
-        if not 0 <= row < len(self._strips):
+        box = self._box
+        if not box.y <= y < box.bottom:
             return Strip.blank(self.size.width, base)
-        strip = self._strips[row]
-        left = (self.size.width - strip.cell_length) // 2
-        return Strip([Segment(" " * left, base), *strip.apply_style(base)]).adjust_cell_length(self.size.width, base)
+        strip = self._drawing.strips[y - box.y]
+        return Strip([Segment(" " * box.x, base), *strip.apply_style(base)]).adjust_cell_length(self.size.width, base)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """With kitty's placeholders instead of half cells, unless this is seen through a dialog, which tints colours."""
+        strips = super().render_lines(crop)
+        box = self._box
+        is_whole = box.x >= 0 and crop.width == self.size.width
+        if not self._placeholders or not is_whole or self.screen is not self.app.screen:
+            return strips
+        for place, y in enumerate(range(crop.y, crop.bottom)):
+            if box.y <= y < box.bottom:
+                row, placed = strips[place], self._placeholders[y - box.y]
+                strips[place] = Strip.join([row.crop(0, box.x), placed, row.crop(box.right, crop.width)])
+        return strips
+
+    def sixels_over(self, painted: Sequence[Region]) -> str:
+        """The sequence that lays the sixels over the half cells, where those were painted and all of them are in sight.
+
+        Not down to the last row, where they would move the screen.
+        """
+        screen, sixels = self.screen, self._drawing.sixels
+        if not sixels:
+            return ""
+        for widget, (region, clip) in screen._compositor.visible_widgets.items():  # from the front to the back
+            if widget is self:
+                box = self._box.translate(region.offset)
+                fits = region.intersection(clip).contains_region(box) and box.bottom < screen.size.height
+                is_due = fits and any(region.overlaps(box) for region in painted)
+                return f"\x1b7\x1b[{box.y + 1};{box.x + 1}H{sixels}\x1b8" if is_due else ""
+            if region.overlaps(self.region):
+                return ""
+        return ""
 
 
-def _pixels(path: Path, width: int, height: int) -> Image.Image:
-    """The picture in RGB, two pixels to a cell of the terminal."""
-    from PIL import Image
-
-    from tinv_tui.datasets.pictures import open_upright  # with Pillow and numpy 0.15 s, so not before it is needed
-
-    image = open_upright(path)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    scale = min(width / image.width, 2 * height / image.height)
-    size = max(1, round(image.width * scale)), max(2, round(image.height * scale / 2) * 2)
-    return image.convert("RGB").resize(size, Image.Resampling.HAMMING)
+def _cells(size: tuple[int, int], width: int, height: int, cell: tuple[int, int]) -> tuple[int, int]:
+    """How many columns and rows a picture of that size takes in the room there is, with cells of this shape."""
+    scale = min(width * cell[0] / size[0], height * cell[1] / size[1])
+    return max(1, round(size[0] * scale / cell[0])), max(1, round(size[1] * scale / cell[1]))
 
 
-def _shades(path: Path, width: int, height: int, is_dark: bool) -> list[Strip]:
-    """In ASCII and without colours; what is bright is dense on a dark ground, and sparse on a light one."""
-    small = _pixels(path, width, height).convert("L")
-    rows = small.resize((small.width, small.height // 2)).tobytes()
-    shades = SHADES if is_dark else SHADES[::-1]
-    text = "".join(shades[level * len(shades) // 256] for level in rows)
-    return [Strip([Segment(text[at : at + small.width])]) for at in range(0, len(text), small.width)]
-
-
-def _half_cells(path: Path, width: int, height: int) -> list[Strip]:
-    small = _pixels(path, width, height)
-    size, raw = small.size, small.tobytes()
-
-    def pixel(x: int, y: int) -> Pixel:
-        at = 3 * (y * size[0] + x)
-        return raw[at], raw[at + 1], raw[at + 2]
-
-    return [_strip([(pixel(x, y), pixel(x, y + 1)) for x in range(size[0])]) for y in range(0, size[1], 2)]
-
-
-def _strip(cells: list[tuple[Pixel, Pixel]]) -> Strip:
-    """One row; neighbours of the same colours share a segment, which saves most of a flat picture's bytes."""
-    segments: list[Segment] = []
-    start = 0
-    for end in range(1, len(cells) + 1):
-        if end == len(cells) or cells[end] != cells[start]:
-            top, bottom = cells[start]
-            style = Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom))
-            segments.append(Segment("▀" * (end - start), style))
-            start = end
-    return Strip(segments)
+def sixels_after(screen: Screen[Any], update: object) -> str:
+    """What is to be written after an update of the screen, which has painted over sixels with what is below them."""
+    if isinstance(update, ChopsUpdate):
+        painted = [Region(x, y, end - x, 1) for y, x, end in update.spans]
+    else:
+        painted = [update.region if isinstance(update, LayoutUpdate) else screen.size.region]
+    return "".join(picture.sixels_over(painted) for picture in screen.query(Picture))
