@@ -92,10 +92,11 @@ def past_run(
         },
         {"kind": "phase", "name": "training", "done": 0, "total": wanted.training.steps},
         *[
-            {"kind": "step", "step": step, "loss": 0.3 - step / 2000, "learning_rate": 0.005, "steps_per_second": 20.0}
+            {"kind": "step", "step": step, "loss": 0.3 - step / 2000, "learning_rate": 0.005}
+            | {"steps_per_second": 20.0, "gradient_norm": 0.0123}
             for step in range(10, steps_done + 1, 10)
         ],
-        {"kind": "evaluation", "step": 200, "loss": 0.1081, "best": True},
+        {"kind": "evaluation", "step": 200, "loss": 0.1081, "best": True, "norms": [0.412]},
         {
             "kind": "ended",
             "state": state,

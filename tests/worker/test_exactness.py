@@ -164,8 +164,13 @@ def test_the_rate_schedule_is_what_each_step_was_trained_with(tmp_path: Path) ->
 
 def test_clipping_by_norm_limits_the_gradient_in_its_own_units(tmp_path: Path) -> None:
     job, state = make_job(tmp_path, recipe(training__steps=1, training__clip="norm", training__clip_schedule="0.0001"))
-    train(job, state, Onlooker())
+    onlooker = Onlooker()
+    rows = state.vectors.clone()
+    train(job, state, onlooker)
     assert float(first_gradient(state).norm()) == pytest.approx(1e-4, rel=1e-3)
+    before_clipping = float(plain_gradient(job, rows).norm())
+    assert before_clipping > 1e-3
+    assert onlooker.results[0].gradient_norm == pytest.approx(before_clipping, rel=1e-4)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_vectors_are_spoilt(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ async def test_a_run_tells_its_whole_story_and_leaves_every_file() -> None:
     assert {"started", "phase", "step", "evaluation", "saved", "preview", "ended"} <= set(kinds(events))
     assert events[-1]["kind"] == "ended"
     assert all(len(e["norms"]) == 1 and e["norms"][0] > 0 for e in events if e["kind"] == "evaluation")
+    assert all(e["gradient_norm"] > 0 for e in events if e["kind"] == "step")
     assert run.folder.path.stat().st_mode & 0o777 == 0o700
     names = {p.name for p in run.folder.path.iterdir()}
     assert {"recipe.toml", "events.jsonl", "status.json", "inbox", "lock", "worker.log", "checkpoint"} <= names

@@ -41,6 +41,8 @@ async def test_losses_rate_lengths_and_previews_can_be_read_back_and_go_on_after
     steps = list(range(1, 7))
     losses = {int(row["step"]): float(row["loss"]) for row in rows}
     assert scalars(board, "loss/training") == pytest.approx(losses, abs=1e-6)
+    assert scalars(board, "gradient norm").keys() == losses.keys()
+    assert all(norm > 0 for norm in scalars(board, "gradient norm").values())
     assert scalars(board, "learning rate") == pytest.approx({s: 0.005 if s <= 4 else 0.001 for s in steps})
     curve = LossCurve()
     for step, loss in losses.items():

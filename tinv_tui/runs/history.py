@@ -79,6 +79,8 @@ class RunView:
     markers: tuple[Marker, ...] = ()
     evaluations: tuple[LossRow, ...] = ()
     best: LossRow | None = None
+    gradient_norm: float | None = None
+    """Euclidean, of all vectors together, before clipping; None in runs of versions that did not tell it."""
     norms: tuple[float, ...] = ()
     """Euclidean length of each vector, as of the last evaluation."""
     copies: tuple[Saved, ...] = ()
@@ -199,6 +201,7 @@ class RunHistory:
     def _take_step(self, event: Event) -> None:
         self._loss = float(event["loss"])
         self._facts |= {"step": int(event["step"]), "learning_rate": event.get("learning_rate")}
+        self._facts["gradient_norm"] = event.get("gradient_norm")
         self._facts["steps_per_second"] = event.get("steps_per_second") or self._facts.get("steps_per_second")
         if not self._has_table and int(event["step"]) > self._curve.last_step:
             self._curve.add(int(event["step"]), self._loss)

@@ -23,10 +23,12 @@ class StepResult:
     """The largest number of the gradient, after clipping; the sign left out."""
     change: float
     """The largest number of what the step added to the vectors; the sign left out."""
+    gradient_norm: float
+    """Euclidean, before clipping, of all vectors together."""
 
 
 class Arriving:
-    """What a step measured, [3]: loss, gradient and change, as a StepResult has them."""
+    """What a step measured, [4]: loss, gradient, change and the gradient's norm, as a StepResult has them."""
 
     def __init__(self, step: int, measured: Tensor, learning_rate: float, first_prompt: str) -> None:
         self._step = step
@@ -43,10 +45,10 @@ class Arriving:
         """Wait for it. Raises NotFinite."""
         if self._arrived is not None:
             self._arrived.synchronize()
-        loss, gradient, change = self._measured.tolist()
+        loss, gradient, change, norm = self._measured.tolist()
         if not math.isfinite(loss):
             raise NotFinite(self._step, self._learning_rate, "the loss", suspect=self._step - 1)
         if not math.isfinite(gradient):
             suspect = self._step - 1
             raise NotFinite(self._step, self._learning_rate, "the gradient", suspect=suspect, of_gradient=True)
-        return StepResult(self._step, loss, self._learning_rate, self._first_prompt, gradient, change)
+        return StepResult(self._step, loss, self._learning_rate, self._first_prompt, gradient, change, norm)

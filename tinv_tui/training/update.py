@@ -34,7 +34,7 @@ class Update:
         self._gradient = torch.zeros_like(state.vectors)
         self._vectors.grad = self._gradient
         self._loss = torch.zeros((), device=self._vectors.device)
-        self._measured = torch.zeros(3, device=self._vectors.device)
+        self._measured = torch.zeros(4, device=self._vectors.device)
         self._scale = torch.ones((), device=self._vectors.device) if job.model.dtype == torch.float16 else None
         self._caps = NormRange(job.model) if job.recipe.training.cap_norm else None
         self._optimizer = _optimizer(self._vectors, state)
@@ -62,7 +62,8 @@ class Update:
     def finish(self, rate: float, limit: float) -> Tensor:
         """Update the vectors by the gradient, clipped to ``limit``.
 
-        Returns [3]: the step's loss, the largest number of its gradient behind clipping, and of its change of the vectors.
+        Returns [4]: the step's loss, the largest number of its gradient behind clipping, and of its change of the vectors,
+        and the gradient's Euclidean norm before clipping.
         """
         group = self._optimizer.param_groups[0]
         if isinstance(group["lr"], Tensor):
@@ -82,6 +83,7 @@ class Update:
         before = self._vectors.detach().clone()
         if self._scale is not None:
             self._gradient.div_(self._scale)
+        norm = torch.linalg.vector_norm(self._gradient)
         clip = self._job.recipe.training.clip
         if clip == "value":
             torch.nn.utils.clip_grad_value_([self._vectors], limit)
@@ -91,7 +93,7 @@ class Update:
         if self._caps is not None:
             self._caps.cap(self._vectors)
         change = (self._vectors.detach() - before).abs().max()
-        self._measured.copy_(torch.stack([self._loss, self._gradient.abs().max(), change]))
+        self._measured.copy_(torch.stack([self._loss, self._gradient.abs().max(), change, norm]))
 
     def _run(
         self, key: Hashable, compute: Callable[..., None], inputs: tuple[Tensor, ...], changed: tuple[Tensor, ...]

@@ -52,7 +52,7 @@ class RunAttendant:
     def stepped(self, result: StepResult) -> None:
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
         self._keeper.smoothed.add(result.loss)
-        self._work.reporter.step(result.step, result.loss, result.learning_rate, epoch, epoch_step)
+        self._work.reporter.step(result, epoch, epoch_step)
         still = self._stillness.seen(result.gradient, result.change)
         if still is not None:
             self._work.warn("not-learning", *still)

@@ -39,9 +39,10 @@ class Board:
             self._smoothing.add(loss)
         self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def step(self, step: int, loss: float, rate: float) -> None:
+    def step(self, step: int, loss: float, rate: float, gradient_norm: float) -> None:
         smooth = self._smoothing.add(loss)
-        self._scalars(step, {"loss/training": loss, "loss/smoothed": smooth, "learning rate": rate})
+        losses = {"loss/training": loss, "loss/smoothed": smooth}
+        self._scalars(step, {**losses, "learning rate": rate, "gradient norm": gradient_norm})
 
     def told(self, kind: str, fields: dict[str, Any]) -> None:
         """Take what there is for TensorBoard in an event of the run."""

@@ -18,6 +18,7 @@ from tinv_tui.runs.losses import LossTable
 from tinv_tui.runs.status import Status, write_status
 
 if TYPE_CHECKING:
+    from tinv_tui.training.arriving import StepResult
     from tinv_tui.worker.board import Board
 
 _BEAT_SECONDS = 1.0
@@ -91,12 +92,16 @@ class Reporter:
     def status(self) -> Status:
         return self._status
 
-    def step(self, step: int, loss: float, rate: float, epoch: int, epoch_step: int) -> None:
+    def step(self, result: StepResult, epoch: int, epoch_step: int) -> None:
         """One finished step: a row of the table, and at most five events a second."""
+        step, loss, rate = result.step, result.loss, result.learning_rate
+        norm = result.gradient_norm
         self.losses.add(step, epoch, epoch_step, loss, rate)
-        self._on_board(lambda board: board.step(step, loss, rate))
+        self._on_board(lambda board: board.step(step, loss, rate, norm))
         self.update(step=step, loss=loss, learning_rate=rate, epoch=epoch)
-        self._held_back = {"step": step, "loss": loss, "learning_rate": rate, "steps_per_second": self.steps_per_second}
+        speed = self.steps_per_second
+        told = {"step": step, "loss": loss, "learning_rate": rate, "steps_per_second": speed, "gradient_norm": norm}
+        self._held_back = told
         if time.monotonic() - self._last_step_event >= 1 / _STEP_EVENTS_PER_SECOND:
             self.flush_step()
 

@@ -77,7 +77,7 @@ class LossPane(Pane):
             return
         trouble = _trouble(self._now, width)
         head = [] if trouble else _numbers(self._now, width)
-        foot = _foot(self._now, width)
+        foot = _foot(self._now, width, height)
         room = height - len(head) - len(foot)
         body = trouble or _waiting(self._now)
         body = body[: max(0, room)] if body else self._drawn(self._now, width, room)
@@ -110,22 +110,27 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
     return wording.flow([(label, value) for label, (_, value) in zip(wide, pairs, strict=True)], width)
 
 
+_TALL = 10
+"""Rows, from which on all numbers are in sight: rates and norms take two."""
 _GIVEN_BACK = "memory given back: p goes on"
 
 
-def _foot(now: RunNow, width: int) -> list[Line]:
+def _foot(now: RunNow, width: int, height: int) -> list[Line]:
+    """How it is learned and how far it is; ``height`` is the whole pane's, of which it takes one row more if there is much."""
     view, status = now.view, now.status
     steps = view.steps or (status.steps if status else 0)
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
     epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
+    if now.state == "running" and view.phase not in ("training", ""):
+        pairs.append(("now", _phase(view)))
     if view.norms:
         most = max(3, (width - 40) // 5)
         pairs.append(
             ("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:most]) + (" …" if view.norms[most:] else ""))
         )
-    if now.state == "running" and view.phase not in ("training", ""):
-        pairs.append(("now", _phase(view)))
+    if view.gradient_norm is not None:
+        pairs.append(("grad", f"{view.gradient_norm:.3g}"))
     eta = wording.duration(now.eta_seconds)
     speed = f"  {wording.speed(view.steps_per_second):>6}  "
     if len(done) + len(speed) + len(eta) + 4 > width:
@@ -133,7 +138,7 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     far: Line = ((done, "value"), (speed, ""), ("eta ", "label"), (eta, "value"))
     share = view.step / steps if steps else 0.0
     released: list[Line] = [((_GIVEN_BACK, "warning"),)] if now.state == "paused" and not now.has_worker else []
-    return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
+    return [*released, *wording.flow(pairs, width)[: 2 if height >= _TALL else 1], far, _progress(share, width)]
 
 
 def _progress(share: float, width: int) -> Line:
