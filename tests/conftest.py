@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(ALL_FAULTS, action="store_true", help="run the whole fault suite, which takes long")
     parser.addoption(LONG, action="store_true", help="run the tests marked long too")
     parser.addoption(NEW_SCREENS, action="store_true", help="keep the screens as they look now")
+
+
+def pytest_configure() -> None:
+    """Collecting garbage took a quarter of the time of the app's tests: torch is among what is looked through each time."""
+    gc.set_threshold(50_000, 50, 50)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

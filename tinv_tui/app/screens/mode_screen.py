@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -93,18 +93,26 @@ class ModeScreen(Screen[None]):
     def _fold(self, event: events.Resize) -> None:
         width, height = event.size
         tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        self.set_class(tiny, "-tiny")
-        self.set_class(width < FOLD_WIDTH or height < FOLD_HEIGHT, "-folded")
-        self.set_class(height < ROOMY_HEIGHT, "-short")
+        folded = width < FOLD_WIDTH or height < FOLD_HEIGHT
+        self.wear({"-tiny": tiny, "-folded": folded, "-short": height < ROOMY_HEIGHT})
         if tiny:
             said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
             self.query_one("#too-small", Static).update(said)
+
+    def wear(self, classes: Mapping[str, bool]) -> None:
+        """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""
+        if any(self.has_class(name) != worn for name, worn in classes.items()):
+            for name, worn in classes.items():
+                self.set_class(worn, name, update=False)
+            self.update_node_styles()
 
     @on(events.DescendantFocus)
     def _focus_moved(self) -> None:
         here = self.pane_in_focus()
         for pane in self.query(Pane):
-            pane.set_class(pane.id == here, "-here")
+            if pane.has_class("-here") != (pane.id == here):
+                pane.set_class(pane.id == here, "-here", update=False)
+                self.app.stylesheet.update_nodes([pane])  # its frame alone, nothing that is in it
         self.show_keys()
 
     @property

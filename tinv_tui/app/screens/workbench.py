@@ -148,8 +148,7 @@ class Workbench(ModeScreen):
         self.open_tab(event.tab)
 
     def _settle(self) -> None:
-        for tab in TABS:
-            self.set_class(tab == self._tab, f"-tab-{tab}")
+        self.wear({f"-tab-{tab}": tab == self._tab for tab in TABS})
         self._show_tabs()
         self.show_keys()
 
@@ -183,18 +182,19 @@ class Workbench(ModeScreen):
         return next(iter(self.query(".-zoomed").results(Pane)), None)
 
     def action_zoom(self) -> None:
-        zoomed, here = self._zoomed(), self.pane_in_focus()
-        self._unzoom()
-        if zoomed is None and here is not None:
-            pane = self.query_one(f"#{here}")
-            for box in pane.ancestors_with_self:  # the boxes it lies in have to stay too
+        here = self.pane_in_focus()
+        if self._zoomed() is not None:
+            self._unzoom()
+        elif here is not None:
+            for box in self.query_one(f"#{here}").ancestors_with_self:  # the boxes it lies in have to stay too
                 if isinstance(box, Widget) and box is not self:
-                    box.add_class("-zoomed")
-            self.add_class("-zoom")
+                    box.add_class("-zoomed", update=False)
+            self.wear({"-zoom": True})
 
     def _unzoom(self) -> None:
-        self.query(".-zoomed").remove_class("-zoomed")
-        self.remove_class("-zoom")
+        for box in self.query(".-zoomed"):
+            box.remove_class("-zoomed", update=False)
+        self.wear({"-zoom": False})
 
     def on_key(self, event: events.Key) -> None:
         """Escape brings all fields back, and then steps out of the form, to where letters are keys."""
