@@ -33,7 +33,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_sixels_lie_over_their_picture_where_it_was_painted_and_never_over_what_covers_it_or_came_in_its_place(
     written: list[str], pictures: Path
 ) -> None:
-    async with TinvApp(recipe(pictures), pictures="sixel").run_test(size=WIDE) as pilot:
+    async with TinvApp(recipe(pictures), pictures="sixel").run_test(size=WIDE, notifications=True) as pilot:
         bench = await ready(pilot)
 
         def last() -> tuple[int, int]:
@@ -53,6 +53,21 @@ async def test_sixels_lie_over_their_picture_where_it_was_painted_and_never_over
         bench.dataset.picture.refresh()
         await pilot.pause()
         assert SIXELS.search("".join(written))
+        written.clear()
+        await pilot.press("i")
+        await until(pilot, lambda: bool(SIXELS.search("".join(written))))
+
+        pilot.app.notify("\n".join(["tall and wide" * 4] * 24), timeout=60)
+        await until(pilot, lambda: bool(pilot.app.screen.query("Toast")))
+        await pilot.pause()
+        assert pilot.app.screen.query("Toast").first().region.overlaps(bench.dataset.picture.region)
+        written.clear()
+        bench.dataset.picture.refresh()
+        await pilot.pause()
+        assert not "".join(written)
+        pilot.app.clear_notifications()
+        await until(pilot, lambda: bool(SIXELS.search("".join(written))))
+
         await pilot.press("escape", "question_mark")
         await until(pilot, lambda: pilot.app.screen is not bench)
         written.clear()

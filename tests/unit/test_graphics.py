@@ -121,7 +121,7 @@ def test_with_ascii_glyphs_there_is_shading_alone(wanted: Pictures) -> None:
     ("tmux", "says"),
     [
         (Tmux(True, "xterm-kitty"), None),
-        (Tmux(False, "xterm-kitty"), "tmux set -g allow-passthrough on"),
+        (Tmux(False, "xterm-kitty"), "tmux set -g allow-passthrough all"),
         (Tmux(True, "xterm-256color"), "neither kitty nor Ghostty"),
     ],
 )

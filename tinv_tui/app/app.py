@@ -16,7 +16,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tinv_tui.app.graphics import Pictures, draws_sixel
+from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.look import Looks
@@ -235,11 +235,14 @@ class TinvApp(App[None]):
         self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)
 
     def action_pictures(self) -> None:
-        """Over a slow link, draw the pictures in sight, or leave them out again."""
+        """Over a slow link, draw the pictures in sight, or leave them out again.
+
+        Sixels and kitty graphics are sent again: tmux drops what comes while another of its windows is in sight.
+        """
         if is_slow(self):
             self.toggle_class(PICTURES)
-            for picture in self.screen.query(Picture):
-                picture.settle()
+        for picture in self.screen.query(Picture):
+            picture.settle(anew=draws_sixel(self) or draws_kitty(self))
 
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):

@@ -23,6 +23,7 @@ SIXEL, KITTY = "-sixel", "-kitty"
 LONGEST_SIDE = 1000
 """In pixels: xterm cuts off what is larger, and it would be sent for nothing where pictures have 512."""
 _TMUX_SECONDS = 2.0
+_LET_THROUGH = "Do this, and open the app again: tmux set -g allow-passthrough all (on before tmux 3.4)."
 
 
 def draws_sixel(app: App[Any]) -> bool:
@@ -92,9 +93,7 @@ def why_not(wanted: Pictures, environment: Mapping[str, str], *, is_ascii: bool)
     if "TMUX" in environment:
         said = ask_tmux()
         if not said.passes_through:
-            return _no(
-                wanted, "tmux lets none through", "Do this, and open the app again: tmux set -g allow-passthrough on"
-            )
+            return _no(wanted, "tmux lets none through", _LET_THROUGH)
         return None if _is_kitty(said.outer_terminal, {}) else _not_kitty(wanted, said.outer_terminal)
     return None if _is_kitty(term, environment) else _not_kitty(wanted, term)
 

@@ -20,19 +20,17 @@ def encode_sixel(image: Image.Image) -> str:
     paletted = image.quantize(_COLOURS)
     width, height = paletted.size
     palette = paletted.getpalette() or []
-    indices = np.asarray(paletted)
+    indices, columns = np.asarray(paletted), np.arange(width)
     parts = [b'\x1bP0;1;0q"1;1;%d;%d' % (width, height)]  # the 1: what is not drawn stays as it is
     for colour in np.unique(indices).tolist():
         percents = (round(level * 100 / 255) for level in palette[3 * colour : 3 * colour + 3])
         parts.append(b"#%d;2;%d;%d;%d" % (colour, *percents))
     for top in range(0, height, _BAND):
-        band = indices[top : top + _BAND]
-        colours = np.unique(band)
-        drawn = np.packbits(band[None] == colours[:, None, None], axis=1, bitorder="little")[:, 0] + np.uint8(ord("?"))
-        rows = (
-            b"#%d%s" % (colour, _packed(row.tobytes())) for colour, row in zip(colours.tolist(), drawn, strict=True)
-        )
-        parts += [b"$".join(rows), b"-"]
+        drawn = np.full((_COLOURS, width), ord("?"), np.uint8)
+        for bit, row in enumerate(indices[top : top + _BAND]):
+            drawn[row, columns] += 1 << bit
+        used = np.unique(indices[top : top + _BAND]).tolist()
+        parts += [b"$".join(b"#%d%s" % (colour, _packed(drawn[colour].tobytes())) for colour in used), b"-"]
     parts[-1] = b"\x1b\\"
     return b"".join(parts).decode("ascii")
 

@@ -88,12 +88,12 @@ class Picture(Widget):
 
     # ----- drawing
 
-    def settle(self) -> None:
+    def settle(self, *, anew: bool = False) -> None:
         """Draw what should be seen now, if it is not yet."""
         held_back, (width, height) = self._is_held_back, self.size
         path = None if held_back else self._path
         wanted = path, width, height, held_back
-        if wanted == self._drawn or not width or not height:
+        if (wanted == self._drawn and not anew) or not width or not height:
             return
         self._drawn = wanted
         # Not the coroutine itself: where the screen closes at once, nobody would await it.
@@ -122,16 +122,17 @@ class Picture(Widget):
 
         image, app = open_flat(path), self.app
         pixels = graphics.cell_pixels() if draws_sixel(app) or draws_kitty(app) else None
-        if pixels is not None:
+        if pixels is not None and draws_sixel(app):
             width, height = min(width, LONGEST_SIDE // pixels[0]), min(height, LONGEST_SIDE // pixels[1])
         columns, rows = _cells(image.size, width, height, pixels or _USUAL_CELL)
         if draws_ascii(app):
             return _Drawing(shading(image, columns, rows, is_dark=app.current_theme.dark))
         strips = half_cells(image, columns, rows)
         if draws_kitty(app):
-            image.thumbnail(
+            across, down = (
                 (columns * pixels[0], rows * pixels[1]) if pixels is not None else (LONGEST_SIDE, LONGEST_SIDE)
             )
+            image.thumbnail((min(across, LONGEST_SIDE), min(down, LONGEST_SIDE)))  # kitty makes it larger itself
             return _Drawing(strips, png=kitty.png_of(image))
         if pixels is not None:
             from tinv_tui.app.sixel import encode_sixel
