@@ -2,124 +2,159 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from textual.app import App, ComposeResult
 from textual.drivers.headless_driver import HeadlessDriver
+from textual.screen import ModalScreen
 
-from tests.ui.support import WIDE, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, ready, recipe, until
 from tinv_tui.app import graphics
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.cli import commands
 
 SIXELS = re.compile(r"\x1b7\x1b\[(\d+);(\d+)H\x1bP0;1;0q.*?\x1b\\\x1b8", re.DOTALL)
 PLACEHOLDER = "\U0010eeee"
 
 
+class Written(list[str]):
+    """What the app writes beside its characters."""
+
+    @property
+    def sixels(self) -> list[tuple[int, int]]:
+        """Where, as columns and rows."""
+        return [(int(column) - 1, int(row) - 1) for row, column in SIXELS.findall("".join(self))]
+
+    def kitty(self, command: str) -> list[str]:
+        """The numbers of the pictures it was for."""
+        return re.findall(rf"\x1b_Ga={command},i=(\d+)", "".join(self))
+
+
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the app writes beside its characters, in a terminal that has all and cells of 10 × 20 pixels."""
+def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+    """In a terminal that can do everything and has cells of 10 × 20 pixels."""
     for name in ("TMUX", "STY", "TEXTUAL_DRIVER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-kitty")
     monkeypatch.setattr(graphics, "cell_pixels", lambda: (10, 20))
-    sequences: list[str] = []
-    monkeypatch.setattr(HeadlessDriver, "write", lambda _, data: sequences.append(data))
-    return sequences
+    written = Written()
+    monkeypatch.setattr(HeadlessDriver, "write", lambda _, data: written.append(data))
+    return written
+
+
+class OnePicture(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Picture(id="picture")
+
+
+def text_of(picture: Picture) -> str:
+    return "\n".join(strip.text for strip in picture.render_lines(picture.size.region))
 
 
 async def test_sixels_lie_over_their_picture_where_it_was_painted_and_never_over_what_covers_it_or_came_in_its_place(
-    written: list[str], pictures: Path
+    written: Written, pictures: Path
 ) -> None:
     async with TinvApp(recipe(pictures), pictures="sixel").run_test(size=WIDE, notifications=True) as pilot:
         bench = await ready(pilot)
+        picture = bench.dataset.picture
+        await until(pilot, lambda: bool(written.sixels) and picture.region.contains(*written.sixels[-1]))
+        assert "▀" in text_of(picture), "half cells below, for a terminal without sixels"
 
-        def last() -> tuple[int, int]:
-            row, column = (SIXELS.findall("".join(written)) or [(0, 0)])[-1]
-            return int(column) - 1, int(row) - 1
-
-        await until(pilot, lambda: bench.dataset.picture.region.contains(*last()))
-        column, row = last()
-        assert "▀" in screen_text(pilot.app).splitlines()[row], "half cells below, for a terminal without sixels"
         bench.loss.focus()
         await pilot.pause()
         written.clear()
         bench.gpu.refresh()
         bench.log_pane.refresh()
         await pilot.pause()
-        assert not "".join(written)
-        bench.dataset.picture.refresh()
+        assert not written.sixels
+        picture.refresh()
         await pilot.pause()
-        assert SIXELS.search("".join(written))
+        assert len(written.sixels) == 1
         written.clear()
         await pilot.press("i")
-        await until(pilot, lambda: bool(SIXELS.search("".join(written))))
+        await until(pilot, lambda: bool(written.sixels))
 
         pilot.app.notify("\n".join(["tall and wide" * 4] * 24), timeout=60)
         await until(pilot, lambda: bool(pilot.app.screen.query("Toast")))
-        await pilot.pause()
-        assert pilot.app.screen.query("Toast").first().region.overlaps(bench.dataset.picture.region)
+        assert pilot.app.screen.query("Toast").first().region.overlaps(picture.region)
         written.clear()
-        bench.dataset.picture.refresh()
+        picture.refresh()
         await pilot.pause()
-        assert not "".join(written)
+        assert not written.sixels
         pilot.app.clear_notifications()
-        await until(pilot, lambda: bool(SIXELS.search("".join(written))))
+        await until(pilot, lambda: bool(written.sixels))
 
-        await pilot.press("escape", "question_mark")
-        await until(pilot, lambda: pilot.app.screen is not bench)
+        await pilot.app.push_screen(ModalScreen[None]())
         written.clear()
         pilot.app.screen.refresh()
-        bench.dataset.picture.refresh()
+        picture.refresh()
         await pilot.pause()
-        assert not "".join(written)
-        await pilot.press("escape")
-        await until(pilot, lambda: bool(SIXELS.search("".join(written))))
-        bench.open_tab("loss")
-        await pilot.press("z")
-        await until(pilot, lambda: not bench.dataset.picture.region)
+        assert not written.sixels
+        pilot.app.pop_screen()
+        await until(pilot, lambda: bool(written.sixels))
+
+        bench.dataset.display = False
+        await until(pilot, lambda: not picture.region)
         written.clear()
         pilot.app.screen.refresh()
         await pilot.pause()
-        assert not "".join(written)
+        assert not written.sixels
 
 
 async def test_kitty_has_its_picture_in_the_place_of_half_cells_but_not_below_a_dialog_and_is_told_to_forget_it(
-    written: list[str], pictures: Path
+    written: Written, pictures: Path
 ) -> None:
-    async with TinvApp(recipe(pictures), pictures="kitty").run_test(size=WIDE) as pilot:
-        bench = await ready(pilot)
-        await until(pilot, lambda: PLACEHOLDER in screen_text(pilot.app))
-        sent = re.findall(r"\x1b_Ga=T,U=1,f=100,i=(\d+),c=(\d+),r=(\d+)", "".join(written))
-        number, columns, rows = sent[-1]
-        assert screen_text(pilot.app).count(PLACEHOLDER) == int(columns) * int(rows)
-        await pilot.press("escape", "question_mark")
-        await until(pilot, lambda: pilot.app.screen is not bench)
-        await until(pilot, lambda: PLACEHOLDER not in screen_text(pilot.app))
-        await pilot.press("escape")
-        await until(pilot, lambda: PLACEHOLDER in screen_text(pilot.app))
-        assert f"a=d,d=I,i={number}" not in "".join(written)
-        bench.dataset.picture.show(None)
-        await until(pilot, lambda: f"a=d,d=I,i={number}" in "".join(written))
-        bench.dataset.picture.show(pictures / "001.png")
-        await until(pilot, lambda: PLACEHOLDER in screen_text(pilot.app))
-        number = re.findall(r"a=T,U=1,f=100,i=(\d+)", "".join(written))[-1]
-    assert f"a=d,d=I,i={number}" in "".join(written), "left behind by the app"
+    app = OnePicture()
+    app.add_class(graphics.KITTY)
+    async with app.run_test(size=NARROW) as pilot:
+        picture = app.query_one(Picture)
+        picture.show(pictures / "003.png")
+        await until(pilot, lambda: PLACEHOLDER in text_of(picture))
+        number, columns, rows = re.findall(r"a=T,U=1,f=100,i=(\d+),c=(\d+),r=(\d+)", "".join(written))[-1]
+        assert text_of(picture).count(PLACEHOLDER) == int(columns) * int(rows)
+        assert "▀" not in text_of(picture)
+        await pilot.app.push_screen(ModalScreen[None]())
+        assert PLACEHOLDER not in text_of(picture)
+        assert "▀" in text_of(picture)
+        pilot.app.pop_screen()
+        await until(pilot, lambda: PLACEHOLDER in text_of(picture))
+        assert not written.kitty("d,d=I")
+
+        picture.show(None)
+        await until(pilot, lambda: written.kitty("d,d=I") == [number])
+        assert PLACEHOLDER not in text_of(picture)
+        picture.show(pictures / "001.png")
+        await until(pilot, lambda: PLACEHOLDER in text_of(picture))
+    assert written.kitty("d,d=I")[-1] == written.kitty("T,U=1,f=100")[-1] != number, "what is left is forgotten too"
 
 
 async def test_what_the_terminal_cannot_do_is_told_and_half_cells_are_drawn(
-    written: list[str], pictures: Path, monkeypatch: pytest.MonkeyPatch
+    written: Written, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "linux")
-    async with TinvApp(recipe(pictures), pictures="sixel").run_test(size=WIDE, notifications=True) as pilot:
-        bench = await ready(pilot)
-        await until(pilot, lambda: bool(pilot.app.screen.query("Toast")))
-        await until(pilot, lambda: bench.dataset.picture.is_drawn)
-        said = "pictures are not drawn as sixel"
-        assert any(said in note.text for note in pilot.app.control.notes)  # type: ignore[attr-defined]
-        assert not SIXELS.search("".join(written))
+    app = TinvApp(recipe(pictures), pictures="sixel")
+    assert not graphics.draws_sixel(app)
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
+        await until(pilot, lambda: bool(app.screen.query("Toast")))
+        assert any("pictures are not drawn as sixel" in note.text for note in app.control.notes)
+
+
+async def test_a_picture_that_is_gone_before_it_is_read_leaves_nothing_unawaited(pictures: Path) -> None:
+    app = OnePicture()
+    with warnings.catch_warnings(record=True) as warned:
+        async with app.run_test(size=NARROW) as pilot:
+            picture = app.query_one(Picture)
+            picture.show(pictures / "001.png")
+            picture.show(pictures / "002.png")
+            await until(pilot, lambda: picture.is_drawn)
+        gc.collect()
+    assert not warned
 
 
 def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
