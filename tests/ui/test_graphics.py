@@ -13,11 +13,11 @@ from textual.app import App, ComposeResult
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import ModalScreen
 
-from tests.ui.support import NARROW, WIDE, ready, recipe, until
+from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, until
 from tinv_tui.app import graphics
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.widgets.picture import Picture
-from tinv_tui.cli import commands
+from tinv_tui.cli import commands, output
 
 SIXELS = re.compile(r"\x1b7\x1b\[(\d+);(\d+)H\x1bP0;1;0q.*?\x1b\\\x1b8", re.DOTALL)
 PLACEHOLDER = "\U0010eeee"
@@ -160,3 +160,15 @@ async def test_a_picture_that_is_gone_before_it_is_read_leaves_nothing_unawaited
 def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
     said = CliRunner().invoke(commands, ["--pictures", "pink"]).output
     assert "'half-cells', 'sixel', 'kitty'" in said
+
+
+@pytest.mark.parametrize("words", [["--pictures", "kitty"], ["attach", "zork", "--pictures", "kitty"]])
+def test_the_command_line_asks_for_it(
+    words: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past_run(recipe(pictures), tmp_path / "home")
+    asked = list[str]()
+    monkeypatch.setattr("tinv_tui.app.app.run_app", lambda *, pictures, **_: asked.append(pictures))
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    assert CliRunner().invoke(commands, words, catch_exceptions=False).exit_code == 0
+    assert asked == ["kitty"]

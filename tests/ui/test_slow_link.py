@@ -95,7 +95,7 @@ def test_the_command_line_asks_for_it(
 ) -> None:
     past_run(recipe(pictures), tmp_path / "home")
     asked = list[bool]()
-    monkeypatch.setattr(app, "run_app", lambda *, slow_link, run=None: asked.append(slow_link))
+    monkeypatch.setattr(app, "run_app", lambda *, slow_link, **_: asked.append(slow_link))
     monkeypatch.setattr(output, "is_terminal", lambda: True)
     assert CliRunner().invoke(commands, words, catch_exceptions=False).exit_code == 0
     assert asked == [True]
