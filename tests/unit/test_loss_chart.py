@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tinv_tui.app.loss_chart import Look, draw_loss
+from tinv_tui.app.loss_chart import LossLook, draw_loss
 from tinv_tui.runs.curve import LossTail
 from tinv_tui.runs.history import Marker, RunHistory, RunView
 
@@ -20,25 +20,25 @@ def event(kind: str, **fields: Any) -> dict[str, Any]:
     return {"v": 1, "t": "2026-11-22T09:14:02.000+00:00", "kind": kind, **fields}
 
 
-def plain(view: RunView, look: Look | None = None, width: int = 106, height: int = 5) -> list[str]:
-    return ["".join(text for text, _ in line) for line in draw_loss(view, look or Look(), width, height)]
+def plain(view: RunView, look: LossLook | None = None, width: int = 106, height: int = 5) -> list[str]:
+    return ["".join(text for text, _ in line) for line in draw_loss(view, look or LossLook(), width, height)]
 
 
 def test_a_window_shows_the_newest_steps_only_and_each_of_them_however_long_the_run_is() -> None:
     view = table(*((step, 1.0 if step <= 19_900 else 0.1 + step % 2) for step in range(1, 20_001))).view()
     for window in (1000, 100):
         assert [p.step for p in view.recent[-window:]] == list(range(20_001 - window, 20_001))
-    rows = plain(view, Look(window=100), height=30)
+    rows = plain(view, LossLook(window=100), height=30)
     assert rows[-2].split()[:2] == ["19", "901"]
     assert rows[-2].endswith("20 000")
     assert len(rows[0]) == 6 + 100
-    assert plain(view, Look(window=1000), height=30)[-2].split()[:2] == ["19", "001"]
+    assert plain(view, LossLook(window=1000), height=30)[-2].split()[:2] == ["19", "001"]
     assert plain(view, height=30)[-2].split()[0] == "1"
 
 
 def test_a_window_of_more_steps_than_there_are_shows_them_all() -> None:
     view = table(*((step, 0.5) for step in range(1, 31))).view()
-    assert plain(view, Look(window=100)) == plain(view)
+    assert plain(view, LossLook(window=100)) == plain(view)
 
 
 def test_a_step_without_a_row_and_a_loss_that_is_not_a_number_are_gaps_that_nothing_bridges() -> None:
@@ -81,7 +81,7 @@ def test_marks_outside_the_window_are_not_drawn() -> None:
     gathered = table(*((step, 0.5) for step in range(1, 301)))
     gathered.add_events([event("saved", step=50, path="/r/zork-50.safetensors", what="copy")])
     assert "•" in plain(gathered.view(), height=20)[-3]
-    assert "•" not in "".join(plain(gathered.view(), Look(window=100), height=20))
+    assert "•" not in "".join(plain(gathered.view(), LossLook(window=100), height=20))
 
 
 def test_rate_changes_are_read_off_the_table_so_planned_ones_are_too(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_every_row_is_as_wide_as_told_at_most_and_there_are_as_many_as_told() ->
     gathered = table(*((step, 1 / step) for step in range(1, 2_345)))
     gathered.add_events([event("evaluation", step=20 * n, loss=0.3 - n / 1000, best=True) for n in range(100)])
     for width, height in ((29, 4), (35, 5), (72, 11), (116, 27), (7, 3)):
-        for look in (Look(), Look(1000, log=True), Look(100)):
+        for look in (LossLook(), LossLook(1000, log=True), LossLook(100)):
             rows = plain(gathered.view(), look, width, height)
             assert len(rows) == height
             assert max(map(len, rows)) <= width

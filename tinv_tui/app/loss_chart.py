@@ -33,7 +33,7 @@ _ROOMY = 12
 
 
 @dataclass(frozen=True)
-class Look:
+class LossLook:
     """How the curve is looked at."""
 
     window: int = 0
@@ -45,7 +45,7 @@ class Look:
         return " · ".join([*shown, *(["log scale"] if self.log else [])])
 
 
-def draw_loss(view: RunView, look: Look, width: int, height: int) -> list[Line]:
+def draw_loss(view: RunView, look: LossLook, width: int, height: int) -> list[Line]:
     """The curves in exactly ``height`` rows, or fewer where there is nothing to draw."""
     points = _window(view, look)
     if not points or height < 1 or width <= _GUTTER:
@@ -63,14 +63,14 @@ def draw_loss(view: RunView, look: Look, width: int, height: int) -> list[Line]:
     return lines + below
 
 
-def _window(view: RunView, look: Look) -> tuple[CurvePoint, ...]:
+def _window(view: RunView, look: LossLook) -> tuple[CurvePoint, ...]:
     if not look.window or not view.recent:
         return view.curve
     first = view.recent[-1].step - look.window + 1
     return tuple(itertools.dropwhile(lambda point: point.first < first, view.recent)) or view.recent[-1:]
 
 
-def _training(points: Sequence[CurvePoint], axis: Axis, height: int, look: Look, *, roomy: bool) -> list[Line]:
+def _training(points: Sequence[CurvePoint], axis: Axis, height: int, look: LossLook, *, roomy: bool) -> list[Line]:
     """The smoothed training loss; where there is room as a line over the training loss itself."""
     smooth = chart.spread(((p.first, p.step, p.smooth) for p in points), axis)
     if not roomy:

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings, name_of
-from tinv_tui.app.loss_chart import WINDOWS, Look, draw_loss
+from tinv_tui.app.loss_chart import WINDOWS, LossLook, draw_loss
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -32,7 +32,7 @@ class LossPane(Pane):
     def __init__(self) -> None:
         super().__init__("Loss", id="loss-pane", can_focus=True)
         self._now: RunNow | None = None
-        self.look = Look()
+        self.look = LossLook()
         self._chart: list[Line] = []
         self._chart_of: tuple[object, ...] = ()
         self._chart_holds_until = 0.0
@@ -58,7 +58,7 @@ class LossPane(Pane):
         """Losses by their logarithm, or as they are."""
         self._look_at(replace(self.look, log=not self.look.log))
 
-    def _look_at(self, look: Look) -> None:
+    def _look_at(self, look: LossLook) -> None:
         self.look = look
         self._rebuild()
 
