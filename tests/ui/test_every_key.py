@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.dom import DOMNode
 
 from tests.ui.support import NARROW, ready, recipe, until
 from tinv_tui.app.app import TinvApp
-from tinv_tui.app.keys import KEYS
+from tinv_tui.app.keys import ALL_KEYS, DIALOGS, KEYS
 from tinv_tui.app.modes import MODES, ModeName
 
 
@@ -56,3 +59,39 @@ def test_no_two_keys_of_a_screen_are_the_same() -> None:
             names = [name for key in here for name in key.keys.split(",")]
             assert len(set(names)) == len(names), (mode.name, pane)
     assert len({key.id for key in KEYS}) == len(KEYS)
+
+
+APP = Path(__file__).parents[2] / "tinv_tui" / "app"
+
+
+def classes_with_bindings() -> list[type[DOMNode]]:
+    found = list[type[DOMNode]]()
+    for path in sorted(APP.rglob("*.py")):
+        name = ".".join(path.relative_to(APP.parents[1]).with_suffix("").parts).removesuffix(".__init__")
+        for thing in vars(importlib.import_module(name)).values():
+            if inspect.isclass(thing) and thing.__module__ == name and vars(thing).get("BINDINGS"):
+                found.append(thing)
+    return found
+
+
+def test_every_binding_is_a_row_of_the_table_and_every_row_is_bound() -> None:
+    """Textual's own keep what they are; those of the app have an id, so that a keymap reaches them."""
+    bound = [binding for owner in classes_with_bindings() for binding in vars(owner)["BINDINGS"]]
+    assert {(b.id, b.key, b.action) for b in bound} == {(key.id, key.keys, key.action) for key in ALL_KEYS}
+
+
+def test_what_a_dialogs_key_calls_is_there() -> None:
+    for owner in classes_with_bindings():
+        for binding in vars(owner)["BINDINGS"]:
+            target, _, name = binding.action.partition("(")[0].rpartition(".")
+            if not target:
+                assert hasattr(owner, f"action_{name}"), (owner, binding.id)
+
+
+def test_no_two_keys_of_a_dialog_are_the_same() -> None:
+    assert len({key.id for key in ALL_KEYS}) == len(ALL_KEYS)
+    for dialog in DIALOGS:
+        rows = [key for key in ALL_KEYS if key.group in (dialog.name, *dialog.holds)]
+        names = [name for key in rows for name in key.keys.split(",")]
+        assert len(set(names)) == len(names), dialog.name
+        assert all(key.group == dialog.name for key in dialog.keys)

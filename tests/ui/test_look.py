@@ -9,10 +9,14 @@ import pytest
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui import settings
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.gallery import Gallery
 from tinv_tui.app.glyphs import in_ascii, needs_ascii
 from tinv_tui.app.keymap import checked_keys
 from tinv_tui.app.keys import foot_keys
+from tinv_tui.app.screens.compare import CompareScreen
+from tinv_tui.app.screens.previews import PreviewsScreen
 from tinv_tui.errors import InputError
+from tinv_tui.runs.history import Preview
 
 
 def have_settings(text: str) -> None:
@@ -126,6 +130,28 @@ async def test_the_users_keys_work_and_are_the_ones_that_are_shown(pictures: Pat
         await until(pilot, lambda: pilot.app.screen.id == "runs")
 
 
+async def test_the_users_keys_work_and_are_shown_in_dialogs(pictures: Path) -> None:
+    have_settings('[keys]\ncompare.scale = "g"\npreviews.close = "escape,b"\npreview.mark = "f10"\n"list.down" = "N"')
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        compare = CompareScreen([])
+        pilot.app.push_screen(compare)
+        await until(pilot, lambda: "g log scale" in screen_text(pilot.app))
+        await pilot.press("l")
+        assert not compare._log, "the key it had before is free"
+        await pilot.press("g")
+        assert compare._log
+        await pilot.press("q")
+        drawn = tuple(Preview(step, pictures / "picture-0.png", "a zork", 1) for step in (50, 100))
+        previews = PreviewsScreen(Gallery(drawn), lambda: drawn)
+        pilot.app.push_screen(previews)
+        await until(pilot, lambda: "f10 mark A" in screen_text(pilot.app) and "esc back" in screen_text(pilot.app))
+        await pilot.press("f10")
+        assert previews.gallery.marked is not None
+        await pilot.press("b")
+        await until(pilot, lambda: pilot.app.screen is bench)
+
+
 @pytest.mark.parametrize(
     ("own", "says"),
     [
@@ -134,6 +160,13 @@ async def test_the_users_keys_work_and_are_the_ones_that_are_shown(pictures: Pat
         ({"run.start": "x"}, "x alone would start something"),
         ({"run.stop": "tab"}, "tab is needed elsewhere"),
         ({"run.stop": "x,"}, "a key is missing"),
+        ({"run.stop": "esc"}, "esc is needed elsewhere"),
+        ({"compare.skale": "f10"}, "there is no compare.skale. Did you mean compare.scale?"),
+        ({"compare.scale": "e"}, "e is both compare.curve and compare.scale in Compare"),
+        ({"words.turn": "j"}, "j is both words.turn and list.down in Words of the captions"),
+        ({"previews.earlier": "a"}, "a is both"),
+        ({"caption.keep": "x"}, "x is text where this key works"),
+        ({"fetch.fetch": "space"}, "space alone would start something"),
     ],
 )
 def test_an_unknown_id_a_clash_and_an_unfit_key_are_told(own: dict[str, str], says: str) -> None:
@@ -147,7 +180,10 @@ def test_the_keys_of_the_table_clash_nowhere() -> None:
 
 
 def test_two_keys_may_be_exchanged() -> None:
-    assert checked_keys({"run.stop": "p", "run.pause": "s, question_mark", "app.help": "f1"})["run.pause"] == "s,?"
+    assert (
+        checked_keys({"run.stop": "p", "run.pause": "s, question_mark", "app.help": "f1"})["run.pause"]
+        == "s,question_mark"
+    )
 
 
 @pytest.mark.parametrize(

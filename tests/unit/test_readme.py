@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tinv_tui.app.keys import KEYS
+from tinv_tui.app.keys import DIALOGS, KEYS
 from tinv_tui.cli import commands
 
 README = Path(__file__).parents[2] / "README.md"
@@ -13,7 +13,14 @@ README = Path(__file__).parents[2] / "README.md"
 
 def key_table() -> str:
     rows = [f"| {' '.join(f'`{name}`' for name in key.names)} | {key.help} |" for key in KEYS]
-    return "\n".join(["| key | |", "|---|---|", *rows])
+    in_dialogs = [
+        f"| {dialog.title if key is dialog.keys[0] else ''} | {' '.join(f'`{name}`' for name in key.names)} | {key.help} |"
+        for dialog in DIALOGS
+        for key in dialog.keys
+    ]
+    return "\n".join(
+        ["| key | |", "|---|---|", *rows, "", "In dialogs:", "", "| dialog | key | |", "|---|---|---|", *in_dialogs]
+    )
 
 
 def test_the_keys_are_those_of_the_key_table() -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, bindings_of
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.look import Looks
 from tinv_tui.app.machine import Machine, MachineNow
@@ -56,8 +56,7 @@ class TinvApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(None),
         # With priority the focus has moved before the next key is looked at: a slow link delivers keys in bursts.
-        Binding("tab", "app.focus_next", "Next field", show=False, priority=True),
-        Binding("shift+tab", "app.focus_previous", "Previous field", show=False, priority=True),
+        *bindings_of("focus"),
     ]
     COMMANDS = {_commands}
     COMMAND_PALETTE_BINDING = "ctrl+p"

@@ -1,4 +1,4 @@
-"""Every key of the app, once: bindings, the line at the bottom, the help screen and the command palette come from here.
+"""Every key of the app, once: bindings, the line at the bottom, the help, the palette and README come from here.
 
 No printable key starts, stops or deletes anything by itself: a terminal's own answers can arrive as key presses. The keys
 that terminals, tmux and browsers keep for themselves are not used.
@@ -6,7 +6,37 @@ that terminals, tmux and browsers keep for themselves are not used.
 
 from __future__ import annotations
 
-from tinv_tui.app.keys.key import Key, shown_name, use_keys
-from tinv_tui.app.keys.table import KEYS, LEAVE, bindings, foot_keys, name_of
+from tinv_tui.app.keys.dialogs import DIALOGS, TYPED_IN
+from tinv_tui.app.keys.key import Key, is_text, key_named, shown_name, use_keys
+from tinv_tui.app.keys.table import (
+    ALL_KEYS,
+    KEYS,
+    LEAVE,
+    bindings,
+    bindings_of,
+    fitting,
+    foot_keys,
+    hint,
+    name_of,
+    pair,
+)
 
-__all__ = ["KEYS", "LEAVE", "Key", "bindings", "foot_keys", "name_of", "shown_name", "use_keys"]
+__all__ = [
+    "ALL_KEYS",
+    "DIALOGS",
+    "KEYS",
+    "LEAVE",
+    "TYPED_IN",
+    "Key",
+    "bindings",
+    "bindings_of",
+    "fitting",
+    "foot_keys",
+    "hint",
+    "is_text",
+    "key_named",
+    "name_of",
+    "pair",
+    "shown_name",
+    "use_keys",
+]

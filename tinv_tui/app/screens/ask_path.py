@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.text_field import TextField
 
 
@@ -21,7 +23,7 @@ class AskPathScreen(ModalScreen[Path | None]):
     With ``reads`` the file must be there, with ``folder`` too the folder.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("path")
 
     def __init__(
         self, suggestion: str, title: str = "Save the recipe", *, reads: bool = False, folder: bool = False
@@ -40,7 +42,7 @@ class AskPathScreen(ModalScreen[Path | None]):
             yield TextField(id="path")
             yield Static("", id="path-problem", markup=False)
             does = "take" if self._folder else "read" if self._reads else "save"
-            yield Static(f"enter {does}   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys(f"enter {does}", hint("path.cancel"))
 
     def on_mount(self) -> None:
         field = self.query_one("#path", TextField)

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.text_field import TextField
 
 
 class AskValueScreen(ModalScreen[str | None]):
     """Answers with the text, which has passed ``problem``; None when it was left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("value")
 
     def __init__(self, title: str, explanation: str, suggestion: str, problem: Callable[[str], str]) -> None:
         """``problem`` says what is wrong with a text; nothing when it is right."""
@@ -33,7 +35,7 @@ class AskValueScreen(ModalScreen[str | None]):
             yield Static(self._explanation, classes="dialog-text", markup=False)
             yield TextField(id="value")
             yield Static("", id="value-problem", markup=False)
-            yield Static("enter change   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys("enter change", hint("value.cancel"))
 
     def on_mount(self) -> None:
         field = self.query_one("#value", TextField)

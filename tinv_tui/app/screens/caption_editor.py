@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
+from tinv_tui.app.keys import bindings_of, hint, name_of
 from tinv_tui.app.link import draws_pictures
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.text_field import TextPage
@@ -26,17 +28,12 @@ if TYPE_CHECKING:
     from tinv_tui.app.checks import PromptMaker
 
 Outcome = Literal["kept", "next"]
-_KEYS = "ctrl+s keep   ctrl+g keep, next picture   esc leave without"
 
 
 class CaptionEditor(ModalScreen[Outcome | None]):
     """Answers once the caption is written, with "next" where the next picture is wanted; None where nothing was."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "keep('kept')", "Keep", show=False, id="caption.keep"),
-        Binding("ctrl+g", "keep('next')", "Keep, next picture", show=False, id="caption.next"),
-        Binding("escape", "leave", "Leave", show=False, priority=True, id="caption.leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("caption")
 
     def __init__(self, caption: CaptionFile, prompts: PromptMaker | None, index: int) -> None:
         """``index`` is the picture's place in the dataset, which decides the template line of the sample."""
@@ -55,7 +52,7 @@ class CaptionEditor(ModalScreen[Outcome | None]):
                     yield Picture(id="caption-picture")
                 yield TextPage(self._caption.text, id="caption-text")
             yield Lines(id="caption-sample")
-            yield Static(_KEYS, classes="dialog-keys", markup=False)
+            yield DialogKeys(hint("caption.keep"), hint("caption.next"), hint("caption.leave"))
 
     @property
     def editor(self) -> TextArea:
@@ -122,6 +119,6 @@ class CaptionEditor(ModalScreen[Outcome | None]):
     def action_leave(self) -> None:
         if self.editor.text.strip() != self._caption.text and not self._warned:
             self._warned = True
-            self._show("changed and not kept: esc once more leaves all the same")
+            self._show(f"changed and not kept: {name_of('caption.leave')} once more leaves all the same")
             return
         self.dismiss(None)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings_of, hint, pair
 from tinv_tui.app.picture_filter import exact
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
 from tinv_tui.datasets.caption_words import count_captions, likely_kind
@@ -27,10 +29,7 @@ _NAMES: dict[Kind, str] = {"tag": "Tags", "word": "Words"}
 class CaptionWords(ModalScreen[str | None]):
     """Answers with the filter that keeps the pictures which have the chosen tag or word."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "turn", "Tags or words", show=False, id="words.turn"),
-        Binding("escape,q", "leave", "Close", show=False, id="words.leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("words")
 
     def __init__(self, captions: Sequence[str]) -> None:
         super().__init__()
@@ -42,7 +41,7 @@ class CaptionWords(ModalScreen[str | None]):
         with Vertical(classes="dialog", id="words-dialog"):
             yield Static("", id="words-title", classes="dialog-title", markup=False)
             yield RowList(id="words-rows")
-            yield Static("", id="words-keys", classes="dialog-keys", markup=False)
+            yield DialogKeys(id="words-keys")
 
     @property
     def rows(self) -> RowList:
@@ -60,8 +59,12 @@ class CaptionWords(ModalScreen[str | None]):
         of = f"{len(self._captions)} caption{'' if len(self._captions) == 1 else 's'}"
         self.query_one("#words-title", Static).update(f"{_NAMES[self._kind]} of {of}: {len(self._counts)}")
         other = "words" if self._kind == "tag" else "tags"
-        keys = f"↑↓ choose   enter show its pictures   t {other}   esc close"
-        self.query_one("#words-keys", Static).update(keys)
+        self.query_one(DialogKeys).show(
+            pair("list.up", "list.down", "choose"),
+            hint("list.choose", "show its pictures"),
+            hint("words.turn", other),
+            hint("words.leave"),
+        )
         digits = len(str(len(self._captions)))
         width = max(10, self.rows.size.width - _BAR - digits - 5)
         self.rows.show([self._row(text, count, width, digits) for text, count in self._counts])

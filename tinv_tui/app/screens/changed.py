@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.form_values import Change
+from tinv_tui.app.keys import bindings_of, hint, pair
 from tinv_tui.app.last_run import SinceLastRun
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut
 
@@ -21,7 +23,7 @@ _MOST_ROWS = 14
 class ChangedScreen(ModalScreen[str | None]):
     """Answers with the key of the field that shall say again what it said then."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,n", "cancel", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("changed")
 
     def __init__(self, since: SinceLastRun) -> None:
         super().__init__()
@@ -34,8 +36,8 @@ class ChangedScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog", id="changed-dialog"):
             yield Static(f"{fields} since {since.name}", classes="dialog-title", markup=False)
             yield RowList(id="changed")
-            keys = "↑↓ choose   enter put the old value back   esc close" if count else "esc close"
-            yield Static(keys, classes="dialog-keys", markup=False)
+            choose = (pair("list.up", "list.down", "choose"), hint("list.choose", "put the old value back"))
+            yield DialogKeys(*(choose if count else ()), hint("changed.close"))
 
     @property
     def rows(self) -> RowList:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tinv_tui import paths
 from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings_of, hint, pair
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.plot import ROLES, plot
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.wording import Line
@@ -27,20 +28,12 @@ if TYPE_CHECKING:
 LETTERS = "".join(ROLES)
 """More runs than this are no comparison any more."""
 _LOOK_SECONDS = 5.0
-_KEYS = "e training/evaluation  l log scale  ←/→ preview step  x CSV  esc close"
 
 
 class CompareScreen(ModalScreen[None]):
     """Looks again now and then while one of the runs goes on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "Close", show=False, id="compare.close"),
-        Binding("e", "swap_curve", "Training or evaluation loss", show=False, id="compare.curve"),
-        Binding("l", "scale", "Logarithmic scale, and back", show=False, id="compare.scale"),
-        Binding("left", "go(-1)", "Previews of an earlier step", show=False, id="compare.earlier"),
-        Binding("right", "go(1)", "Previews of a later step", show=False, id="compare.later"),
-        Binding("x", "export", "Write the curves as CSV", show=False, id="compare.export"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("compare")
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
         super().__init__()
@@ -59,7 +52,13 @@ class CompareScreen(ModalScreen[None]):
                 for number in range(len(self._folders)):
                     yield Picture(id=f"compare-{number}", empty=f"{LETTERS[number]}: no preview", waits=True)
             yield Lines(id="compare-words")
-            yield Static(_KEYS, classes="dialog-keys", markup=False)
+            yield DialogKeys(
+                hint("compare.curve"),
+                hint("compare.scale"),
+                pair("compare.earlier", "compare.later", "preview step"),
+                hint("compare.export"),
+                hint("compare.close"),
+            )
 
     def on_mount(self) -> None:
         self.run_worker(self._look_on(), exit_on_error=False)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.printable import printable
 
 CANCEL = ""
@@ -19,11 +21,7 @@ CANCEL = ""
 class ConfirmScreen(ModalScreen[str]):
     """Answers with the id of the button that was chosen, or with :data:`CANCEL`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", show=False),
-        Binding("left,up", "app.focus_previous", "Previous", show=False),
-        Binding("right,down", "app.focus_next", "Next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("confirm")
 
     def __init__(self, question: str, explanation: str, answers: Sequence[tuple[str, str]]) -> None:
         """``answers`` are (id, label); the first has the focus."""
@@ -39,7 +37,7 @@ class ConfirmScreen(ModalScreen[str]):
             for identity, label in self._answers:
                 yield Button(label, id=identity, compact=True)
             yield Button("Cancel", id="cancel", compact=True)
-            yield Static("↑↓ choose   enter answer   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys(pair("confirm.previous", "confirm.next", "choose"), "enter answer", hint("confirm.cancel"))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

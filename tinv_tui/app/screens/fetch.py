@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.errors import InputError
 from tinv_tui.models.hub import cache_folder, cached_folder, is_hub_id
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
@@ -27,10 +29,7 @@ if TYPE_CHECKING:
 class FetchScreen(ModalScreen[bool]):
     """Answers whether the model is here now. Closing it ends the fetching; whole files stay."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "fetch", "Fetch", show=False),
-        Binding("escape", "leave", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("fetch")
 
     def __init__(self, hub_id: str) -> None:
         super().__init__()
@@ -43,7 +42,7 @@ class FetchScreen(ModalScreen[bool]):
             yield Static(f"Fetch {self._hub_id} from the Hub?", classes="dialog-title", markup=False)
             yield Static(_about(), classes="dialog-text", markup=False)
             yield Static("", id="fetch-words", markup=False)
-            yield Static("enter fetch   esc cancel", id="fetch-keys", classes="dialog-keys", markup=False)
+            yield DialogKeys(hint("fetch.fetch"), hint("fetch.leave"))
 
     def action_fetch(self) -> None:
         if self._fetching is None or self._fetching.is_finished:
@@ -56,7 +55,7 @@ class FetchScreen(ModalScreen[bool]):
     async def _fetch(self) -> None:
         self._began = None
         self._say("starting")
-        self._show_keys("esc stop fetching; whole files stay")
+        self._show_keys(hint("fetch.leave", "stop fetching; whole files stay"))
         try:
             await run_job("fetch", self._tell, hub_id=self._hub_id)
         except InputError as error:
@@ -66,7 +65,7 @@ class FetchScreen(ModalScreen[bool]):
         else:
             self.dismiss(True)
             return
-        self._show_keys("enter try again   esc close")
+        self._show_keys(hint("fetch.fetch", "try again"), hint("fetch.leave", "close"))
 
     def _tell(self, news: Progress) -> None:
         done, total, now = news["done"], news["total"], time.monotonic()
@@ -79,8 +78,8 @@ class FetchScreen(ModalScreen[bool]):
         rate = (done - at) / (now - since) if now > since else None
         self._say(wording.bytes_done(done, total, rate))
 
-    def _show_keys(self, text: str) -> None:
-        self.query_one("#fetch-keys", Static).update(text)
+    def _show_keys(self, *hints: str) -> None:
+        self.query_one(DialogKeys).show(*hints)
 
     def _say(self, text: str) -> None:
         if self.is_mounted:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tinv_tui.app.keys import KEYS
+from tinv_tui.app.keys import DIALOGS, KEYS, Key, bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 
 PANES: dict[str, tuple[str, str]] = {
     "loss-pane": (
@@ -92,7 +93,7 @@ _GENERAL = (
 
 
 class HelpScreen(ModalScreen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "close", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("help")
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class HelpScreen(ModalScreen[None]):
             with VerticalScroll(id="help-body"):
                 yield Static(self._text, classes="dialog-text", markup=False)
                 yield Static(Content.assemble(*_key_table()), id="help-keys")
-            yield Static("↑↓ scroll   esc close", classes="dialog-keys", markup=False)
+            yield DialogKeys("↑↓ scroll", hint("help.close"))
 
     def on_mount(self) -> None:
         self.query_one("#help-body").focus()
@@ -115,10 +116,15 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _key_table() -> list[tuple[str, str]]:
-    rows = []
-    for key in KEYS:
-        rows += [(f"{' '.join(key.names):<11}", "bold"), (key.help, ""), (f"  {key.id}\n", "$foreground-muted")]
+    rows = [row for key in KEYS for row in _key_row(key)]
+    for dialog in DIALOGS:
+        rows.append((f"\n{dialog.title}\n", "$text-primary"))
+        rows += [row for key in dialog.keys for row in _key_row(key)]
     return rows
+
+
+def _key_row(key: Key) -> list[tuple[str, str]]:
+    return [(f"{' '.join(key.names):<11}", "bold"), (key.help, ""), (f"  {key.id}\n", "$foreground-muted")]
 
 
 def help_on_pane(pane: str | None) -> HelpScreen:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.widgets.text_field import TextField
@@ -28,8 +30,6 @@ from tinv_tui.models.hub import looks_like_hub_id
 if TYPE_CHECKING:
     from tinv_tui.models.browse import ModelEntry
 
-_KEYS = "enter take   f7 hash   f8 add a folder   ctrl+r read again   esc close"
-_KEYS_HASHING = "esc stop hashing"
 _ONLY_OURS = (
     "Models of yours: f8 names a folder of them, or of A1111, Forge or ComfyUI; owner/name typed here fetches one."
 )
@@ -39,23 +39,17 @@ _SHOWN_EVERY_SECONDS = 0.5
 class FindField(TextField):
     """What is typed narrows the list; the arrows walk through it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "screen.move(1)", "Down", show=False),
-        Binding("up", "screen.move(-1)", "Up", show=False),
-        Binding("pagedown", "screen.move_page(1)", "Page down", show=False),
-        Binding("pageup", "screen.move_page(-1)", "Page up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(
+        "models", "models.down", "models.up", "models.page_down", "models.page_up"
+    )
 
 
 class ModelsScreen(ModalScreen[str | None]):
     """Answers with what ``model.path`` shall say."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Close", show=False),
-        Binding("f7", "hash", "Hash", show=False),
-        Binding("f8", "add", "Add a folder", show=False),
-        Binding("ctrl+r", "read_again", "Read again", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(
+        "models", "models.hash", "models.add", "models.again", "models.leave"
+    )
 
     def __init__(self, chosen: str = "") -> None:
         """``chosen`` is what the form says now; the cursor starts there."""
@@ -77,7 +71,7 @@ class ModelsScreen(ModalScreen[str | None]):
             yield Lines(id="models-head")
             yield RowList(id="models-rows")
             yield Lines(id="models-words")
-            yield Static(_KEYS, id="models-keys", classes="dialog-keys", markup=False)
+            yield DialogKeys(*_hints(hashing=False))
 
     @property
     def rows(self) -> RowList:
@@ -246,7 +240,7 @@ class ModelsScreen(ModalScreen[str | None]):
                 words = f"hashing {entry.name}  {wording.bytes_done(done, total, done / (now - began))}"
                 loop.call_soon_threadsafe(self._show_words, (words, "value"))
 
-        self.query_one("#models-keys", Static).update(_KEYS_HASHING)
+        self.query_one(DialogKeys).show(*_hints(hashing=True))
         self._show_words((f"hashing {entry.name}", "value"))
         said: Piece = ("the hash was not computed to its end", "warning")
         try:
@@ -259,7 +253,7 @@ class ModelsScreen(ModalScreen[str | None]):
         finally:
             left.set()
         if self.is_mounted:
-            self.query_one("#models-keys", Static).update(_KEYS)
+            self.query_one(DialogKeys).show(*_hints(hashing=False))
             await self._read()
             self._show_words(said)
 
@@ -293,3 +287,9 @@ def _line(entry: ModelEntry, width: int) -> Line:
         (f"{entry.family or '':<8}{entry.native_size or '':>5}{wording.memory(entry.bytes):>7}", ""),
         (f"  {entry.hash or wording.DASH}", "label"),
     )
+
+
+def _hints(*, hashing: bool) -> tuple[str, ...]:
+    if hashing:
+        return (hint("models.leave", "stop hashing"),)
+    return ("enter take", hint("models.hash"), hint("models.add"), hint("models.again"), hint("models.leave"))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.choices import Offer
+from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
 
@@ -22,10 +24,7 @@ _WIDEST_VALUE = 36
 class PickScreen(ModalScreen[str | None]):
     """Answers with the chosen value. One that cannot be chosen is greyed, with the reason beside it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "cancel", "Cancel", show=False),
-        Binding("r,ctrl+r", "read_again", "Read again", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("pick")
 
     def __init__(self, title: str, offers: Sequence[Offer], read: Callable[[], Sequence[Offer]]) -> None:
         """``read`` finds out what there is to choose now; called in a thread."""
@@ -38,7 +37,12 @@ class PickScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield RowList(id="values")
-            yield Static("↑↓ choose   enter take   r read again   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys(
+                pair("list.up", "list.down", "choose"),
+                hint("list.choose", "take"),
+                hint("pick.again"),
+                hint("pick.cancel"),
+            )
 
     @property
     def rows(self) -> RowList:

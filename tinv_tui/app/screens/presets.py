@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import changes, preset_texts
+from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut
@@ -24,7 +26,7 @@ from tinv_tui.presets import PRESETS, Preset
 class PresetsScreen(ModalScreen[Preset | None]):
     """Answers with the preset that was taken. Nothing is changed here."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("presets")
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         """``texts`` are what the form says now."""
@@ -38,7 +40,12 @@ class PresetsScreen(ModalScreen[Preset | None]):
                 yield RowList(id="presets")
                 with VerticalScroll(id="preset-changes"):
                     yield Lines(id="preset-lines")
-            yield Static("↑↓ look   enter take   tab read on   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys(
+                pair("list.up", "list.down", "look"),
+                hint("list.choose", "take"),
+                hint("focus.next", "read on"),
+                hint("presets.cancel"),
+            )
 
     @property
     def rows(self) -> RowList:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 
 from tinv_tui.app import wording
 from tinv_tui.app.gallery import Gallery
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, bindings_of, fitting, hint, pair
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.previews_walk import PreviewsWalk
@@ -26,20 +26,12 @@ if TYPE_CHECKING:
 STRIP = 6
 _LOOK_SECONDS = 2.0
 _PATH_ROWS = 2
-_KEYS = ("←→ step", "a mark A", "o dataset", "↑↓ its picture", "n prompt", "y copy path", "esc back")
 
 
 class PreviewsScreen(ModalScreen[Gallery], PreviewsWalk):
     """Answers with the gallery as it was left. ``read`` tells what previews there are by now."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("train", "preview-pane"),
-        Binding("escape,q", "full_size", "Back", show=False),
-        Binding("left", "earlier", "Earlier", show=False),
-        Binding("right", "later", "Later", show=False),
-        Binding("up", "original(-1)", "Picture before", show=False),
-        Binding("down", "original(1)", "Picture after", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("train", "preview-pane"), *bindings_of("previews")]
 
     def __init__(self, gallery: Gallery, read: Callable[[], tuple[Preview, ...]]) -> None:
         super().__init__()
@@ -120,16 +112,23 @@ class PreviewsScreen(ModalScreen[Gallery], PreviewsWalk):
         seed = f"   seed {shown.seed}" if shown.seed is not None else ""
         where = f"{self.gallery.at + 1} of {len(self.gallery.series)}   "
         prompt = wording.cut(shown.prompt, max(8, width - len(seed) - len(where)))
-        keys, used = list[str](), 0
-        for key in _KEYS:
-            if used + len(key) + 2 <= width or key == _KEYS[-1]:
-                keys.append(key)
-                used += len(key) + 2
         said: Line = ((self._said, "good"),) if self._said else ()
         rows: list[Line] = [((row, ""),) for row in textwrap.wrap(str(shown.path), width, break_on_hyphens=False)]
         rows = [said, *rows] if said else rows
         return [
             ((where, "label"), (prompt, ""), (seed, "label")),
             *(rows + [()] * _PATH_ROWS)[:_PATH_ROWS],
-            (("  ".join(keys), "label"),),
+            ((fitting(_hints(), width), "label"),),
         ]
+
+
+def _hints() -> list[str]:
+    return [
+        pair("previews.earlier", "previews.later", "step"),
+        hint("preview.mark"),
+        hint("preview.originals"),
+        pair("previews.picture_before", "previews.picture_after", "its picture"),
+        hint("preview.prompt"),
+        hint("preview.copy"),
+        hint("previews.close"),
+    ]

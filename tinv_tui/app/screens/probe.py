@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker
 
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.estimates import Probe
@@ -25,10 +27,7 @@ _ABOUT = (
 class ProbeScreen(ModalScreen[Probe | None]):
     """Answers with what was measured, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "measure", "Measure", show=False),
-        Binding("escape", "leave", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("probe")
 
     def __init__(self, recipe: Recipe) -> None:
         """``recipe`` is resolved: its paths are absolute."""
@@ -41,7 +40,7 @@ class ProbeScreen(ModalScreen[Probe | None]):
             yield Static("Probe speed and memory", classes="dialog-title", markup=False)
             yield Static(_ABOUT, classes="dialog-text", markup=False)
             yield Static("", id="probe-words", markup=False)
-            yield Static("enter measure   esc cancel", classes="dialog-keys", markup=False)
+            yield DialogKeys(hint("probe.measure"), hint("probe.leave"))
 
     def action_measure(self) -> None:
         if self._measuring is None or self._measuring.is_finished:

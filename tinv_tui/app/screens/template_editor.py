@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
+from tinv_tui.app.keys import bindings_of, hint, name_of
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.text_field import TextPage
 from tinv_tui.app.wording import Line, Piece
@@ -26,10 +28,7 @@ if TYPE_CHECKING:
 class TemplateEditor(ModalScreen[str | None]):
     """Answers with the template's name once it is kept. One that does not hold is not: the reason is shown."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "keep", "Keep", show=False),
-        Binding("escape", "leave", "Leave", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("template")
 
     def __init__(self, template: OwnTemplate, checked: CheckedRecipe) -> None:
         """``checked`` lends the samples their pictures' captions, the name and the count of tokens."""
@@ -47,7 +46,7 @@ class TemplateEditor(ModalScreen[str | None]):
             yield Static(f"{self._template.path}{copy}", id="template-path", markup=False)
             yield TextPage(self._template.text, id="template-text")
             yield Lines(id="template-sample")
-            yield Static("ctrl+s keep   esc leave without   ctrl+z undo", classes="dialog-keys", markup=False)
+            yield DialogKeys(hint("template.keep"), "ctrl+z undo", hint("template.leave"))
 
     @property
     def editor(self) -> TextArea:
@@ -110,7 +109,7 @@ class TemplateEditor(ModalScreen[str | None]):
     def action_leave(self) -> None:
         if self.editor.text != self._template.text and not self._warned:
             self._warned = True
-            self._show("changed and not kept: esc once more leaves all the same")
+            self._show(f"changed and not kept: {name_of('template.leave')} once more leaves all the same")
             return
         self.dismiss(None)
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.text_field import TextField
@@ -23,14 +25,12 @@ if TYPE_CHECKING:
     from tinv_tui.app.trial import Trial
 
 _SHOWN_EVERY_SECONDS = 1.0
-_KEYS = "enter draw   tab next field   esc close"
-_KEYS_DRAWING = "esc stop drawing"
 
 
 class TryScreen(ModalScreen[None]):
     """Closing it ends what is being drawn; pictures that are done stay where they are."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("try")
 
     def __init__(self, trial: Trial) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class TryScreen(ModalScreen[None]):
                 yield Picture(id="try-with", empty="enter draws")
                 yield Picture(id="try-without")
             yield Lines(id="try-words")
-            yield Static(_KEYS, id="try-keys", classes="dialog-keys", markup=False)
+            yield DialogKeys(*_hints(drawing=False))
 
     def on_mount(self) -> None:
         self.query_one("#try-prompt", TextField).value = self._trial.prompt
@@ -132,7 +132,7 @@ class TryScreen(ModalScreen[None]):
         self.query_one("#try-without", Picture).show(self._paths.get(False))
 
     def _show_keys(self, *, drawing: bool) -> None:
-        self.query_one("#try-keys", Static).update(_KEYS_DRAWING if drawing else _KEYS)
+        self.query_one(DialogKeys).show(*_hints(drawing=drawing))
 
     def _say(self, *rows: tuple[str, str]) -> None:
         lines = self.query_one("#try-words", Lines)
@@ -146,3 +146,9 @@ class TryScreen(ModalScreen[None]):
             for with_it, path in self._paths.items()
         ]
         lines.show(rows)
+
+
+def _hints(*, drawing: bool) -> tuple[str, ...]:
+    if drawing:
+        return (hint("try.leave", "stop drawing"),)
+    return ("enter draw", hint("focus.next", "next field"), hint("try.leave"))

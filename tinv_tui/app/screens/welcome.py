@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tinv_tui.app.keys import bindings_of, hint, name_of, pair
+from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 
 Way = Literal["demo", "pictures", "run"]
-_WAYS: tuple[tuple[Way, str, str, str], ...] = (
-    ("demo", "d", "see the demo", "a word learned in a minute, no GPU needed"),
-    ("pictures", "o", "open a folder", "your own pictures, for the form"),
-    ("run", "r", "pick up a run", "one that is kept somewhere else"),
+_WAYS: tuple[tuple[Way, str, str], ...] = (
+    ("demo", "see the demo", "a word learned in a minute, no GPU needed"),
+    ("pictures", "open a folder", "your own pictures, for the form"),
+    ("run", "pick up a run", "one that is kept somewhere else"),
 )
 _TEXT = "A few pictures teach Stable Diffusion a new word. Begin with:"
 
@@ -24,22 +26,24 @@ _TEXT = "A few pictures teach Stable Diffusion a new word. Begin with:"
 class WelcomeScreen(ModalScreen[Way | None]):
     """Answers with the way that was taken; None is the form."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"take('{way}')", label, id=f"welcome.{way}", show=False) for way, key, label, _ in _WAYS),
-        Binding("escape,q", "leave", "The form", id="welcome.form", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("welcome")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static("Welcome to tinv-tui", classes="dialog-title", markup=False)
             yield Static(_TEXT, classes="dialog-text", markup=False)
             yield RowList(id="ways")
-            yield Static("↑↓ choose   enter take   esc to the form", classes="dialog-keys", markup=False)
+            yield DialogKeys(pair("list.up", "list.down", "choose"), hint("list.choose", "take"), hint("welcome.form"))
 
     def on_mount(self) -> None:
         rows = self.query_one(RowList)
         rows.styles.height = len(_WAYS)
-        rows.show([((f"{key}  ", "key"), (f"{label:<16}", "value"), (said, "label")) for _, key, label, said in _WAYS])
+        rows.show(
+            [
+                ((f"{name_of(f'welcome.{way}')}  ", "key"), (f"{label:<16}", "value"), (said, "label"))
+                for way, label, said in _WAYS
+            ]
+        )
         rows.focus()
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Piece
 
@@ -20,10 +21,7 @@ class Choice(Lines):
 
     can_focus = True
     DEFAULT_CSS = "Choice { height: 1; width: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "Previous", show=False),
-        Binding("right,l,space", "step(1)", "Next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("choice")
 
     @dataclass
     class Changed(Message):
@@ -96,7 +94,7 @@ class Tick(Lines):
 
     can_focus = True
     DEFAULT_CSS = "Tick { height: 1; width: auto; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "turn", "Change", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("tick")
 
     @dataclass
     class Changed(Message):

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.form import Form
 from tinv_tui.app.widgets.text_field import TextField
 
@@ -24,7 +25,7 @@ class FormFinder(Horizontal):
     FormFinder Static { width: auto; color: $foreground-muted; }
     FormFinder TextField { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "All fields", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("finder")
 
     def __init__(self, form: Form[Any]) -> None:
         super().__init__(id="form-finder")

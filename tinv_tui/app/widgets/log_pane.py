@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
+from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -23,14 +24,7 @@ _INDENT = 9
 class LogPane(Pane):
     """Follows the newest line; up and down look back."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "back(1)", "Older", show=False),
-        Binding("down,j", "back(-1)", "Newer", show=False),
-        Binding("pageup", "back_page(1)", "Older", show=False),
-        Binding("pagedown", "back_page(-1)", "Newer", show=False),
-        Binding("home", "back(100000)", "Oldest", show=False),
-        Binding("end", "back(-100000)", "Newest", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("log")
 
     def __init__(self) -> None:
         super().__init__("Log", id="log-pane", can_focus=True)

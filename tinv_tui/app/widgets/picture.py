@@ -22,9 +22,9 @@ from tinv_tui.app import graphics, kitty
 from tinv_tui.app.glyphs import draws_ascii
 from tinv_tui.app.graphics import LONGEST_SIDE, draws_kitty, draws_sixel
 from tinv_tui.app.half_cells import half_cells, shading
+from tinv_tui.app.keys import name_of
 from tinv_tui.app.link import draws_pictures
 
-_HELD_BACK = "i draws it"
 _USUAL_CELL = 1, 2
 """Only its shape counts."""
 
@@ -173,7 +173,7 @@ class Picture(Widget):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         if not self._drawing.strips:
-            said = _HELD_BACK if self._is_held_back else self._problem or self._empty
+            said = f"{name_of('app.pictures')} draws it" if self._is_held_back else self._problem or self._empty
             text = said if y == self.size.height // 2 else ""
             pad = max(0, (self.size.width - len(text)) // 2)
             return Strip([Segment(" " * pad + text, base)]).adjust_cell_length(self.size.width, base)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from tinv_tui.app.keys import name_of
+from tinv_tui.app.keys import bindings_of, name_of
 from tinv_tui.app.picture_filter import keeps
 from tinv_tui.app.widgets.picture_rows import column_widths, picture_row
 from tinv_tui.app.widgets.row_list import RowList
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 class FilterField(TextField):
     """What is typed narrows the list at once; down and enter go to it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,up,enter", "app.focus('pictures')", "To the list", show=False, id="filter.list")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("filter")
 
 
 class PictureList(Vertical):

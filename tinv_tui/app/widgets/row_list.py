@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
+from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
 
@@ -20,15 +21,7 @@ class RowList(Lines):
     """Rows with a cursor; scrolls by itself to keep the cursor in sight. ``empty`` says what to do where there are none."""
 
     can_focus = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "move_page(-1)", "Page up", show=False),
-        Binding("pagedown", "move_page(1)", "Page down", show=False),
-        Binding("home", "go(0)", "First", show=False),
-        Binding("end", "go(-1)", "Last", show=False),
-        Binding("enter", "choose", "Choose", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("list")
 
     @dataclass
     class Moved(Message):

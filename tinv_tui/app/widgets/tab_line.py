@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Piece
 
@@ -21,10 +22,7 @@ class TabLine(Lines):
 
     can_focus = True
     DEFAULT_CSS = "TabLine { height: 1; display: none; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "Previous tab", show=False),
-        Binding("right,l", "step(1)", "Next tab", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("tabs")
 
     @dataclass
     class Chosen(Message):

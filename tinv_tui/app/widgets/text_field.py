@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input, TextArea
+
+from tinv_tui.app.keys import bindings_of
 
 
 class _EditsAtOnce:
@@ -17,7 +19,9 @@ class _EditsAtOnce:
     """
 
     async def _on_key(self: Any, event: events.Key) -> None:
-        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+        own = self._bindings.copy()
+        own.apply_keymap(self.app._keymap)
+        for binding in own.key_to_bindings.get(event.key, ()):
             event.stop()
             event.prevent_default()
             if await self.app.run_action(binding.action, self):
@@ -35,10 +39,7 @@ class TextPage(_EditsAtOnce, TextArea):
 class TextField(_EditsAtOnce, Input):
     """A compact input whose cursor stands still: a blinking one costs 2 KB/s over the link."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Previous field", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("field")
 
     def __init__(self, *, id: str, placeholder: str = "") -> None:
         super().__init__(id=id, placeholder=placeholder, compact=True, select_on_focus=False)
