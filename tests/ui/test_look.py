@@ -142,7 +142,8 @@ async def test_the_users_keys_work_and_are_shown_in_dialogs(pictures: Path) -> N
         await pilot.press("g")
         assert compare._log
         await pilot.press("q")
-        drawn = tuple(Preview(step, pictures / "picture-0.png", "a zork", 1) for step in (50, 100))
+        await until(pilot, lambda: pilot.app.screen is bench)
+        drawn = tuple(Preview(step, pictures / f"00{step}.png", "a zork", 1) for step in (1, 2))
         previews = PreviewsScreen(Gallery(drawn), lambda: drawn)
         pilot.app.push_screen(previews)
         await until(pilot, lambda: "f10 mark A" in screen_text(pilot.app) and "esc back" in screen_text(pilot.app))

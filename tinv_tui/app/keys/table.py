@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tinv_tui.app.keys.anywhere import ANYWHERE
 from tinv_tui.app.keys.dialogs import DIALOGS
-from tinv_tui.app.keys.key import Key
+from tinv_tui.app.keys.key import Key, is_text
 from tinv_tui.app.keys.panes import PANES
 from tinv_tui.app.keys.screens import SCREENS
 from tinv_tui.app.keys.widgets import WIDGETS
@@ -43,9 +43,19 @@ def bindings_of(group: str, *ids: str) -> list[BindingType]:
 
 
 def _bound(keys: Iterable[Key]) -> list[BindingType]:
+    """A letter never comes before what the focus, or a dialog, has for it."""
     return [
-        Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False, priority=key.priority)
+        Binding(
+            name,
+            key.action,
+            key.label,
+            id=key.id,
+            tooltip=key.help,
+            show=False,
+            priority=key.priority and not is_text(name),
+        )
         for key in keys
+        for name in key.keys.split(",")
     ]
 
 
