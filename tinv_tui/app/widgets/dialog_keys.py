@@ -11,7 +11,7 @@ from tinv_tui.app.keys import fitting
 class DialogKeys(Widget):
     """As many keys as fit, most needed first; the last one leaves, and is always there."""
 
-    DEFAULT_CSS = "DialogKeys { height: 1; width: 1fr; }"
+    DEFAULT_CSS = "DialogKeys { height: auto; width: 100%; }"
 
     def __init__(self, *hints: str, id: str | None = None) -> None:
         super().__init__(id=id, classes="dialog-keys")
