@@ -9,12 +9,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.path_completion import FOLDER, Takes
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
-from tinv_tui.app.widgets.text_field import TextField
+from tinv_tui.app.widgets.path_field import PathField
+from tinv_tui.printable import printable
 
 
 class AskPathScreen(ModalScreen[Path | None]):
@@ -26,26 +29,35 @@ class AskPathScreen(ModalScreen[Path | None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("path")
 
     def __init__(
-        self, suggestion: str, title: str = "Save the recipe", *, reads: bool = False, folder: bool = False
+        self,
+        suggestion: str,
+        title: str = "Save the recipe",
+        *,
+        reads: bool = False,
+        folder: bool = False,
+        ending: str = ".toml",
     ) -> None:
+        """``ending`` is that of the files which are offered while one types."""
         super().__init__()
+        self._takes = FOLDER if folder else Takes((ending,), folders=False)
         self._folder = folder
         self._suggestion = suggestion
         self._title = title
         self._reads = reads
         self._warned_of: Path | None = None
+        self._complained_of: str | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static(f"A path; relative ones start at {Path.cwd()}", classes="dialog-text", markup=False)
-            yield TextField(id="path")
+            yield PathField(self._takes, id="path")
             yield Static("", id="path-problem", markup=False)
             does = "take" if self._folder else "read" if self._reads else "save"
-            yield DialogKeys(f"enter {does}", hint("path.cancel"))
+            yield DialogKeys(f"enter {does}", "→ complete", hint("path.cancel"))
 
     def on_mount(self) -> None:
-        field = self.query_one("#path", TextField)
+        field = self.query_one("#path", PathField)
         field.value = self._suggestion
         field.focus()
 
@@ -68,8 +80,14 @@ class AskPathScreen(ModalScreen[Path | None]):
         else:
             self.dismiss(path)
 
+    def on_path_field_matched(self, event: PathField.Matched) -> None:
+        event.stop()
+        if event.field.value != self._complained_of:
+            self.query_one("#path-problem", Static).update(Content(printable(event.said)))
+
     def _complain(self, text: str) -> None:
-        self.query_one("#path-problem", Static).update(f"✖ {text}")
+        self._complained_of = self.query_one("#path", PathField).value
+        self.query_one("#path-problem", Static).update(Content(printable(f"✖ {text}")))
 
     def action_cancel(self) -> None:
         self.dismiss(None)

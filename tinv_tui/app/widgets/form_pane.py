@@ -230,7 +230,7 @@ class FormPane(Pane):
 
         if self.is_furnished:
             title = "Preview settings from a PNG made by A1111 or Forge"
-            self.app.push_screen(AskPathScreen("", title, reads=True), self._fill_preview)
+            self.app.push_screen(AskPathScreen("", title, reads=True, ending=".png"), self._fill_preview)
 
     def _fill_preview(self, picture: Path | None) -> None:
         from tinv_tui.app.form_values import text_of

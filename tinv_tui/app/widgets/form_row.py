@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from tinv_tui.app.fields import Field
+from tinv_tui.app.path_completion import TAKES
 from tinv_tui.app.widgets.controls import Choice, Tick
+from tinv_tui.app.widgets.path_field import PathField
 from tinv_tui.app.widgets.stairs import Stairs
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import field_of
@@ -35,6 +38,8 @@ def make_control(field: Field) -> Control:
     choices = _choices(field.key)
     if choices and not field.lists:
         return Choice([(choice, field.words.get(choice, choice)) for choice in choices], id=identity)
+    if field.key in TAKES:
+        return PathField(TAKES[field.key], id=identity, placeholder=field.placeholder)
     return TextField(id=identity, placeholder=field.placeholder)
 
 
@@ -55,6 +60,7 @@ class FormRow(Vertical):
         self._note = Static(classes="form-note", markup=False)
         self._beside = Static(classes="form-beside", markup=False)
         self._said = ("", False)
+        self._matches = ""
         self.stairs = Stairs() if any(field.draws for field in fields) else None
 
     def compose(self) -> ComposeResult:
@@ -83,6 +89,18 @@ class FormRow(Vertical):
         if (text, is_error) == self._said:
             return
         self._said = (text, is_error)
+        self._show_note()
+
+    @on(PathField.Matched)
+    def _show_matches(self, event: PathField.Matched) -> None:
+        """While a path is typed what it may become stands in place of what is wrong with half of it."""
+        event.stop()
+        if event.said != self._matches:
+            self._matches = event.said
+            self._show_note()
+
+    def _show_note(self) -> None:
+        text, is_error = (self._matches, False) if self._matches else self._said
         beside = bool(text) and not is_error and len(self.fields) == 1 and bool(self.fields[0].width)
         if self._beside.is_attached:
             self._beside.update(Content(text if beside else ""))
