@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from tests.ui.support import NARROW, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.pick_path import PickPathScreen
 
 
 async def test_the_rest_of_a_path_stands_behind_the_cursor_and_right_or_end_takes_it(pictures: Path) -> None:
@@ -30,3 +31,23 @@ async def test_the_rest_of_a_path_stands_behind_the_cursor_and_right_or_end_take
         await pilot.press("i", "tab")  # tab goes on, whatever stands behind the cursor
         assert not field.has_focus
         await until(pilot, lambda: "→ inner/" not in screen_text(pilot.app))
+
+
+async def test_folders_are_walked_to_the_one_that_is_taken(pictures: Path) -> None:
+    (pictures / "inner").mkdir()
+    async with TinvApp(recipe(pictures, dataset__path=str(pictures / "inner"))).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        form.control("dataset.path").focus()
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickPathScreen))
+        assert "bundled:" in screen_text(pilot.app)  # what was offered before stays first
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: "nothing to take" in screen_text(pilot.app))
+        await pilot.press("backspace")
+        await until(pilot, lambda: "take this folder  4 pictures, 1 folder" in screen_text(pilot.app))
+        await pilot.press("left")
+        await until(pilot, lambda: "pictures/" in screen_text(pilot.app) and "4 pictures" in screen_text(pilot.app))
+        await pilot.press("p", "i", "c", "enter")
+        await until(pilot, lambda: "take this folder" in screen_text(pilot.app))
+        await pilot.press("down", "up", "enter")
+        await until(pilot, lambda: form.texts["dataset.path"] == str(pictures))

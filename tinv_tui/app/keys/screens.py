@@ -18,7 +18,7 @@ SCREENS: tuple[Key, ...] = (
         "ctrl+o",
         "choose",
         "choose",
-        "Choose a value for this field, or one that an earlier run had there",
+        "Choose a value for this field, one that an earlier run had there, or walk to a path",
         _FORMS,
     ),
     Key("form.undo", "ctrl+z", "undo", "undo", "Take back the last edit of the form", _FORMS, foot=False),

@@ -27,6 +27,10 @@ WIDGETS: tuple[Key, ...] = (
     Key("field.previous", "up", "app.focus_previous", "previous field", "The field before"),
     Key("finder.close", "escape", "close", "all fields", "All fields of the form again"),
     Key("filter.list", "down,up,enter", "app.focus('pictures')", "to the list", "From the filter to the pictures"),
+    Key("walk.up", "up", "screen.move(-1)", "up", "A row up, while a name is typed"),
+    Key("walk.down", "down", "screen.move(1)", "down", "A row down, while a name is typed"),
+    Key("walk.page_up", "pageup", "screen.move_page(-1)", "page up", "A page up, while a name is typed"),
+    Key("walk.page_down", "pagedown", "screen.move_page(1)", "page down", "A page down, while a name is typed"),
     Key("focus.next", "tab", "app.focus_next", "next", "The next field or list", priority=True),
     Key("focus.previous", "shift+tab", "app.focus_previous", "previous", "The field or list before", priority=True),
 )

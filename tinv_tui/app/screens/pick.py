@@ -37,29 +37,39 @@ class PickScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield RowList(id="values")
-            yield DialogKeys(
-                pair("list.up", "list.down", "choose"),
-                hint("list.choose", "take"),
-                hint("pick.again"),
-                hint("pick.cancel"),
-            )
+            yield DialogKeys(*self._hints)
+
+    @property
+    def _hints(self) -> tuple[str, ...]:
+        choose, take = pair("list.up", "list.down", "choose"), hint("list.choose", "take")
+        return choose, take, hint("pick.again"), hint("pick.cancel")
 
     @property
     def rows(self) -> RowList:
         return self.query_one("#values", RowList)
 
     def on_mount(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._show()
         self.rows.focus()
 
-    def _show(self) -> None:
+    def _lines(self) -> list[Line]:
         width = max((len(_tail(offer.value)) for offer in self._offers), default=0)
-        self.rows.styles.height = min(max(1, len(self._offers)), 12)
-        self.rows.show([_line(offer, width) for offer in self._offers])
+        return [_line(offer, width) for offer in self._offers]
+
+    def _show(self) -> None:
+        lines = self._lines()
+        self.rows.styles.height = min(max(1, len(lines)), 12)
+        self.rows.show(lines)
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         event.stop()
-        offer = self._offers[event.index]
+        self._take(event.index)
+
+    def _take(self, index: int) -> None:
+        offer = self._offers[index]
         if offer.reason:
             self.app.bell()
         else:

@@ -20,7 +20,9 @@ from tinv_tui.app.edits import Edits, Filled
 from tinv_tui.app.field_search import is_called, is_meant
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
+from tinv_tui.app.path_completion import TAKES
 from tinv_tui.app.screens.pick import PickScreen
+from tinv_tui.app.screens.pick_path import PickPathScreen
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.form_row import Control, FormRow
 from tinv_tui.app.widgets.text_field import TextField
@@ -250,8 +252,10 @@ class Form(VerticalScroll, Generic[Outcome]):
 
         texts = self.texts
         offers = await asyncio.to_thread(read)
-        if offers:
-            title = f"{self.fields[key].label}: choose, or type it in the field"
+        title = f"{self.fields[key].label}: choose, or type it in the field"
+        if key in TAKES:
+            self.app.push_screen(PickPathScreen(title, offers, read, TAKES[key], texts[key]), take)
+        elif offers:
             self.app.push_screen(PickScreen(title, offers, read), take)
         else:
             self.app.bell()
