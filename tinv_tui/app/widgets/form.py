@@ -15,15 +15,12 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
-from tinv_tui.app.choices import Offer, offers_for
 from tinv_tui.app.edits import Edits, Filled
 from tinv_tui.app.field_search import is_called, is_meant
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
-from tinv_tui.app.path_completion import TAKES
-from tinv_tui.app.screens.pick import PickScreen
-from tinv_tui.app.screens.pick_path import PickPathScreen
 from tinv_tui.app.widgets.controls import Choice, Tick
+from tinv_tui.app.widgets.form_offers import let_choose
 from tinv_tui.app.widgets.form_row import Control, FormRow
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import Recipe
@@ -240,25 +237,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         if key is None or not (self.fields[key].lists or isinstance(self.control(key), TextField)):
             self.app.bell()
         else:
-            self.run_worker(self._offer(key), group="choose", exclusive=True, exit_on_error=False)
-
-    async def _offer(self, key: str) -> None:
-        def read() -> list[Offer]:
-            return offers_for(key, texts)
-
-        def take(value: str | None) -> None:
-            if value is not None:
-                self.take_offer(key, value)
-
-        texts = self.texts
-        offers = await asyncio.to_thread(read)
-        title = f"{self.fields[key].label}: choose, or type it in the field"
-        if key in TAKES:
-            self.app.push_screen(PickPathScreen(title, offers, read, TAKES[key], texts[key]), take)
-        elif offers:
-            self.app.push_screen(PickScreen(title, offers, read), take)
-        else:
-            self.app.bell()
+            self.run_worker(let_choose(self, key), group="choose", exclusive=True, exit_on_error=False)
 
     def take_offer(self, key: str, value: str) -> None:
         """Called with the offer that was chosen for a field."""

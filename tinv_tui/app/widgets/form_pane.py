@@ -226,28 +226,10 @@ class FormPane(Pane):
 
     def ask_for_preview(self) -> None:
         """Ask for a picture made by A1111 or Forge, and fill in the preview's fields as its text says."""
-        from tinv_tui.app.screens.ask_path import AskPathScreen
+        from tinv_tui.app.preview_from_picture import ask_for_picture
 
         if self.is_furnished:
-            title = "Preview settings from a PNG made by A1111 or Forge"
-            self.app.push_screen(AskPathScreen("", title, reads=True, ending=".png"), self._fill_preview)
-
-    def _fill_preview(self, picture: Path | None) -> None:
-        from tinv_tui.app.form_values import text_of
-        from tinv_tui.datasets.infotext import preview_values, read_infotext
-        from tinv_tui.errors import InputError
-
-        if picture is None:
-            return
-        try:
-            values, notes = preview_values(read_infotext(picture))
-        except InputError as error:
-            self.app.control.note(f"{error.message}. {error.hint}", "bad")
-            return
-        self.form.put_all({f"preview.{key}": text_of(value) for key, value in values.items()})
-        self.app.control.note(f"preview settings from {picture.name}", "good")
-        for note in notes:
-            self.app.control.note(f"{picture.name}: {note}", "warning")
+            ask_for_picture(self.app, self.form)
 
     def tell_changes(self) -> None:
         """Say in the frame how many fields have changed since the last run."""
