@@ -152,7 +152,11 @@ class PickPathScreen(PickScreen):
         narrow = self.query_one("#walk-narrow", _Narrow)
         narrow.display = self.query_one("#walk-folder").display = True
         narrow.focus()
-        typed = ("type to narrow", "enter take / go in", "backspace up")  # what a text field does itself has no other key
+        typed = (
+            "type to narrow",
+            "enter take / go in",
+            "backspace up",
+        )  # what a text field does itself has no other key
         self.query_one(DialogKeys).show(*typed, hint("pick.cancel"))
         self._go("")
 
