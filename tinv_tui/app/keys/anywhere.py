@@ -24,7 +24,7 @@ ANYWHERE: tuple[Key, ...] = (
         "i",
         "pictures",
         "pictures",
-        "With --slow-link: draw pictures all the same, or leave them out again",
+        "Draw pictures over a slow link all the same, or leave them out; send sixels and kitty graphics again",
         None,
         foot=False,
     ),
