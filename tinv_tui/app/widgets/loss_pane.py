@@ -77,7 +77,7 @@ class LossPane(Pane):
             return
         trouble = _trouble(self._now, width)
         head = [] if trouble else _numbers(self._now, width)
-        foot = _foot(self._now, width, height)
+        foot = _foot(self._now, width)
         room = height - len(head) - len(foot)
         body = trouble or _waiting(self._now)
         body = body[: max(0, room)] if body else self._drawn(self._now, width, room)
@@ -110,13 +110,11 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
     return wording.flow([(label, value) for label, (_, value) in zip(wide, pairs, strict=True)], width)
 
 
-_TALL = 10
-"""Rows, from which on all numbers are in sight: rates and norms take two."""
 _GIVEN_BACK = "memory given back: p goes on"
 
 
-def _foot(now: RunNow, width: int, height: int) -> list[Line]:
-    """How it is learned and how far it is; ``height`` is the whole pane's, of which it takes one row more if there is much."""
+def _foot(now: RunNow, width: int) -> list[Line]:
+    """How it is learned, as much as fits, and how far it is."""
     view, status = now.view, now.status
     steps = view.steps or (status.steps if status else 0)
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
@@ -138,7 +136,7 @@ def _foot(now: RunNow, width: int, height: int) -> list[Line]:
     far: Line = ((done, "value"), (speed, ""), ("eta ", "label"), (eta, "value"))
     share = view.step / steps if steps else 0.0
     released: list[Line] = [((_GIVEN_BACK, "warning"),)] if now.state == "paused" and not now.has_worker else []
-    return [*released, *wording.flow(pairs, width)[: 2 if height >= _TALL else 1], far, _progress(share, width)]
+    return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
 
 
 def _progress(share: float, width: int) -> Line:
