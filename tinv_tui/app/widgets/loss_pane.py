@@ -120,13 +120,13 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
     epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
-    if now.state == "running" and view.phase not in ("training", ""):
-        pairs.append(("now", _phase(view)))
     if view.norms:
         most = max(3, (width - 40) // 5)
         pairs.append(
             ("norm", " ".join(f"{norm:.2f}" for norm in view.norms[:most]) + (" …" if view.norms[most:] else ""))
         )
+    if now.state == "running" and view.phase not in ("training", ""):
+        pairs.append(("now", _phase(view)))
     if view.gradient_norm is not None:
         pairs.append(("grad", f"{view.gradient_norm:.3g}"))
     eta = wording.duration(now.eta_seconds)
