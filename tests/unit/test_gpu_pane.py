@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from tinv_tui.app.machine import MachineNow, MachinePast
-from tinv_tui.app.widgets.gpu_pane import full_host_lines, full_lines, gpu_lines
+from tinv_tui.app.watcher import RunNow
+from tinv_tui.app.widgets.gpu_pane import brief_line, full_host_lines, full_lines, gpu_lines, meter
 from tinv_tui.app.wording import Line
-from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSnapshot
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.history import RunView
+from tinv_tui.runs.status import Status
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSnapshot, own_account
 from tinv_tui.telemetry.host import HostSnapshot
 
 GIB = 2**30
@@ -53,10 +59,35 @@ def test_what_a_gpu_does_not_say_is_a_dash_and_a_gap() -> None:
     assert plain(gpu_lines(LOST, 35))[:2] == ["1 unknown GPU    –%  –°C  –W", "vram –"]
 
 
-def test_nothing_holds_it_back_is_said_and_a_gpu_in_parts_is_marked() -> None:
-    rows = plain(full_lines(replace(RTX, held_back_by=(), is_mig=True), past(RTX), 76))
-    assert rows[0] == "0 RTX 3080 MIG"
+def test_nothing_holds_it_back_is_said_and_a_gpu_that_lacks_parts_is_marked() -> None:
+    rows = plain(full_lines(replace(RTX, held_back_by=(), needs_parts=True), past(RTX), 76))
+    assert rows[0] == "0 RTX 3080 MIG, no part"
     assert "held back by nothing" in " ".join(rows)
+
+
+def test_of_a_part_its_size_stays_in_sight_and_briefly_its_memory() -> None:
+    part = replace(RTX, index=1, part=2, name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", utilisation_percent=None)
+    assert plain([brief_line(part, 35)]) == ["1:2 MIG 1g.5gb  6.0/10.0G"]
+    assert plain([brief_line(part, 60)]) == ["1:2 A100-SXM4-40GB MIG 1g.5gb  6.0/10.0G"]
+    assert plain(gpu_lines(part, 35))[0] == "1:2 1g.5gb    –%  71°C  302/320W"
+    assert plain([brief_line(RTX, 35)]) == plain(gpu_lines(RTX, 35))[:1]
+
+
+def run_on(**status: Any) -> RunNow:
+    return RunNow(RunFolder(Path("zork")), "running", Status(state="running", **status), RunView())
+
+
+def test_the_top_line_tells_of_the_gpu_that_the_run_trains_on() -> None:
+    second = replace(RTX, index=1, uuid="v", utilisation_percent=12, memory_used_bytes=GIB)
+    now = MachineNow(GpuSnapshot((RTX, second), None), HOST)
+    assert meter(now, None) == "gpu0  97% 6.0/10.0G 71°C"
+    assert meter(now, run_on(device=second.in_words, gpu_bytes=GIB)) == "gpu1  12% 1.0/10.0G 71°C"
+    assert meter(now, run_on(device="cpu")) == "cpu  40%"
+
+
+def test_our_process_in_a_container_is_told_by_its_own_account() -> None:
+    rows = plain(full_lines(own_account(replace(RTX, processes=()), 3 * GIB), past(RTX), 76))
+    assert rows[-2] == "● this run    3.0G  by its own account"
 
 
 def test_a_driver_that_goes_leaves_a_gap_in_the_lines() -> None:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.test_families import SD15, make_model
-from tests.unit.test_telemetry import GIB, FakeNvml, machine, rtx_3080
+from tests.unit.test_telemetry import GIB, FakeNvml, a100, machine, rtx_3080
 from tinv_tui.cli.checking import describe_plan
 from tinv_tui.models import bundled
 from tinv_tui.models.families import SD1, SDXL, Family
@@ -157,6 +157,19 @@ def test_of_several_gpus_the_one_with_the_most_free_memory_is_taken(
         patch.setattr(os, "environ", dict(os.environ))
         show_torch_only(room)
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-second"
+
+
+def test_of_a_gpu_cut_into_parts_the_emptiest_part_is_taken(on_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that still needs its parts made takes no training, however much memory it has."""
+    on_gpu(a100(0, 2), a100())
+    room = room_for_training()
+    assert (room.device, room.key) == ("GPU 0:2 (NVIDIA A100-SXM4-40GB MIG 1g.5gb)", "MIG-2")
+    assert (room.free_bytes, room.largest_gpu_bytes, room.was_chosen) == (3 * GIB, 5 * GIB, True)
+    monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "MIG-0")
+    assert room_for_training().key == "MIG-0"
+    monkeypatch.delitem(os.environ, "CUDA_VISIBLE_DEVICES")
+    on_gpu(a100())
+    assert not room_for_training().on_gpu
 
 
 def test_what_never_fits_one_gpu_may_come_free_on_a_larger_one(

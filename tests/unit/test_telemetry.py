@@ -17,7 +17,7 @@ import pynvml
 import pytest
 
 from tinv_tui.telemetry import host
-from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSampler
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSampler, own_account
 from tinv_tui.telemetry.host import process_memory_bytes, sample_host
 
 GIB = 1024**3
@@ -26,7 +26,8 @@ GIB = 1024**3
 class FakeNvml(ModuleType):
     """pynvml over a pretended machine: same names, same units, same exceptions, and the same need for nvmlInit.
 
-    Each GPU is a dictionary from a function's name to its answer; an answer that is an exception is raised.
+    Each GPU is a dictionary from a function's name to its answer; an answer that is an exception is raised. One that is
+    cut has its ``parts`` under their numbers, dictionaries as well.
     """
 
     NVML_TEMPERATURE_GPU = pynvml.NVML_TEMPERATURE_GPU
@@ -59,16 +60,22 @@ class FakeNvml(ModuleType):
             raise error
         return index
 
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, part: int) -> tuple[int, int]:
+        self._need_init()
+        if part not in self.gpus[handle]["parts"]:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return handle, part
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("nvmlDeviceGet"):
             return lambda handle, *_: self._answer(name, handle)
         return getattr(pynvml, name)  # the exception classes
 
-    def _answer(self, name: str, handle: int | None) -> Any:
+    def _answer(self, name: str, handle: int | tuple[int, int] | None) -> Any:
         self._need_init()
         if handle is None:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
-        answer = self.gpus[handle][name]
+        answer = (self.gpus[handle] if isinstance(handle, int) else self.gpus[handle[0]]["parts"][handle[1]])[name]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -94,6 +101,33 @@ def rtx_3080(**changes: Any) -> dict[str, Any]:
         "nvmlDeviceGetComputeRunningProcesses": [],
         "nvmlDeviceGetGraphicsRunningProcesses": [],
     } | changes
+
+
+def a100(*parts: int, **changes: Any) -> dict[str, Any]:
+    """A GPU that is to be cut, with parts of 5 GiB made under these numbers."""
+    unsupported = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    return (
+        rtx_3080(
+            nvmlDeviceGetName="NVIDIA A100-SXM4-40GB",
+            nvmlDeviceGetUUID="GPU-a100",
+            nvmlDeviceGetMigMode=[1, 1],
+            nvmlDeviceGetUtilizationRates=unsupported,
+            nvmlDeviceGetMaxMigDeviceCount=7,
+            parts={
+                number: {
+                    "nvmlDeviceGetName": "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+                    "nvmlDeviceGetUUID": f"MIG-{number}",
+                    "nvmlDeviceGetMemoryInfo": SimpleNamespace(
+                        total=5 * GIB, free=(number + 1) * GIB, used=(4 - number) * GIB
+                    ),
+                    "nvmlDeviceGetComputeRunningProcesses": [nvml_process(100 + number, GIB)],
+                    "nvmlDeviceGetGraphicsRunningProcesses": unsupported,
+                }
+                for number in parts
+            },
+        )
+        | changes
+    )
 
 
 @pytest.fixture
@@ -169,16 +203,59 @@ def test_a_failing_sensor_is_none_and_the_others_stand(
 
 
 def test_clocks_and_what_holds_them_back_are_read(machine: Callable[..., FakeNvml]) -> None:
-    clocks = {"nvmlDeviceGetClockInfo": 1905, "nvmlDeviceGetMigMode": [1, 1]}
+    clocks = {"nvmlDeviceGetClockInfo": 1905}
     machine(
         rtx_3080(**clocks, nvmlDeviceGetCurrentClocksEventReasons=0x01 | 0x04 | 0x20 | 0x40),
         rtx_3080(nvmlDeviceGetCurrentClocksThrottleReasons=0x01),
         rtx_3080(),
     )
     new, old, silent = GpuSampler().sample().gpus
-    assert (new.clock_mhz, new.memory_clock_mhz, new.is_mig) == (1905, 1905, True)
+    assert (new.clock_mhz, new.memory_clock_mhz) == (1905, 1905)
     assert new.held_back_by == ("power limit", "heat")
-    assert (old.held_back_by, silent.held_back_by, silent.clock_mhz, silent.is_mig) == ((), None, None, False)
+    assert (old.held_back_by, silent.held_back_by, silent.clock_mhz) == ((), None, None)
+
+
+def test_a_gpu_that_is_cut_is_read_by_its_parts(machine: Callable[..., FakeNvml]) -> None:
+    machine(rtx_3080(), a100(0, 2))
+    whole, first, second = GpuSampler().sample(our_pids={102}).gpus
+    assert [gpu.label for gpu in (whole, first, second)] == ["0", "1:0", "1:2"]
+    assert second == Gpu(
+        index=1,
+        name="NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+        uuid="MIG-2",
+        utilisation_percent=None,
+        memory_used_bytes=2 * GIB,
+        memory_total_bytes=5 * GIB,
+        temperature_c=71,
+        power_w=302.5,
+        power_limit_w=320.0,
+        processes=(GpuProcess(102, GIB, ours=True),),
+        part=2,
+    )
+    assert first.processes == (GpuProcess(100, GIB, ours=False),)
+
+
+def test_a_gpu_to_be_cut_without_parts_is_shown_as_such(machine: Callable[..., FakeNvml]) -> None:
+    machine(a100(), a100(nvmlDeviceGetMaxMigDeviceCount=pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION)), rtx_3080())
+    assert [(gpu.label, gpu.needs_parts) for gpu in GpuSampler().sample().gpus] == [
+        ("0", True),
+        ("1", True),
+        ("2", False),
+    ]
+
+
+def test_a_process_in_a_container_has_its_own_account_in_place_of_the_drivers(
+    machine: Callable[..., FakeNvml],
+) -> None:
+    machine(rtx_3080(nvmlDeviceGetComputeRunningProcesses=[nvml_process(31007, 4 * GIB), nvml_process(31008, GIB)]))
+    (gpu,) = GpuSampler().sample(our_pids={7}).gpus
+    assert own_account(gpu, 3 * GIB).processes == (
+        GpuProcess(0, 3 * GIB, ours=True),
+        GpuProcess(31008, GIB, ours=False),
+    )
+    assert own_account(gpu, 6 * GIB).processes == (GpuProcess(0, 6 * GIB, ours=True), *gpu.processes)
+    (known,) = GpuSampler().sample(our_pids={31007}).gpus
+    assert own_account(known, 3 * GIB) == known
 
 
 def test_a_function_the_installed_driver_lacks_is_none(machine: Callable[..., FakeNvml]) -> None:

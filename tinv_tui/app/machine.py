@@ -42,8 +42,8 @@ class MachinePast:
         }
         for gpu in now.gpu.gpus:
             load, used, total = gpu.utilisation_percent, gpu.memory_used_bytes, gpu.memory_total_bytes
-            told[f"load {gpu.index}"] = None if load is None else load / 100
-            told[f"memory {gpu.index}"] = used / total if used is not None and total else None
+            told[f"load {gpu.label}"] = None if load is None else load / 100
+            told[f"memory {gpu.label}"] = used / total if used is not None and total else None
         for name in {**self._kept, **told}:
             self._kept.setdefault(name, deque(maxlen=_KEPT)).append(told.get(name))
 

@@ -40,6 +40,9 @@ class Status:
     eta_seconds: float | None = None
     device: str = ""
     memory_bytes: int | None = None
+    """Of the host's memory."""
+    gpu_bytes: int | None = None
+    """Of a GPU's memory, by the worker's own account: in a container the driver may know it by another pid."""
     pid: int = 0
     beat: int = 0
     """Counts up while the worker lives, so that a viewer on another host needs no common clock."""

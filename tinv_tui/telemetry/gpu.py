@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -25,7 +25,10 @@ _HELD_BACK = {
 
 @dataclass(frozen=True)
 class GpuProcess:
-    """A process that holds memory on a GPU; ``used_bytes`` is ``None`` where the driver does not say."""
+    """A process that holds memory on a GPU; ``used_bytes`` is ``None`` where the driver does not say.
+
+    ``pid`` is 0 for a process that tells of itself, where the driver's numbers are those of the host or another container.
+    """
 
     pid: int
     used_bytes: int | None
@@ -34,13 +37,15 @@ class GpuProcess:
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU at one moment; a field its sensors do not answer is ``None``.
+    """One GPU, or one part of a GPU that is cut into parts (MIG), at one moment; ``None`` is what no sensor answers.
 
-    ``index`` is NVML's own, as ``nvidia-smi`` shows it (CUDA_VISIBLE_DEVICES does not change it).
+    ``index`` is NVML's own, as ``nvidia-smi`` shows it (CUDA_VISIBLE_DEVICES does not change it), and ``part`` the number
+    of a part on its GPU. Name, UUID, memory and processes are the part's own; heat, power and clocks are the whole GPU's.
     ``utilisation_percent`` is the share of the last sampling period in which a kernel ran.
     ``memory_used_bytes`` includes what the driver reserves: the total less this is what a new program can get.
     ``power_limit_w`` is the limit in force, in watts. ``held_back_by`` says why its clock is lower than it could be, in a
-    word or two each; empty where it is not. ``is_mig`` tells that it is cut into parts (MIG), of which the driver says less.
+    word or two each; empty where it is not. ``needs_parts`` tells that it is to be cut into parts, none of which was made
+    (or is ours to see): nothing can run on it.
     """
 
     index: int
@@ -56,7 +61,18 @@ class Gpu:
     clock_mhz: int | None = None
     memory_clock_mhz: int | None = None
     held_back_by: tuple[str, ...] | None = None
-    is_mig: bool = False
+    part: int | None = None
+    needs_parts: bool = False
+
+    @property
+    def label(self) -> str:
+        """``0``, or ``0:1`` for a part."""
+        return str(self.index) if self.part is None else f"{self.index}:{self.part}"
+
+    @property
+    def in_words(self) -> str:
+        """``GPU 0 (NVIDIA GeForce RTX 3080)``, as a run tells where it trains."""
+        return f"GPU {self.label} ({self.name})"
 
     @property
     def memory_free_bytes(self) -> int | None:
@@ -68,7 +84,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class GpuSnapshot:
-    """Every GPU of the machine, or in ``problem`` the plain reason why there is none to show."""
+    """Every GPU of the machine, its parts in place of one that is cut; or in ``problem`` why there is none to show."""
 
     gpus: tuple[Gpu, ...]
     problem: str | None
@@ -77,7 +93,7 @@ class GpuSnapshot:
 class GpuSampler:
     """Asks NVML for all GPUs; opens it at the first sample, and again after the driver went away and came back.
 
-    In a container the driver may report the host's process ids, and then none of them is marked as ours.
+    In a container the driver may report the host's process ids, or none: :func:`own_account` mends that.
     """
 
     def __init__(self) -> None:
@@ -93,8 +109,8 @@ class GpuSampler:
             return GpuSnapshot((), _problem(error))
         if not handles:
             return GpuSnapshot((), "no NVIDIA GPU")
-        gpus = tuple(_read(nvml, index, handle, our_pids) for index, handle in enumerate(handles))
-        return GpuSnapshot(gpus, None)
+        gpus = [gpu for index, handle in enumerate(handles) for gpu in _read(nvml, index, handle, our_pids)]
+        return GpuSnapshot(tuple(gpus), None)
 
     def close(self) -> None:
         """Let go of the driver; the next sample opens it again. Never raises."""
@@ -124,25 +140,73 @@ def _handle(nvml: ModuleType, index: int) -> Any:
         return None
 
 
-def _read(nvml: ModuleType, index: int, handle: Any, our_pids: Collection[int]) -> Gpu:
-    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+def _read(nvml: ModuleType, index: int, handle: Any, our_pids: Collection[int]) -> list[Gpu]:
+    """A GPU, or the parts of one that is cut."""
     rates = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-    return Gpu(
+    is_cut = bool((_ask(lambda: nvml.nvmlDeviceGetMigMode(handle)) or [0])[0])
+    parts = _parts(nvml, handle) if is_cut else {}
+    whole = Gpu(
         index=index,
         name=_ask(nvml.nvmlDeviceGetName, handle) or "unknown GPU",
         uuid=_ask(nvml.nvmlDeviceGetUUID, handle) or "",
         utilisation_percent=None if rates is None else rates.gpu,
-        memory_used_bytes=None if memory is None else memory.used,
-        memory_total_bytes=None if memory is None else memory.total,
+        memory_used_bytes=None,
+        memory_total_bytes=None,
         temperature_c=_ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         power_w=_watts(_ask(nvml.nvmlDeviceGetPowerUsage, handle)),
         power_limit_w=_watts(_ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
-        processes=_processes(nvml, handle, our_pids),
+        processes=(),
         clock_mhz=_ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
         memory_clock_mhz=_ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
         held_back_by=_held_back_by(nvml, handle),
-        is_mig=bool((_ask(lambda: nvml.nvmlDeviceGetMigMode(handle)) or [0])[0]),
+        needs_parts=is_cut and not parts,
     )
+    if not parts:
+        return [_with_memory(nvml, whole, handle, our_pids)]
+    return [
+        _with_memory(
+            nvml,
+            replace(
+                whole,
+                part=part,
+                name=_ask(nvml.nvmlDeviceGetName, own) or f"{whole.name} MIG",
+                uuid=_ask(nvml.nvmlDeviceGetUUID, own) or "",
+            ),
+            own,
+            our_pids,
+        )
+        for part, own in parts.items()
+    ]
+
+
+def _parts(nvml: ModuleType, handle: Any) -> dict[int, Any]:
+    """NVML's handles of the parts that were made of a GPU, by their number; numbers may be missing between them."""
+    most = _ask(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle)) or 0
+    found = {part: _ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, part) for part in range(most)}
+    return {part: own for part, own in found.items() if own is not None}
+
+
+def _with_memory(nvml: ModuleType, gpu: Gpu, handle: Any, our_pids: Collection[int]) -> Gpu:
+    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+    return replace(
+        gpu,
+        memory_used_bytes=None if memory is None else memory.used,
+        memory_total_bytes=None if memory is None else memory.total,
+        processes=_processes(nvml, handle, our_pids),
+    )
+
+
+def own_account(gpu: Gpu, used_bytes: int) -> Gpu:
+    """The GPU with our process among the others, by its own account, where the driver told none of ours.
+
+    What the driver told of it under a number that means nothing here is most likely the process nearest in size.
+    """
+    if any(process.ours for process in gpu.processes):
+        return gpu
+    others = sorted(gpu.processes, key=lambda process: abs((process.used_bytes or 0) - used_bytes))
+    if others and (others[0].used_bytes or 0) >= used_bytes:  # by the driver it has its context too, never less
+        others = others[1:]
+    return replace(gpu, processes=(GpuProcess(0, used_bytes, ours=True), *others))
 
 
 def _held_back_by(nvml: ModuleType, handle: Any) -> tuple[str, ...] | None:

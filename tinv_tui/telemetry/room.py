@@ -27,7 +27,7 @@ class Room:
     free_bytes: int | None
     total_bytes: int | None
     key: str = PROCESSOR
-    """What tells devices apart: the GPU's UUID, or ``cpu``."""
+    """What tells devices apart: the UUID of the GPU or of its part, or ``cpu``."""
     processes: tuple[GpuProcess, ...] = ()
     """What holds memory on the GPU now."""
     was_chosen: bool = False
@@ -44,22 +44,22 @@ class Room:
 def room_for_training() -> Room:
     """Where training would run and what is free there now. Takes some milliseconds; never raises.
 
-    The GPU is the first that CUDA_VISIBLE_DEVICES names, else the one with the most free memory.
+    The GPU (or part of one) is the first that CUDA_VISIBLE_DEVICES names, else the one with the most free memory.
     """
-    gpus = _gpus() if torch_takes_gpus() else ()
+    seen = _gpus() if torch_takes_gpus() else ()
+    gpus = tuple(gpu for gpu in seen if not gpu.needs_parts)
     gpu = _training_gpu(gpus)
     if gpu is None:
         memory = psutil.virtual_memory()
         return Room(False, "this machine", _within_limit(memory.available), memory.total)
-    in_words = f"GPU {gpu.index} ({gpu.name})"
     return Room(
         on_gpu=True,
-        device=in_words,
+        device=gpu.in_words,
         free_bytes=gpu.memory_free_bytes,
         total_bytes=gpu.memory_total_bytes,
         key=gpu.uuid,
         processes=gpu.processes,
-        was_chosen=len(gpus) > 1,
+        was_chosen=len(seen) > 1,
         largest_gpu_bytes=0 if _is_set_by_user() else max(other.memory_total_bytes or 0 for other in gpus),
     )
 
@@ -86,7 +86,7 @@ def _is_set_by_user() -> bool:
 
 def _training_gpu(gpus: tuple[Gpu, ...]) -> Gpu | None:
     if not _is_set_by_user():
-        return max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index), default=None)
+        return max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index, -(gpu.part or 0)), default=None)
     first = os.environ["CUDA_VISIBLE_DEVICES"].partition(",")[0].strip()
     return next((g for g in gpus if first and (first == str(g.index) or g.uuid.startswith(first))), None)
 

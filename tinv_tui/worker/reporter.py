@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import threading
 import time
 from collections import deque
@@ -178,9 +179,13 @@ class Reporter:
             eta = round(left / rate, 1) if rate and self._status.phase else None
             if eta is not None and self.seconds_left is not None:
                 eta = min(eta, round(self.seconds_left, 1))
-            memory = self._memory_bytes()
             self._status = replace(
-                self._status, beat=self._status.beat + 1, steps_per_second=rate, eta_seconds=eta, memory_bytes=memory
+                self._status,
+                beat=self._status.beat + 1,
+                steps_per_second=rate,
+                eta_seconds=eta,
+                memory_bytes=self._memory_bytes(),
+                gpu_bytes=_gpu_bytes(),
             )
             status = self._status
         try:
@@ -193,3 +198,11 @@ class Reporter:
             return int(self._process.memory_info().rss)
         except psutil.Error:
             return None
+
+
+def _gpu_bytes() -> int | None:
+    """What torch holds of the GPU in use; None before it has begun to use one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return int(torch.cuda.memory_reserved())

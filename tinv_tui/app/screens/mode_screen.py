@@ -64,7 +64,7 @@ class ModeScreen(Screen[None]):
 
     def show_machine(self, machine: MachineNow) -> None:
         for bar in self.query(TopBar):  # none where the app is being left, and its screens taken down
-            bar.tell(meter(machine))
+            bar.tell(meter(machine, self.app.control.now))
 
     def show_keys(self) -> None:
         """Say which keys mean something now."""

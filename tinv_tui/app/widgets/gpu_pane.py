@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -13,10 +14,12 @@ from tinv_tui.app.machine import MachinePast, Past
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
+from tinv_tui.telemetry.gpu import own_account
 
 if TYPE_CHECKING:
     from tinv_tui.app.machine import MachineNow
     from tinv_tui.app.watcher import RunNow
+    from tinv_tui.runs.status import Status
     from tinv_tui.telemetry.gpu import Gpu
     from tinv_tui.telemetry.host import HostSnapshot
 
@@ -57,27 +60,48 @@ class GpuPane(Pane):
             lines += [((row, "warning"),) for row in textwrap.wrap(self._machine.gpu.problem, width, max_lines=2)]
         status = self._run.status if self._run is not None and self._run.has_worker else None
         worker_bytes = status.memory_bytes if status is not None else None
+        gpus = _with_ours(self._machine.gpu.gpus, status)
         if self.text.size.height >= _ROOMY:
-            full = [full_lines(gpu, self._past, width) for gpu in self._machine.gpu.gpus]
+            full = [full_lines(gpu, self._past, width) for gpu in gpus]
             room = self.text.size.height - len(lines) - 4
             if sum(map(len, full)) > room:  # of many GPUs the processes are counted only
-                full = [gpu_lines(gpu, width) for gpu in self._machine.gpu.gpus]
+                full = [gpu_lines(gpu, width) for gpu in gpus]
+            if sum(map(len, full)) > room:
+                full = [[brief_line(gpu, width)] for gpu in gpus]
             for gpu_rows in full:
                 lines += gpu_rows
             lines += full_host_lines(self._machine.host, self._past, worker_bytes, width)
             self.text.show(lines)
             return
-        brief = len(self._machine.gpu.gpus) * 3 + 2 > self.text.size.height
-        for gpu in self._machine.gpu.gpus:
-            lines += gpu_lines(gpu, width)[: 1 if brief and len(self._machine.gpu.gpus) > 1 else 3]
+        is_brief = len(gpus) > 1 and len(gpus) * 3 + 2 > self.text.size.height
+        for gpu in gpus:
+            lines += [brief_line(gpu, width)] if is_brief else gpu_lines(gpu, width)
         lines += host_lines(self._machine.host, worker_bytes, width)
         self.text.show(lines)
+
+
+def _with_ours(gpus: Sequence[Gpu], status: Status | None) -> list[Gpu]:
+    """The GPU that the run trains on first, and on it the run's own account of its memory where the driver knows none."""
+    if status is None or status.gpu_bytes is None:
+        return list(gpus)
+    ours = [own_account(gpu, status.gpu_bytes) for gpu in gpus if gpu.in_words == status.device]
+    return [*ours, *(gpu for gpu in gpus if gpu.in_words != status.device)]
+
+
+def brief_line(gpu: Gpu, width: int) -> Line:
+    """One of many GPUs: its name, and its load, or the memory of a part, whose load the driver does not tell."""
+    if gpu.part is None:
+        return gpu_lines(gpu, width)[0]
+    used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
+    memory = wording.DASH if used is None or not total else f"{wording.gib(used)}/{wording.gib(total)}G"
+    return ((f"{gpu.label} {_name(gpu, width - len(memory) - len(gpu.label) - 3)}  ", "label"), (memory, "value"))
 
 
 def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
     """Name and load, memory with a meter, and whose memory it is."""
     load = f"{_or_dash(gpu.utilisation_percent):>3}%  {_or_dash(gpu.temperature_c)}°C  {_power(gpu)}"
-    lines: list[Line] = [((f"{gpu.index} {_name(gpu, width - len(load) - 5)}  ", "label"), (load, "value"))]
+    name = _name(gpu, width - len(load) - len(gpu.label) - 4)
+    lines: list[Line] = [((f"{gpu.label} {name}  ", "label"), (load, "value"))]
     if gpu.memory_used_bytes is not None and gpu.memory_total_bytes:
         share = gpu.memory_used_bytes / gpu.memory_total_bytes
         numbers = f" {wording.gib(gpu.memory_used_bytes)}/{wording.gib(gpu.memory_total_bytes)}G"
@@ -98,7 +122,12 @@ def gpu_lines(gpu: Gpu, width: int) -> list[Line]:
 
 
 def _name(gpu: Gpu, width: int) -> str:
-    name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ") + (" MIG" if gpu.is_mig else "")
+    name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+    if gpu.needs_parts:
+        name = f"{name} MIG, no part"
+    if gpu.part is not None and len(name) > width:  # how large it is says more than what it is of
+        size = name.rpartition("MIG ")[2]
+        name = f"MIG {size}" if len(size) + 4 <= width else size
     return wording.cut(name, max(6, width))
 
 
@@ -114,9 +143,9 @@ def full_lines(gpu: Gpu, past: MachinePast, width: int) -> list[Line]:
     held = gpu.held_back_by
     told = wording.DASH if held is None else ", ".join(held) or "nothing"
     lines: list[Line] = [
-        ((f"{gpu.index} {_name(gpu, width - 3)}", "accent"),),
-        _over_time("load", f"{_or_dash(gpu.utilisation_percent)}%", past.of(f"load {gpu.index}"), width),
-        _over_time("vram", memory, past.of(f"memory {gpu.index}"), width),
+        ((f"{gpu.label} {_name(gpu, width - len(gpu.label) - 2)}", "accent"),),
+        _over_time("load", f"{_or_dash(gpu.utilisation_percent)}%", past.of(f"load {gpu.label}"), width),
+        _over_time("vram", memory, past.of(f"memory {gpu.label}"), width),
         *wording.flow(
             [
                 ("temperature", f"{_or_dash(gpu.temperature_c)}°C"),
@@ -134,7 +163,7 @@ def full_lines(gpu: Gpu, past: MachinePast, width: int) -> list[Line]:
             (
                 (f"{whose:<12}", role),
                 (f"{wording.memory(process.used_bytes):>6}", "value"),
-                (f"  pid {process.pid}", "label"),
+                (f"  pid {process.pid}" if process.pid else "  by its own account", "label"),
             )
         )
     if not gpu.processes:
@@ -180,12 +209,14 @@ def _processor(host: HostSnapshot) -> str:
     return f"{round(host.cpu_percent / 5) * 5:3d}%"
 
 
-def meter(machine: MachineNow) -> str:
-    """The machine in a few words, for the top line."""
-    if not machine.gpu.gpus:
-        return f"no gpu  cpu {_processor(machine.host)}"
-    gpu = machine.gpu.gpus[0]
-    words = [f"gpu{gpu.index} {_or_dash(gpu.utilisation_percent):>3}%"]
+def meter(machine: MachineNow, run: RunNow | None) -> str:
+    """The machine in a few words, for the top line: of several GPUs the one that the run trains on."""
+    status = run.status if run is not None and run.has_worker else None
+    gpus = _with_ours(machine.gpu.gpus, status)
+    if not gpus or (status is not None and status.device == "cpu"):
+        return f"{'' if gpus else 'no gpu  '}cpu {_processor(machine.host)}"
+    gpu = gpus[0]
+    words = [f"gpu{gpu.label} {_or_dash(gpu.utilisation_percent):>3}%"]
     if gpu.memory_used_bytes is not None and gpu.memory_total_bytes:
         words.append(f"{wording.gib(gpu.memory_used_bytes)}/{wording.gib(gpu.memory_total_bytes)}G")
     if gpu.temperature_c is not None:

@@ -31,7 +31,7 @@ def check_gpu() -> Check:
         sampler.close()
     if snapshot.problem:
         return Check("gpu", False, snapshot.problem, "Training works on the CPU, slowly for real models.")
-    names = ", ".join(f"{gpu.index} {gpu.name}, {gib(gpu.memory_total_bytes)}" for gpu in snapshot.gpus)
+    names = ", ".join(f"{gpu.label} {gpu.name}, {gib(gpu.memory_total_bytes)}" for gpu in snapshot.gpus)
     known = [gpu.memory_total_bytes for gpu in snapshot.gpus if gpu.memory_total_bytes is not None]
     enough = not known or max(known) >= _NEARLY * GUIDE_VRAM_GB * 1e9
     hint = "tinv-tui plan RECIPE --probe measures what a recipe takes; a batch of 1 at 512 pixels takes the least."
