@@ -11,9 +11,11 @@ import pytest
 from textual.dom import DOMNode
 
 from tests.ui.support import NARROW, ready, recipe, until
+from tinv_tui.app import creation_checks, fields
 from tinv_tui.app.app import TinvApp
-from tinv_tui.app.keys import ALL_KEYS, DIALOGS, KEYS
+from tinv_tui.app.keys import ALL_KEYS, DIALOGS, KEYS, use_keys, with_keys
 from tinv_tui.app.modes import MODES, ModeName
+from tinv_tui.app.screens import help as help_screen
 
 
 @pytest.mark.parametrize("mode", [mode.name for mode in MODES])
@@ -97,3 +99,19 @@ def test_no_two_keys_of_a_dialog_are_the_same() -> None:
         names = [name for key in rows for name in key.keys.split(",")]
         assert len(set(names)) == len(names), dialog.name
         assert all(key.group == dialog.name for key in dialog.keys)
+
+
+def test_texts_speak_of_the_keys_that_are_in_use() -> None:
+    """A key that is no longer in the table would raise KeyError."""
+    told = [text for _, text in help_screen.PANES.values()]
+    told += [field.placeholder for rows in (fields.ROWS, creation_checks.ROWS) for row in rows for field in row]
+    told = [text for text in told if "{" in text]
+    assert len(told) > 10
+    use_keys({"pane.zoom": "Z", "app.models": "f10"})
+    try:
+        shown = [with_keys(text) for text in told]
+    finally:
+        use_keys({})
+    assert not any("{" in text for text in shown)
+    assert any("alone (Z)" in text for text in shown)
+    assert "f10 lists what is here" in shown

@@ -17,7 +17,7 @@ from tinv_tui.runs.creation import Creation, plan_creation
 
 ROWS: Rows = (
     (Field("embedding.name", "Name", placeholder="the new word"),),
-    (Field("model.path", "Base model", lists=True, placeholder="f9 lists what is here"),),
+    (Field("model.path", "Base model", lists=True, placeholder="{app.models} lists what is here"),),
     (Field("dataset.path", "Dataset", lists=True, placeholder="the pictures it is for; may stay empty"),),
     (Field("embedding.vectors", "Vectors", 5),),
     (Field("embedding.init_text", "Init text", placeholder="zeros"),),

@@ -14,6 +14,7 @@ class Field:
     width: int = 0
     blank: str | None = None
     placeholder: str = ""
+    """Keys stand in it by their ids: see :func:`tinv_tui.app.keys.with_keys`."""
     words: dict[str, str] = field(default_factory=dict)
     """Shorter words for the choices of this field."""
     lists: bool = False
@@ -42,7 +43,7 @@ _COUNTS = {"duration": "further steps", "absolute": "end steps"}
 ROWS: Rows = (
     (Field(KIND, "Learn a", options=(("subject", "subject"), ("style", "style"))),),
     (Field("embedding.name", "Embedding", lists=True, placeholder="the new word"),),
-    (Field("model.path", "Base model", lists=True, placeholder="f9 lists what is here"),),
+    (Field("model.path", "Base model", lists=True, placeholder="{app.models} lists what is here"),),
     (Field("dataset.path", "Dataset", lists=True, placeholder="the folder of pictures"),),
     (Field("dataset.template", "Template", lists=True),),
     (Field("embedding.vectors", "Vectors", 5),),
@@ -68,7 +69,7 @@ ROWS: Rows = (
         Field("dataset.filename_regex", "From names", placeholder="names of words"),
         Field("dataset.filename_join", "join", 5),
     ),
-    (Field("dataset.exclude", "Left out", placeholder="nothing; x in the list"),),
+    (Field("dataset.exclude", "Left out", placeholder="nothing; {dataset.exclude} in the list"),),
     (Field("dataset.flip", "mirror at random"), Field("dataset.repeats", "Repeats", 5)),
     (Field("dataset.alpha_as_weight", "transparency weighs the loss"),),
     (Field("training.clip", "Clip", 21), Field("training.clip_schedule", "at", draws=True)),

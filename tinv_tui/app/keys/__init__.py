@@ -19,6 +19,7 @@ from tinv_tui.app.keys.table import (
     hint,
     name_of,
     pair,
+    with_keys,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "pair",
     "shown_name",
     "use_keys",
+    "with_keys",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from textual.binding import Binding, BindingType
@@ -20,11 +21,17 @@ KEYS: tuple[Key, ...] = (*SCREENS, *PANES, *ANYWHERE)
 ALL_KEYS: tuple[Key, ...] = (*KEYS, *(key for dialog in DIALOGS for key in dialog.keys), *WIDGETS)
 _BY_ID = {key.id: key for key in ALL_KEYS}
 _PAIRS = ("←→", "↑↓")
+_NAMED = re.compile(r"\{([a-z]+\.[a-z_]+)\}")
 
 
 def name_of(key_id: str) -> str:
     """The key for something, as it is shown."""
     return _BY_ID[key_id].names[0]
+
+
+def with_keys(text: str) -> str:
+    """A text with the keys it speaks of: ``{pane.zoom}`` becomes ``z``, or what the user has put in its place."""
+    return _NAMED.sub(lambda found: name_of(found[1]), text)
 
 
 def bindings(mode: ModeName | None, pane: str | None = None) -> list[BindingType]:

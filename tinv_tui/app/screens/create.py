@@ -20,7 +20,7 @@ from tinv_tui.app import wording
 from tinv_tui.app.creation_checks import ROWS, CheckedCreation, check_creation
 from tinv_tui.app.embedding_notes import in_words, spans_of
 from tinv_tui.app.form_values import Mark, key_of, short
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.fetch import model_is_here
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.form import Form
@@ -174,7 +174,7 @@ class CreateScreen(ModeScreen):
             train.put("embedding.name", creation.name)
             train.put("embedding.continue_from", "")
         self.app.control.note(f"created {path}", "good")
-        self._say("✔", f"{path.name} is created and selected in Train (f2)")
+        self._say("✔", f"{path.name} is created and selected in Train")
 
     @on(Button.Pressed, "#suggest")
     def action_suggest(self) -> None:
@@ -217,7 +217,8 @@ class CreateScreen(ModeScreen):
         else:
             self._wait_no_more()
             self.form.put("embedding.init_text", text)
-            self._say("✔", f"{asked.captioner} on {asked.picture.name}; f7 asks about the next picture")
+            again = f"{name_of('create.suggest')} asks about the next picture"
+            self._say("✔", f"{asked.captioner} on {asked.picture.name}; {again}")
 
     def on_key(self, event: events.Key) -> None:
         """Escape ends a suggestion, or steps out of the fields, to where letters are keys."""

@@ -11,46 +11,47 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tinv_tui.app.keys import DIALOGS, KEYS, Key, bindings_of, hint
+from tinv_tui.app.keys import DIALOGS, KEYS, Key, bindings_of, hint, with_keys
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 
-PANES: dict[str, tuple[str, str]] = {
+PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
     "loss-pane": (
         "Loss",
-        "How far the picture that the model predicts is from the training picture. Lower is better, and it says well how "
-        "the training goes; zero can neither be reached nor is it wanted, as such an embedding could only draw the training "
+        "How far the picture that the model predicts is from the training picture. Lower is better, and it says well how the "
+        "training goes; zero can neither be reached nor is it wanted, as such an embedding could only draw the training "
         "pictures. The loss of one step is noise: each step draws another picture, noise and timestep. The line to trust is "
         "eval, which is measured on the same pictures, noises and timesteps every time, with best, its lowest value so far "
-        "and the step it was reached at. smooth is a running mean of the training loss, which the curve shows; alone (z) it "
-        "is a line over the training loss itself. The marks on the axis: ◆ a new rate, • a copy, ◦ a preview, « back to "
-        "an earlier step. Where no loss is known the curve has a gap. nan would mean that the rate was too high: the run "
-        "then ends by itself, and its last good state is kept.",
+        "and the step it was reached at. smooth is a running mean of the training loss, which the curve shows; alone "
+        "({pane.zoom}) it is a line over the training loss itself. The marks on the axis: ◆ a new rate, • a copy, ◦ a "
+        "preview, « back to an earlier step. Where no loss is known the curve has a gap. nan would mean that the rate was "
+        "too high: the run then ends by itself, and its last good state is kept.",
     ),
     "gpu-pane": (
         "GPU",
-        "What the NVIDIA driver reports: load, temperature, power, and memory (vram) with how much of it this run and "
-        "other programs hold. Alone (z) it draws them over time, and tells clocks, what holds them back (heat, a power "
-        "limit) and each process. A – stands for what the driver does not say. Beside it the processor, the host's "
-        "memory, and the disk that holds TINV_HOME. Without an NVIDIA GPU training runs on the processor.",
+        "What the NVIDIA driver reports: load, temperature, power, and memory (vram) with how much of it this run and other "
+        "programs hold. Alone ({pane.zoom}) it draws them over time, and tells clocks, what holds them back (heat, a power "
+        "limit) and each process. A – stands for what the driver does not say. Beside it the processor, the host's memory, "
+        "and the disk that holds TINV_HOME. Without an NVIDIA GPU training runs on the processor.",
     ),
     "preview-pane": (
         "Newest preview",
-        "A picture the run has drawn with the embedding as it was then: the newest, or with , and . one before or after it "
-        "of the same prompt and seed. a marks one as A; the one you go to then stands beside it as B. o puts a picture of "
-        "the dataset beside it. enter shows them on the whole screen, with a strip through time. The whole file is at the "
-        "path below it, which y copies. v draws one now; training waits meanwhile.",
+        "A picture the run has drawn with the embedding as it was then: the newest, or with {preview.earlier} and "
+        "{preview.later} one before or after it of the same prompt and seed. {preview.mark} marks one as A; the one you go "
+        "to then stands beside it as B. {preview.originals} puts a picture of the dataset beside it. {preview.full} shows "
+        "them on the whole screen, with a strip through time. The whole file is at the path below it, which {preview.copy} "
+        "copies. {run.preview} draws one now; training waits meanwhile.",
     ),
     "dataset-pane": (
         "Dataset",
         "The pictures of the dataset folder with their size, whether they have a caption, and what is wrong with them. "
-        "Below: the chosen picture, its caption, and after → one prompt the trainer makes of it with the template. A "
-        "prompt of more than 75 tokens takes several passes of the text encoder. Last, what is wrong with the picture "
-        "and with the whole set, and what to do. Pixels are looked at in the background: copies, blur and low variety "
-        "show after a while. tinv-tui check says the same. "
-        "e edits the caption, the .txt file beside the picture; x leaves the picture out of the training (○), and takes it "
-        "back, which dataset.exclude of the recipe says. enter says what is wrong with it and offers what can be done. "
-        "/ narrows the list by names, captions and marks (small, no caption, left out), tag:… and word:… by what captions "
-        "say; f counts their tags or words.",
+        "Below: the chosen picture, its caption, and after → one prompt the trainer makes of it with the template. A prompt "
+        "of more than 75 tokens takes several passes of the text encoder. Last, what is wrong with the picture and with the "
+        "whole set, and what to do. Pixels are looked at in the background: copies, blur and low variety show after a while. "
+        "tinv-tui check says the same. {dataset.caption} edits the caption, the .txt file beside the picture; "
+        "{dataset.exclude} leaves the picture out of the training (○), and takes it back, which dataset.exclude of the "
+        "recipe says. {dataset.fix} says what is wrong with it and offers what can be done. {dataset.filter} narrows the "
+        "list by names, captions and marks (small, no caption, left out), tag:… and word:… by what captions say; "
+        "{dataset.words} counts their tags or words.",
     ),
     "preprocess-pane": (
         "Preprocess images",
@@ -64,26 +65,26 @@ PANES: dict[str, tuple[str, str]] = {
     ),
     "preprocess-job": (
         "Job",
-        "How far preprocessing is, how many source pictures it makes in a second, and what was skipped. s cancels it, "
-        "and leaving the app does too; what is written by then is whole.",
+        "How far preprocessing is, how many source pictures it makes in a second, and what was skipped. {preprocess.stop} "
+        "cancels it, and leaving the app does too; what is written by then is whole.",
     ),
     "log-pane": ("Log", "What the run told, newest at the bottom. Up, down, page up and page down look back."),
     "create-pane": (
         "Create embedding",
         "A name and a phrase become an embedding at step 0: its vectors start as the model's own vectors of the phrase's "
-        "tokens. It lies in TINV_HOME/embeddings, and the train screen is told its name. f7 asks a captioner about one "
-        "picture of the dataset, and once more about the next one; what it says is a good phrase to start from.",
+        "tokens. It lies in TINV_HOME/embeddings, and the train screen is told its name. {create.suggest} asks a captioner "
+        "about one picture of the dataset, and once more about the next one; what it says is a good phrase to start from.",
     ),
     "library-list": (
         "Library",
         "Every file of TINV_HOME/embeddings. Those that cannot be read, or do not fit the base model of the train screen, "
-        "say why. enter takes one to the train screen: one at step 0 to train it, another to go on from it. Norms are the "
-        "lengths of its vectors, from the shortest to the longest; those of words are mostly below 0.5 in SD 1.x.",
+        "say why. {library.use} takes one to the train screen: one at step 0 to train it, another to go on from it. Norms "
+        "are the lengths of its vectors, from the shortest to the longest; those of words are mostly below 0.5 in SD 1.x.",
     ),
     "runs-list": (
         "Runs",
-        "Every run below TINV_HOME/runs, and below every other log directory that was used, newest first. enter shows one "
-        "on the train screen.",
+        "Every run below TINV_HOME/runs, and below every other log directory that was used, newest first. {runs.attach} "
+        "shows one on the train screen.",
     ),
 }
 _GENERAL = (
@@ -128,7 +129,8 @@ def _key_row(key: Key) -> list[tuple[str, str]]:
 
 
 def help_on_pane(pane: str | None) -> HelpScreen:
-    return HelpScreen(*PANES.get(pane or "", _GENERAL))
+    title, text = PANES.get(pane or "", _GENERAL)
+    return HelpScreen(title, with_keys(text))
 
 
 def help_on_field(key: str) -> HelpScreen:

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
-from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.keys import bindings_of, hint, with_keys
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from tinv_tui.models.browse import ModelEntry
 
 _ONLY_OURS = (
-    "Models of yours: f8 names a folder of them, or of A1111, Forge or ComfyUI; owner/name typed here fetches one."
+    "Models of yours: {models.add} names a folder of them, or of A1111, Forge or ComfyUI; "
+    "owner/name typed here fetches one."
 )
 _SHOWN_EVERY_SECONDS = 0.5
 
@@ -159,7 +160,7 @@ class ModelsScreen(ModalScreen[str | None]):
         if not told and self._problem:
             told.append((self._problem, "warning"))
         elif not told and self._is_read and len(self._entries) <= 1:
-            told.append((_ONLY_OURS, "label"))
+            told.append((with_keys(_ONLY_OURS), "label"))
         rows += [((line, role),) for text, role in told for line in textwrap.wrap(text, width)]
         lines.show(rows)
 

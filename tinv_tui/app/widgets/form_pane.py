@@ -10,6 +10,7 @@ from textual import on
 from textual.message import Message
 from textual.widgets import Button
 
+from tinv_tui.app.keys import name_of
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.widgets.pane import Pane
 
@@ -278,7 +279,8 @@ class FormPane(Pane):
         def chosen(name: str | None) -> None:
             if name is not None and self.is_furnished:
                 self.form.fill(demo_recipe(DEMO_STEPS, name))
-                self.app.control.note(f"the form is filled in for the bundled set {name}; ctrl+s starts it", "good")
+                starts = f"{name_of('run.start')} starts it"
+                self.app.control.note(f"the form is filled in for the bundled set {name}; {starts}", "good")
 
         offers = [Offer(name, said) for name, said in bundled.SETS.items()]
         self.app.push_screen(PickScreen("What shall the bundled model learn?", offers, lambda: offers), chosen)

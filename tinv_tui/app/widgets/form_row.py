@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tinv_tui.app.fields import Field
+from tinv_tui.app.keys import with_keys
 from tinv_tui.app.path_completion import TAKES
 from tinv_tui.app.widgets.controls import Choice, Tick
 from tinv_tui.app.widgets.path_field import PathField
@@ -39,8 +40,8 @@ def make_control(field: Field) -> Control:
     if choices and not field.lists:
         return Choice([(choice, field.words.get(choice, choice)) for choice in choices], id=identity)
     if field.key in TAKES:
-        return PathField(TAKES[field.key], id=identity, placeholder=field.placeholder)
-    return TextField(id=identity, placeholder=field.placeholder)
+        return PathField(TAKES[field.key], id=identity, placeholder=with_keys(field.placeholder))
+    return TextField(id=identity, placeholder=with_keys(field.placeholder))
 
 
 class FormRow(Vertical):
