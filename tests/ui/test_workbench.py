@@ -171,6 +171,8 @@ async def test_a_run_that_ended_shows_its_curve_and_numbers_and_is_said_to_be_go
         assert "100%" in text
         assert "█" in text
         assert "norm 0.41  grad 0.0123" in text
+        await pilot.resize_terminal(*WIDE)
+        await until(pilot, lambda: "100%  grad 0.0123" in workbench.loss.text.plain)
         shutil.rmtree(run.path)
         await until(pilot, lambda: "its folder is gone" in workbench.loss.text.plain)
 

@@ -110,6 +110,8 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
     return wording.flow([(label, value) for label, (_, value) in zip(wide, pairs, strict=True)], width)
 
 
+_GRADIENT = len("1.23e-05")
+"""The bar beside it keeps its length."""
 _GIVEN_BACK = "memory given back: p goes on"
 
 
@@ -127,8 +129,6 @@ def _foot(now: RunNow, width: int) -> list[Line]:
         )
     if now.state == "running" and view.phase not in ("training", ""):
         pairs.append(("now", _phase(view)))
-    if view.gradient_norm is not None:
-        pairs.append(("grad", f"{view.gradient_norm:.3g}"))
     eta = wording.duration(now.eta_seconds)
     speed = f"  {wording.speed(view.steps_per_second):>6}  "
     if len(done) + len(speed) + len(eta) + 4 > width:
@@ -136,7 +136,15 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     far: Line = ((done, "value"), (speed, ""), ("eta ", "label"), (eta, "value"))
     share = view.step / steps if steps else 0.0
     released: list[Line] = [((_GIVEN_BACK, "warning"),)] if now.state == "paused" and not now.has_worker else []
-    return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
+    if view.gradient_norm is None:
+        return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
+    gradient = ("grad", f"{view.gradient_norm:.3g}")
+    how = wording.flow([*pairs, gradient], width)
+    if len(how) == 1:
+        return [*released, *how, far, _progress(share, width)]
+    beside: Line = (("  grad ", "label"), (f"{gradient[1]:<{_GRADIENT}}", "value"))
+    room = width - sum(len(text) for text, _ in beside)
+    return [*released, *wording.flow(pairs, width)[:1], far, (*_progress(share, room), *beside)]
 
 
 def _progress(share: float, width: int) -> Line:
