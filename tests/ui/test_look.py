@@ -14,6 +14,7 @@ from tinv_tui.app.glyphs import in_ascii, needs_ascii
 from tinv_tui.app.keymap import checked_keys
 from tinv_tui.app.keys import foot_keys
 from tinv_tui.app.screens.compare import CompareScreen
+from tinv_tui.app.screens.help import HelpScreen
 from tinv_tui.app.screens.previews import PreviewsScreen
 from tinv_tui.errors import InputError
 from tinv_tui.runs.history import Preview
@@ -204,3 +205,5 @@ async def test_what_is_wrong_in_the_settings_is_said_over_any_screen_and_the_app
         await ready(pilot)
         await until(pilot, lambda: bool(pilot.app.screen.query("Toast")), seconds=10)
         assert any(says in note.text for note in pilot.app.control.notes)  # type: ignore[attr-defined]
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen) and not pilot.app.screen.query("Toast"))

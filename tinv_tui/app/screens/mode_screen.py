@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from tinv_tui.app.modes import ModeName
@@ -88,6 +88,12 @@ class ModeScreen(Screen[None]):
         self.show_keys()
         if self.app.machine_now is not None:
             self.show_machine(self.app.machine_now)
+
+    @on(events.ScreenSuspend)
+    def _covered(self) -> None:
+        """What was said over the screen would lie over the dialog too; the log keeps it."""
+        if isinstance(self.app.screen, ModalScreen):
+            self.app.clear_notifications()
 
     @on(events.Resize)
     def _fold(self, event: events.Resize) -> None:
