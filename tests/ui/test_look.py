@@ -206,4 +206,5 @@ async def test_what_is_wrong_in_the_settings_is_said_over_any_screen_and_the_app
         await until(pilot, lambda: bool(pilot.app.screen.query("Toast")), seconds=10)
         assert any(says in note.text for note in pilot.app.control.notes)  # type: ignore[attr-defined]
         await pilot.press("f1")
-        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen) and not pilot.app.screen.query("Toast"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), seconds=5)
+        await until(pilot, lambda: not pilot.app.screen.query("Toast"), seconds=5)
