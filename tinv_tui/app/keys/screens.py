@@ -75,7 +75,7 @@ SCREENS: tuple[Key, ...] = (
         "b",
         "release",
         "give memory back…",
-        "Pause the run and give its memory back; p goes on from there",
+        "Pause the run and give its memory back; pause goes on from there",
         ("train",),
         live=True,
         foot=False,

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 
 from tinv_tui import paths
 from tinv_tui.app import wording
-from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.keys import bindings_of, hint, name_of, pair
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.plot import ROLES, plot
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -137,7 +137,7 @@ class CompareScreen(ModalScreen[None]):
         curves = [(letter, run.evaluations if self._evaluation else run.smoothed) for letter, run in self._lettered()]
         title = "evaluation loss" if self._evaluation else "training loss, smoothed"
         rows = plot(curves, max(1, pane.size.width), max(2, pane.size.height - 1), log=self._log)
-        nothing: list[Line] = [((f"no {title} yet; e shows the other", "warning"),)]
+        nothing: list[Line] = [((f"no {title} yet; {name_of('compare.curve')} shows the other", "warning"),)]
         log = ", log scale" if self._log else ""
         pane.show([((f"{title}{log}, * where curves meet", "label"),), *(rows or nothing)])
 

@@ -53,7 +53,7 @@ class LibraryScreen(ModeScreen):
                 empty = (
                     "no embeddings yet",
                     f"every run leaves its own here; {name_of('app.create')} makes one to train",
-                    f"{name_of('app.models')}, then a lists those of another folder",
+                    f"{name_of('app.models')}, then {name_of('models.add')} lists those of another folder",
                 )
                 yield RowList(id="library-rows", empty=empty)
             with Pane("", id="library-detail"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
@@ -43,6 +44,7 @@ class ModeScreen(Screen[None]):
         self.mode_name: ModeName = mode
 
     def compose(self) -> ComposeResult:
+        self._fit(self.app.size, update=False)
         yield TopBar(self.mode_name)
         yield KeyLine(self.mode_name)
         yield from self.compose_body()
@@ -96,21 +98,26 @@ class ModeScreen(Screen[None]):
             self.app.clear_notifications()
 
     @on(events.Resize)
-    def _fold(self, event: events.Resize) -> None:
-        width, height = event.size
-        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        folded = width < FOLD_WIDTH or height < FOLD_HEIGHT
-        self.wear({"-tiny": tiny, "-folded": folded, "-short": height < ROOMY_HEIGHT})
-        if tiny:
+    def _resized(self, event: events.Resize) -> None:
+        self._fit(event.size)
+        if self.has_class("-tiny"):
+            width, height = event.size
             said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
             self.query_one("#too-small", Static).update(said)
 
-    def wear(self, classes: Mapping[str, bool]) -> None:
+    def _fit(self, size: Size, *, update: bool = True) -> None:
+        width, height = size
+        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        folded = width < FOLD_WIDTH or height < FOLD_HEIGHT
+        self.wear({"-tiny": tiny, "-folded": folded, "-short": height < ROOMY_HEIGHT}, update=update)
+
+    def wear(self, classes: Mapping[str, bool], *, update: bool = True) -> None:
         """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""
         if any(self.has_class(name) != worn for name, worn in classes.items()):
             for name, worn in classes.items():
                 self.set_class(worn, name, update=False)
-            self.update_node_styles()
+            if update:
+                self.update_node_styles()
 
     @on(events.DescendantFocus)
     def _focus_moved(self) -> None:

@@ -216,7 +216,8 @@ def _facts(row: RunRow, width: int) -> list[Line]:
     if row.reason:
         lines += [((text, "bad"),) for text in textwrap.wrap(row.reason, width)]
     if row.state == "paused" and status is not None and status.released:
-        lines.append((("its memory is given back; r goes on with a new worker", "warning"),))
+        goes_on = f"{name_of('runs.resume')} goes on with a new worker"
+        lines.append(((f"its memory is given back; {goes_on}", "warning"),))
     if row.state == "lost":
         lines.append(((f"go on with: tinv-tui resume {row.folder.handle}", "bad"),))
     return lines

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
@@ -38,6 +38,7 @@ class Workbench(ModeScreen):
     def __init__(self) -> None:
         super().__init__("train")
         self._tab = "form"
+        self.set_class(True, "-tab-form", update=False)  # from the start, so that it is not styled twice
         self._asked_to_stop: RunFolder | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -130,7 +131,8 @@ class Workbench(ModeScreen):
         is_out = event.name not in value_of(key, self.form.texts[key])
         self.form.put(key, text_of(sorted([*names, event.name]) if is_out else names))
         self.form.check_soon(0.01)
-        said = "is left out of the next run; x takes it back" if is_out else "is trained on again"
+        back = f"{name_of('dataset.exclude')} takes it back"
+        said = f"is left out of the next run; {back}" if is_out else "is trained on again"
         self.app.control.note(f"{event.name} {said}")
 
     # ----- size, tabs, focus
@@ -268,7 +270,9 @@ class Workbench(ModeScreen):
         if now is None or not now.has_worker:
             return
         question = f"Pause {now.name} and give its memory back?"
-        explanation = "Its worker ends after this step; p starts another, which goes on to the same bytes."
+        explanation = (
+            f"Its worker ends after this step; {name_of('run.pause')} starts another, which goes on to the same bytes."
+        )
 
         def answered(answer: str | None) -> None:
             if answer == "release":

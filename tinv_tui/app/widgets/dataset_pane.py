@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from tinv_tui.app.closer_look import look_closer
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
@@ -205,7 +205,8 @@ class DatasetPane(Pane):
         if entry is not None and self._refused[0] == entry.path:
             lines += [((row, "bad"),) for row in textwrap.wrap(f"✖ {self._refused[1]}", width)]
         if entry is not None and self._is_left_out(entry):
-            lines.append((("○ ", "label"), ("left out of the training; x takes it back", "")))
+            back = f"{name_of('dataset.exclude')} takes it back"
+            lines.append((("○ ", "label"), (f"left out of the training; {back}", "")))
         own = self._of(entry) if entry is not None else []
         self.findings.show(lines + finding_lines([*own, *self._findings.get(None, ())], width))
 

@@ -77,7 +77,10 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._asked = 0
 
     def compose(self) -> ComposeResult:
-        yield from self._rows
+        for row in self._rows:
+            yield row
+            if row.stairs is not None:
+                yield row.stairs
 
     def on_mount(self) -> None:
         self.fill(self.base)
@@ -136,7 +139,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         meant = [key for key, field in self.fields.items() if is_meant(field, words)]
         with self.app.batch_update():
             for row in self._rows:
-                row.display = any(key in meant for key in row.controls)
+                row.bring(into_sight=any(key in meant for key in row.controls))
         self._meant = sorted(meant, key=lambda key: not is_called(self.fields[key], words))
         return len(meant)
 
@@ -148,7 +151,7 @@ class Form(VerticalScroll, Generic[Outcome]):
 
     def go_to(self, key: str) -> None:
         """Bring a field into sight, narrowed or not, and the cursor to it."""
-        self._row_of[key].display = True
+        self._row_of[key].bring(into_sight=True)
         self.control(key).focus()
 
     def undo(self) -> list[Change]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tinv_tui.app.fields import Field
@@ -18,6 +19,7 @@ from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import field_of
 
 Control = TextField | Choice | Tick
+_OUT = "-out-of-sight"
 
 
 def control_id(key: str) -> str:
@@ -44,35 +46,33 @@ def make_control(field: Field) -> Control:
     return TextField(id=identity, placeholder=with_keys(field.placeholder))
 
 
-class FormRow(Vertical):
-    """Holds the controls of a row by key. The note below it is hidden while there is nothing to say."""
-
-    DEFAULT_CSS = """
-    FormRow { height: auto; }
-    FormRow > Horizontal { height: 1; }
-    FormRow .form-note { height: auto; max-height: 2; display: none; }
-    FormRow .form-note.-said { display: block; }
+class FormRow(Horizontal):
+    """Holds the controls of a row by key. What is below it lies beside it in the form, as each container costs when an app
+    starts: its stairs from the start, its note once there is something to say.
     """
+
+    DEFAULT_CSS = "FormRow { height: 1; }"
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         super().__init__()
         self.fields = fields
         self.controls: dict[str, Control] = {field.key: make_control(field) for field in fields}
-        self._note = Static(classes="form-note", markup=False)
+        self._note: Static | None = None
         self._beside = Static(classes="form-beside", markup=False)
         self._said = ("", False)
         self._matches = ""
         self.stairs = Stairs() if any(field.draws for field in fields) else None
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
-            for position, field in enumerate(self.fields):
-                yield from self._cell(field, position)
-            if len(self.fields) == 1 and self.fields[0].width:
-                yield self._beside
-        if self.stairs is not None:
-            yield self.stairs
-        yield self._note
+        for position, field in enumerate(self.fields):
+            yield from self._cell(field, position)
+        if self._has_beside:
+            yield self._beside
+
+    @property
+    def _has_beside(self) -> bool:
+        """Whether there is room for a note in the row itself."""
+        return len(self.fields) == 1 and bool(self.fields[0].width)
 
     def _cell(self, field: Field, position: int) -> ComposeResult:
         control = self.controls[field.key]
@@ -102,12 +102,27 @@ class FormRow(Vertical):
 
     def _show_note(self) -> None:
         text, is_error = (self._matches, False) if self._matches else self._said
-        beside = bool(text) and not is_error and len(self.fields) == 1 and bool(self.fields[0].width)
-        if self._beside.is_attached:
-            self._beside.update(Content(text if beside else ""))
-        self._note.update(Content("" if beside else f"✖ {text}" if is_error else text))
-        self._note.set_class(bool(text) and not beside, "-said")
-        self._note.set_class(is_error, "-error")
+        if self._has_beside:
+            self._beside.update(Content("" if is_error else text))
+        below = "" if self._has_beside and not is_error else text
+        if below and self._note is None and isinstance(self.parent, Widget):
+            self._note = Static(classes="form-note", markup=False)
+            self._note.set_class(not self.is_in_sight, _OUT)
+            self.parent.mount(self._note, after=self.stairs or self)
+        if self._note is not None:
+            self._note.update(Content(f"✖ {below}" if is_error else below))
+            self._note.set_class(is_error, "-error")
+            self._note.display = bool(below)
+
+    @property
+    def is_in_sight(self) -> bool:
+        return not self.has_class(_OUT)
+
+    def bring(self, *, into_sight: bool) -> None:
+        """Show the row with what is below it, or hide both."""
+        for widget in (self, self.stairs, self._note):
+            if widget is not None:
+                widget.set_class(not into_sight, _OUT)
 
     @property
     def said(self) -> tuple[str, bool]:

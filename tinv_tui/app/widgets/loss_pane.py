@@ -112,7 +112,6 @@ def _numbers(now: RunNow, width: int) -> list[Line]:
 
 _GRADIENT = len("1.23e-05")
 """The bar beside it keeps its length."""
-_GIVEN_BACK = "memory given back: p goes on"
 
 
 def _foot(now: RunNow, width: int) -> list[Line]:
@@ -135,7 +134,9 @@ def _foot(now: RunNow, width: int) -> list[Line]:
         speed = f" {speed.strip()} "
     far: Line = ((done, "value"), (speed, ""), ("eta ", "label"), (eta, "value"))
     share = view.step / steps if steps else 0.0
-    released: list[Line] = [((_GIVEN_BACK, "warning"),)] if now.state == "paused" and not now.has_worker else []
+    released = list[Line]()
+    if now.state == "paused" and not now.has_worker:
+        released.append(((f"memory given back: {name_of('run.pause')} goes on", "warning"),))
     if view.gradient_norm is None:
         return [*released, *wording.flow(pairs, width)[:1], far, _progress(share, width)]
     gradient = ("grad", f"{view.gradient_norm:.3g}")
@@ -179,7 +180,7 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
     elif now.state == "not-responding":
         told = [
             ("no sign of life from the worker", "bad"),
-            (f"it may be stuck: s ends it; see {now.folder.worker_log}", ""),
+            (f"it may be stuck: {name_of('run.stop')} ends it; see {now.folder.worker_log}", ""),
         ]
     else:
         return []

@@ -42,7 +42,10 @@ class TextField(_EditsAtOnce, Input):
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("field")
 
     def __init__(self, *, id: str, placeholder: str = "") -> None:
-        super().__init__(id=id, placeholder=placeholder, compact=True, select_on_focus=False)
+        super().__init__(id=id, placeholder=placeholder, select_on_focus=False)
+        # Set one by one, as Textual does, each of these would have the field styled once more.
+        self.set_reactive(Input.compact, True)
+        self.set_class(True, "-textual-compact", "-valid", update=False)
         self.cursor_blink = False
 
     def _on_paste(self, event: events.Paste) -> None:
