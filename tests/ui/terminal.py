@@ -21,7 +21,7 @@ _APP = """
 import sys
 from pathlib import Path
 from tinv_tui.recipe import load_recipe
-from tinv_tui.app.app import run_app
+from tinv_tui.app.opening import run_app
 files = [word for word in sys.argv[1:] if word != "--slow-link"]
 recipe = load_recipe(Path(files[0])) if files else None
 run_app(recipe=recipe, start=bool(files), slow_link="--slow-link" in sys.argv)

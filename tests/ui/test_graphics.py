@@ -168,7 +168,7 @@ def test_the_command_line_asks_for_it(
 ) -> None:
     past_run(recipe(pictures), tmp_path / "home")
     asked = list[str]()
-    monkeypatch.setattr("tinv_tui.app.app.run_app", lambda *, pictures, **_: asked.append(pictures))
+    monkeypatch.setattr("tinv_tui.app.opening.run_app", lambda *, pictures, **_: asked.append(pictures))
     monkeypatch.setattr(output, "is_terminal", lambda: True)
     assert CliRunner().invoke(commands, words, catch_exceptions=False).exit_code == 0
     assert asked == ["kitty"]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tests.ui.terminal import Terminal, step_of, wait_until
-from tinv_tui.app import app
+from tinv_tui.app import opening
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.link import between_looks
 from tinv_tui.cli import commands, output
@@ -95,7 +95,7 @@ def test_the_command_line_asks_for_it(
 ) -> None:
     past_run(recipe(pictures), tmp_path / "home")
     asked = list[bool]()
-    monkeypatch.setattr(app, "run_app", lambda *, slow_link, **_: asked.append(slow_link))
+    monkeypatch.setattr(opening, "run_app", lambda *, slow_link, **_: asked.append(slow_link))
     monkeypatch.setattr(output, "is_terminal", lambda: True)
     assert CliRunner().invoke(commands, words, catch_exceptions=False).exit_code == 0
     assert asked == [True]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,11 +21,12 @@ from tinv_tui.app.look import Looks
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.app.messages import MachineLooked, RunLooked
 from tinv_tui.app.modes import MODES
+from tinv_tui.app.opening import first_shown, has_terminal
 from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.app.widgets.picture import Picture, sixels_after
-from tinv_tui.paths import embeddings_folder, shipped
+from tinv_tui.paths import shipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
     from tinv_tui.runs.folder import RunFolder
-    from tinv_tui.sections import EmbeddingSection
 
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 12.0
@@ -105,7 +103,7 @@ class TinvApp(App[None]):
         """All that need not be in the first frame."""
         self.run_worker(self._look_at_machine(), group="machine", exclusive=True, exit_on_error=False)
         await self.look.tell_problems()
-        recipe, run = await asyncio.to_thread(_opening, self._recipe, self._run, start=self._start)
+        recipe, run = await asyncio.to_thread(first_shown, self._recipe, self._run, start=self._start)
         workbench = next(iter(self.get_screen_stack("train")), None)  # a quick key may have brought another in sight
         if not isinstance(workbench, Workbench):
             return
@@ -153,7 +151,7 @@ class TinvApp(App[None]):
             pids = (status.pid,) if status is not None and status.pid else ()
             self.machine_now = await asyncio.to_thread(self._machine.look, pids)
             self.post_message(MachineLooked(self.machine_now))
-            if not self.is_headless and not (_has_server() if self.is_web else _has_terminal()):
+            if not self.is_headless and not (_has_server() if self.is_web else has_terminal()):
                 self._hang_up(asyncio.get_running_loop())
             await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS))
 
@@ -271,60 +269,3 @@ _PARENT = os.getppid()
 def _has_server() -> bool:
     """Whether what serves the app to a browser is still there: it is the app's parent."""
     return os.getppid() == _PARENT
-
-
-def _has_terminal() -> bool:
-    try:
-        os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _opening(recipe: Recipe | None, run: RunFolder | None, *, start: bool) -> tuple[Recipe, RunFolder | None]:
-    """What to open with: what was given, else the newest run's recipe and the newest live run."""
-    from tinv_tui.errors import InputError
-    from tinv_tui.recipe import Recipe, load_recipe
-    from tinv_tui.runs.folder import all_runs
-    from tinv_tui.runs.liveness import LIVE_STATES, state_of
-
-    if recipe is None:
-        runs = [run] if run is not None else all_runs()
-        if run is None:
-            run = next((r for r in runs if state_of(r)[0] in LIVE_STATES), None)
-        try:
-            recipe = load_recipe((run or runs[0]).recipe) if run or runs else Recipe()
-        except InputError:
-            recipe = Recipe()
-        if run is None or state_of(run)[0] not in LIVE_STATES:
-            recipe = recipe.model_copy(update={"embedding": _with_the_name_asked_for(recipe.embedding)})
-    return recipe, None if start else run
-
-
-def _with_the_name_asked_for(section: EmbeddingSection) -> EmbeddingSection:
-    """``my-cat`` for ``my-cat-2``, which a run was called because the first name was taken: the next may be ``-3``."""
-    plain = re.sub(r"-\d+$", "", section.name)
-    taken = plain != section.name and (embeddings_folder() / f"{plain}.safetensors").exists()
-    return section.model_copy(update={"name": plain}) if taken else section
-
-
-def run_app(
-    *,
-    recipe: Recipe | None = None,
-    run: RunFolder | None = None,
-    start: bool = False,
-    slow_link: bool = False,
-    pictures: Pictures | None = None,
-) -> None:
-    """Open the app, and come back when it is left.
-
-    ``recipe`` fills in the form (its paths absolute, or relative to the working directory), ``start`` starts it at once,
-    ``run`` shows that run. With neither, the form says what the newest run did, and the newest live run is shown.
-    ``slow_link`` looks less often, draws pictures when asked only, and leaves the mouse alone, of which each move is sent.
-    ``pictures`` says what pictures are drawn as, instead of the settings.
-    """
-    app = TinvApp(recipe, run, start=start, slow_link=slow_link, pictures=pictures)
-    app.run(mouse=not slow_link)
-    now = app.control.now
-    if now is not None and now.is_live and _has_terminal():  # printing into a terminal that is gone would be an error
-        print(now.how_to_come_back)

@@ -81,7 +81,7 @@ def commands(ctx: click.Context, slow_link: bool, pictures: Pictures | None) -> 
         from tinv_tui.cli.output import require_terminal
 
         require_terminal("tinv-tui --help lists the commands that need none.")
-        from tinv_tui.app.app import run_app
+        from tinv_tui.app.opening import run_app
 
         run_app(slow_link=slow_link, pictures=pictures)
 

@@ -72,7 +72,7 @@ def _demo(steps: int, chosen: str | None, wait_free: float | None, headless: boo
     wanted = _wanted_bytes(wait_free)
     recipe = demo_recipe(steps, chosen)
     if is_terminal() and not headless and not as_json and not wanted:
-        from tinv_tui.app.app import run_app
+        from tinv_tui.app.opening import run_app
 
         run_app(recipe=recipe, start=True)
         return
@@ -150,7 +150,7 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool, wait_
         if interrupted:
             sys.exit(EXIT_INTERRUPTED)
     else:
-        from tinv_tui.app.app import run_app
+        from tinv_tui.app.opening import run_app
 
         run_app(run=run.folder)
 

@@ -92,7 +92,7 @@ def _attach(run: str, slow_link: bool, pictures: Pictures | None, as_json: bool)
         print_json(describe(folder))
         return
     require_terminal(f"Without one: tinv-tui tail {folder.handle}")
-    from tinv_tui.app.app import run_app
+    from tinv_tui.app.opening import run_app
 
     run_app(run=folder, slow_link=slow_link, pictures=pictures)
 
