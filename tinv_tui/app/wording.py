@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 Piece = tuple[str, str]
@@ -104,6 +105,12 @@ def bar(share: float, width: int) -> tuple[str, str]:
 def cut(text: str, width: int) -> str:
     """The text, shortened to ``width`` characters with an ellipsis at its end."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def short_path(text: str) -> str:
+    """A path with ``~`` for the user's own folder."""
+    home = str(Path.home())
+    return "~" + text[len(home) :] if text.startswith(home + "/") else text
 
 
 def cut_path(text: str, width: int) -> str:

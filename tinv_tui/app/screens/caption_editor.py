@@ -5,15 +5,14 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
-from tinv_tui.app.keys import bindings_of, hint, name_of
+from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.link import draws_pictures
+from tinv_tui.app.screens.text_editor import TextEditor
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
@@ -30,10 +29,11 @@ if TYPE_CHECKING:
 Outcome = Literal["kept", "next"]
 
 
-class CaptionEditor(ModalScreen[Outcome | None]):
+class CaptionEditor(TextEditor[Outcome]):
     """Answers once the caption is written, with "next" where the next picture is wanted; None where nothing was."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("caption")
+    LEAVE = "caption.leave"
 
     def __init__(self, caption: CaptionFile, prompts: PromptMaker | None, index: int) -> None:
         """``index`` is the picture's place in the dataset, which decides the template line of the sample."""
@@ -41,7 +41,7 @@ class CaptionEditor(ModalScreen[Outcome | None]):
         self._caption = caption
         self._prompts = prompts
         self._index = index
-        self._warned = self._changed_outside = False
+        self._changed_outside = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="caption-dialog"):
@@ -53,14 +53,6 @@ class CaptionEditor(ModalScreen[Outcome | None]):
                 yield TextPage(self._caption.text, id="caption-text")
             yield Lines(id="caption-sample")
             yield DialogKeys(hint("caption.keep"), hint("caption.next"), hint("caption.leave"))
-
-    @property
-    def editor(self) -> TextArea:
-        return self.query_one("#caption-text", TextArea)
-
-    @property
-    def sample(self) -> Lines:
-        return self.query_one("#caption-sample", Lines)
 
     def _where(self) -> str:
         caption = self._caption
@@ -77,16 +69,11 @@ class CaptionEditor(ModalScreen[Outcome | None]):
         self.editor.move_cursor(self.editor.document.end)
         self.editor.focus()
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._show)
+    @property
+    def is_changed(self) -> bool:
+        return self.editor.text.strip() != self._caption.text
 
-    @on(TextArea.Changed)
-    def _changed(self, event: TextArea.Changed) -> None:
-        event.stop()
-        self._warned = False
-        self._show()
-
-    def _show(self, problem: str = "") -> None:
+    def show_sample(self, problem: str = "") -> None:
         """What stands against keeping it, the count of tokens, and the prompt as the trainer will see it."""
         width = max(20, self.sample.size.width)
         lines: list[Line] = [((row, "bad"),) for row in textwrap.wrap(f"✖ {problem}", width)] if problem else []
@@ -112,13 +99,6 @@ class CaptionEditor(ModalScreen[Outcome | None]):
         except InputError as error:
             self._changed_outside = error.code == "caption-changed"
             again = "; keep it once more to replace that." if self._changed_outside else f". {error.hint}"
-            self._show(f"not kept: {error.message}{again}")
+            self.show_sample(f"not kept: {error.message}{again}")
             return
         self.dismiss(outcome)
-
-    def action_leave(self) -> None:
-        if self.editor.text.strip() != self._caption.text and not self._warned:
-            self._warned = True
-            self._show(f"changed and not kept: {name_of('caption.leave')} once more leaves all the same")
-            return
-        self.dismiss(None)

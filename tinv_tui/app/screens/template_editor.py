@@ -9,10 +9,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from tinv_tui.app.keys import bindings_of, hint, name_of
+from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.screens.text_editor import TextEditor
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.text_field import TextPage
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from tinv_tui.app.checks import CheckedRecipe
 
 
-class TemplateEditor(ModalScreen[str | None]):
+class TemplateEditor(TextEditor[str]):
     """Answers with the template's name once it is kept. One that does not hold is not: the reason is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("template")
+    LEAVE = "template.leave"
 
     def __init__(self, template: OwnTemplate, checked: CheckedRecipe) -> None:
         """``checked`` lends the samples their pictures' captions, the name and the count of tokens."""
@@ -37,7 +38,6 @@ class TemplateEditor(ModalScreen[str | None]):
         self._prompts = checked.prompts
         good = [picture for picture in checked.pictures or () if picture.problem is None]
         self._picture = next((picture for picture in good if picture.caption), good[0] if good else None)
-        self._warned = False
 
     def compose(self) -> ComposeResult:
         copy = " (a copy, written when it is kept)" if self._template.is_new else ""
@@ -48,32 +48,19 @@ class TemplateEditor(ModalScreen[str | None]):
             yield Lines(id="template-sample")
             yield DialogKeys(hint("template.keep"), "ctrl+z undo", hint("template.leave"))
 
-    @property
-    def editor(self) -> TextArea:
-        return self.query_one("#template-text", TextArea)
-
-    @property
-    def sample(self) -> Lines:
-        return self.query_one("#template-sample", Lines)
-
     def on_mount(self) -> None:
         self.editor.focus()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._show)
-
-    @on(TextArea.Changed)
-    def _changed(self, event: TextArea.Changed) -> None:
-        event.stop()
-        self._warned = False
-        self._show()
 
     @on(TextArea.SelectionChanged)
     def _moved(self, event: TextArea.SelectionChanged) -> None:
         event.stop()
-        self._show()
+        self.show_sample()
 
-    def _show(self, problem: str = "") -> None:
+    @property
+    def is_changed(self) -> bool:
+        return self.editor.text != self._template.text
+
+    def show_sample(self, problem: str = "") -> None:
         """What is wrong with the text, and what the line of the cursor becomes."""
         width = max(20, self.sample.size.width)
         verdict, role = (f"✖ {problem}", "bad") if problem else self._verdict()
@@ -102,16 +89,9 @@ class TemplateEditor(ModalScreen[str | None]):
         try:
             save_own(self._template, self.editor.text)
         except InputError as error:
-            self._show(f"not kept: {_reason(error, self._template)}")
+            self.show_sample(f"not kept: {_reason(error, self._template)}")
             return
         self.dismiss(self._template.name)
-
-    def action_leave(self) -> None:
-        if self.editor.text != self._template.text and not self._warned:
-            self._warned = True
-            self._show(f"changed and not kept: {name_of('template.leave')} once more leaves all the same")
-            return
-        self.dismiss(None)
 
 
 def _reason(error: InputError, template: OwnTemplate) -> str:

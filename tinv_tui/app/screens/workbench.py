@@ -12,8 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from tinv_tui.app.keys import bindings, name_of
-from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
-from tinv_tui.app.screens.mode_screen import ModeScreen
+from tinv_tui.app.screens.steering import SteeringScreen
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
 from tinv_tui.app.widgets.form_pane import FormPane
 from tinv_tui.app.widgets.gpu_pane import GpuPane
@@ -29,17 +28,15 @@ if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form import Form
     from tinv_tui.app.widgets.recipe_form import RecipeForm
-    from tinv_tui.runs.folder import RunFolder
 
 
-class Workbench(ModeScreen):
+class Workbench(SteeringScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("train")
 
     def __init__(self) -> None:
         super().__init__("train")
         self._tab = "form"
         self.set_class(True, "-tab-form", update=False)  # from the start, so that it is not styled twice
-        self._asked_to_stop: RunFolder | None = None
 
     def compose_body(self) -> ComposeResult:
         yield TabLine()
@@ -89,8 +86,7 @@ class Workbench(ModeScreen):
     # ----- what comes in
 
     def show_run(self, now: RunNow | None) -> None:
-        if now is None or not now.has_worker:
-            self._asked_to_stop = None
+        super().show_run(now)
         with self.app.batch_update():
             self.loss.show(now)
             self.preview.show(now)
@@ -260,41 +256,6 @@ class Workbench(ModeScreen):
     def action_demo(self) -> None:
         self.form_pane.offer_demos()
 
-    def action_pause(self) -> None:
-        now = self.app.control.now
-        if now is not None and now.is_live:
-            self.app.control.tell("unpause" if now.state == "paused" else "pause")
-
-    def action_release(self) -> None:
-        now = self.app.control.now
-        if now is None or not now.has_worker:
-            return
-        question = f"Pause {now.name} and give its memory back?"
-        explanation = (
-            f"Its worker ends after this step; {name_of('run.pause')} starts another, which goes on to the same bytes."
-        )
-
-        def answered(answer: str | None) -> None:
-            if answer == "release":
-                self.app.control.tell("pause", release=True)
-
-        self.app.push_screen(ConfirmScreen(question, explanation, [("release", "Give it back")]), answered)
-
-    def action_change(self) -> None:
-        from tinv_tui.app.change_run import pick_and_change
-
-        if self.app.control.now is not None and self.app.control.is_live:
-            asking = pick_and_change(self.app, self.app.control.now)
-            self.app.run_worker(asking, group="change", exclusive=True, exit_on_error=False)
-
-    def action_preview(self) -> None:
-        if self.app.control.is_live:
-            self.app.control.tell("preview")
-
-    def action_save(self) -> None:
-        if self.app.control.is_live:
-            self.app.control.tell("save")
-
     async def action_try(self) -> None:
         """Ask for a prompt, and draw with the embedding of the run or of the form."""
         from tinv_tui.app.screens.try_it import TryScreen
@@ -308,30 +269,3 @@ class Workbench(ModeScreen):
             self.app.control.note("there is no finished embedding to try yet, or no base model in the form", "warning")
             return
         self.app.push_screen(TryScreen(trial))
-
-    def action_use(self) -> None:
-        from tinv_tui.app.use_copy import pick_and_use
-
-        if self.app.control.now is not None:
-            asking = pick_and_use(self.app, self.app.control.now.folder)
-            self.app.run_worker(asking, group="use", exclusive=True, exit_on_error=False)
-
-    def action_stop(self) -> None:
-        now = self.app.control.now
-        if now is None or not now.is_live:
-            return
-        question = f"Stop {now.name} at step {now.view.step}?"
-        explanation = "Either way its checkpoint is kept and the run can be resumed."
-        answers = [("stop-save", "Stop and save the embedding"), ("stop-only", "Stop without saving it")]
-        if now.state == "not-responding" or now.folder == self._asked_to_stop:
-            explanation = "It has been asked and is still there, or gives no sign of life. Its checkpoint is kept."
-            answers += [("terminate", "End its process (TERM)"), ("kill", "Kill it, with all its children")]
-
-        def answered(answer: str | None) -> None:
-            if answer in ("terminate", "kill"):
-                self.app.control.end(kill=answer == "kill")
-            elif answer not in (None, CANCEL):
-                self._asked_to_stop = now.folder
-                self.app.control.tell("stop", save=answer == "stop-save")
-
-        self.app.push_screen(ConfirmScreen(question, explanation, answers), answered)

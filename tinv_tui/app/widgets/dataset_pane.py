@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.picture_list import PictureList
 from tinv_tui.app.widgets.picture_rows import finding_lines, summary, worst_first
 from tinv_tui.app.widgets.row_list import RowList
-from tinv_tui.app.wording import Line, cut_path, tokens_piece
+from tinv_tui.app.wording import Line, cut_path, short_path, tokens_piece
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
@@ -87,6 +86,10 @@ class DatasetPane(Pane):
     @property
     def findings(self) -> Lines:
         return self.query_one("#findings", Lines)
+
+    @property
+    def prompts(self) -> PromptMaker | None:
+        return self._prompts
 
     @property
     def is_looking(self) -> bool:
@@ -165,7 +168,7 @@ class DatasetPane(Pane):
         self.call_after_refresh(self._show_all)  # once the list has its new width too
 
     def _show_title(self) -> None:
-        folder = cut_path(_short_path(self._path), max(8, self.size.width - 14))
+        folder = cut_path(short_path(self._path), max(8, self.size.width - 14))
         kept = self.listed.in_words
         if self._looking:  # both have no room beside each other
             said = [kept or f"{len(self._pictures)} pictures", self._looking]
@@ -192,8 +195,7 @@ class DatasetPane(Pane):
         lines: list[Line] = [((row, ""),) for row in _rows(entry.caption or "no caption", width, 2)]
         if self._prompts is not None:
             prompt, tokens = self._prompts.sample(self.listed.index or 0, entry.caption)
-            rows = _rows(f"→ {prompt}", width, 2)
-            lines += [((row, "label"),) for row in rows]
+            lines += [((row, "label"),) for row in _rows(f"→ {prompt}", width, 2)]
             if tokens is not None:
                 lines.append((("  ", ""), tokens_piece(tokens)))
         self.caption.show(lines)
@@ -210,22 +212,18 @@ class DatasetPane(Pane):
         own = self._of(entry) if entry is not None else []
         self.findings.show(lines + finding_lines([*own, *self._findings.get(None, ())], width))
 
-    def _refuse(self, entry: PictureEntry, why: str) -> None:
+    def refuse(self, entry: PictureEntry, why: str) -> None:
         """Say it where one looks, for the log may be out of sight; it stays until another picture is chosen."""
         self._refused = (entry.path, why)
         self._show_findings(entry)
 
-    # ----- the filter
+    # ----- what can be done
 
     def action_filter(self) -> None:
-        """Type what narrows the list."""
         self.listed.begin_filter()
 
     def action_show_all(self) -> None:
-        """Take the filter away."""
         self.listed.filter_by("")
-
-    # ----- what can be done
 
     def action_words(self) -> None:
         """Show the tags or words of the captions that are trained on; the chosen one becomes the filter."""
@@ -278,42 +276,25 @@ class DatasetPane(Pane):
             return
         name = entry.path.name
         if any("\ud800" <= character <= "\udfff" for character in name):
-            self._refuse(entry, "its name is no text, so that no recipe can hold it: rename it to leave it out")
+            self.refuse(entry, "its name is no text, so that no recipe can hold it: rename it to leave it out")
             return
         self.post_message(self.LeftOut(name))
 
     def action_caption(self) -> None:
         """Edit the caption of the chosen picture, and then of the next ones as long as they are asked for."""
-        self.run_worker(self._edit_captions(), group="caption", exclusive=True, exit_on_error=False)
-
-    async def _edit_captions(self) -> None:
-        from tinv_tui.app.screens.caption_editor import CaptionEditor
-        from tinv_tui.datasets.caption_files import open_caption
-        from tinv_tui.errors import InputError
+        from tinv_tui.app.edit_captions import edit_captions
 
         waiting = self.listed.from_chosen
         if not waiting or waiting[0].problem is not None:
             self.app.bell()
             return
-        for entry in [waiting[0], *filter(self._is_trained_on, waiting[1:])]:
-            self.listed.choose(entry)
-            index = next((i for i, picture in enumerate(self._pictures) if picture.path == entry.path), 0)
-            try:
-                caption = await asyncio.to_thread(open_caption, entry.path, entry.caption or "")
-            except InputError as error:
-                self._refuse(entry, f"{error.message}. {error.hint}")
-                return
-            asked = await self.app.push_screen_wait(CaptionEditor(caption, self._prompts, index))
-            if asked is not None:
-                self.post_message(self.FilesChanged())
-            if asked != "next":
-                return
+        wanted = [waiting[0], *filter(self._is_trained_on, waiting[1:])]
+        self.run_worker(edit_captions(self, wanted), group="caption", exclusive=True, exit_on_error=False)
+
+    def place_of(self, entry: PictureEntry) -> int:
+        """Where a picture stands in the dataset, whatever is listed; it decides the template line of its sample."""
+        return next((i for i, picture in enumerate(self._pictures) if picture.path == entry.path), 0)
 
 
 def _rows(text: str, width: int, most: int) -> list[str]:
     return textwrap.wrap(text, width, max_lines=most, placeholder=" …") or [""]
-
-
-def _short_path(text: str) -> str:
-    home = str(Path.home())
-    return "~" + text[len(home) :] if text.startswith(home + "/") else text
