@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -90,3 +91,22 @@ async def test_marked_runs_are_compared_by_keys(
         await until(pilot, lambda: "gone" in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
+async def test_a_run_is_compared_with_the_one_before_it_by_one_key(pictures: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    past_run(recipe(pictures, embedding__name="plork"), home)
+    past_run(recipe(pictures, training__learning_rate="0.001"), home)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        app = pilot.app
+        bench = await ready(pilot)
+        bench.loss.focus()
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "learning_rate" in screen_text(app))
+        assert re.search(r"A plork .*B zork", screen_text(app), re.DOTALL)
+        await pilot.press("escape", "f5")
+        await until(pilot, lambda: "2 runs" in screen_text(app))
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("escape", "down", "C")
+        await until(pilot, lambda: "there is no run before" in app.control.notes[-1].text)  # type: ignore[attr-defined]

@@ -50,6 +50,12 @@ class ComparedRun:
         return self.smoothed[-1][1] if self.smoothed else None
 
 
+def with_the_one_before(run: RunFolder | None, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """A run (None: the newest) behind the one that was made before it; empty where there is none. ``runs``: newest first."""
+    at = 0 if run is None else next((i for i, other in enumerate(runs) if other.path == run.path), len(runs))
+    return [runs[at + 1], runs[at]] if at + 1 < len(runs) else []
+
+
 def read_all(folders: Sequence[RunFolder]) -> list[ComparedRun]:
     """Reads the runs, in that order, each under a name of its own."""
     times = Counter(folder.handle for folder in folders)

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from tinv_tui.app import wording
+from tinv_tui.app.compare_runs import compare_with_last
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.resume_run import ask_and_resume
@@ -152,6 +153,9 @@ class RunsScreen(ModeScreen):
             self._say(f"mark two to {len(LETTERS)} runs with space first; {len(marked)} are marked")
             return
         self.app.push_screen(CompareScreen(marked))
+
+    async def action_compare_with_last(self) -> None:
+        await compare_with_last(self.app, self._rows[self.rows.cursor].folder if self._rows else None)
 
     def _say(self, text: str) -> None:
         self.app.bell()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinv_tui.app.compare_runs import compare_with_last
 from tinv_tui.app.keys import name_of
 from tinv_tui.app.modes import ModeName
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
@@ -67,6 +68,10 @@ class SteeringScreen(ModeScreen):
         if self.app.control.now is not None:
             asking = pick_and_use(self.app, self.app.control.now.folder)
             self.app.run_worker(asking, group="use", exclusive=True, exit_on_error=False)
+
+    async def action_compare_with_last(self) -> None:
+        now = self.app.control.now
+        await compare_with_last(self.app, now.folder if now is not None else None)
 
     def action_stop(self) -> None:
         now = self.app.control.now
