@@ -104,7 +104,7 @@ def test_the_status_file_has_the_fields_that_others_count_on(run: RunFolder) -> 
     write_status(run.status, Status())
     expected = (
         "v state reason name phase step steps released epoch loss evaluation best_step learning_rate steps_per_second "
-        "eta_seconds device memory_bytes pid beat t"
+        "eta_seconds device memory_bytes gpu_bytes pid beat t"
     )
     assert list(json.loads(run.status.read_text())) == expected.split()
 
