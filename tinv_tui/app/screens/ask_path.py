@@ -10,17 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.path_completion import FOLDER, Takes
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.path_field import PathField
 from tinv_tui.printable import printable
 
 
-class AskPathScreen(ModalScreen[Path | None]):
+class AskPathScreen(Dialog[Path | None]):
     """Answers with the path, absolute; a file that is there is replaced only after a second enter.
 
     With ``reads`` the file must be there, with ``folder`` too the folder.

@@ -8,15 +8,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.text_field import TextField
 
 
-class AskValueScreen(ModalScreen[str | None]):
+class AskValueScreen(Dialog[str | None]):
     """Answers with the text, which has passed ``problem``; None when it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("value")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings_of, hint, pair
 from tinv_tui.app.picture_filter import exact
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
@@ -26,7 +26,7 @@ _BAR = 12
 _NAMES: dict[Kind, str] = {"tag": "Tags", "word": "Words"}
 
 
-class CaptionWords(ModalScreen[str | None]):
+class CaptionWords(Dialog[str | None]):
     """Answers with the filter that keeps the pictures which have the chosen tag or word."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("words")

@@ -7,12 +7,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.form_values import Change
 from tinv_tui.app.keys import bindings_of, hint, pair
 from tinv_tui.app.last_run import SinceLastRun
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut
@@ -20,7 +20,7 @@ from tinv_tui.app.wording import Line, cut
 _MOST_ROWS = 14
 
 
-class ChangedScreen(ModalScreen[str | None]):
+class ChangedScreen(Dialog[str | None]):
     """Answers with the key of the field that shall say again what it said then."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("changed")

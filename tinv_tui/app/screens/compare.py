@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 
 from tinv_tui import paths
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings_of, hint, name_of, pair
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.plot import ROLES, plot
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
@@ -30,7 +30,7 @@ LETTERS = "".join(ROLES)
 _LOOK_SECONDS = 5.0
 
 
-class CompareScreen(ModalScreen[None]):
+class CompareScreen(Dialog[None]):
     """Looks again now and then while one of the runs goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("compare")

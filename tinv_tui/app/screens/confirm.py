@@ -8,17 +8,17 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.printable import printable
 
 CANCEL = ""
 
 
-class ConfirmScreen(ModalScreen[str]):
+class ConfirmScreen(Dialog[str]):
     """Answers with the id of the button that was chosen, or with :data:`CANCEL`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("confirm")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.errors import InputError
 from tinv_tui.models.hub import cache_folder, cached_folder, is_hub_id
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
 
 
-class FetchScreen(ModalScreen[bool]):
+class FetchScreen(Dialog[bool]):
     """Answers whether the model is here now. Closing it ends the fetching; whole files stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("fetch")

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.keys import DIALOGS, KEYS, Key, bindings_of, hint, with_keys
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 
 PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
@@ -93,7 +93,7 @@ _GENERAL = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("help")
 
     def __init__(self, title: str, text: str) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinv_tui.app.modes import ModeName
@@ -38,6 +40,8 @@ class ModeScreen(Screen[None]):
 
     app: TinvApp
     AUTO_FOCUS: ClassVar[str | None] = None
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As in :class:`Dialog`."""
 
     def __init__(self, mode: ModeName) -> None:
         super().__init__(id=mode)

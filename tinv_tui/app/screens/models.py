@@ -13,12 +13,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings_of, hint, with_keys
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
@@ -45,7 +45,7 @@ class FindField(TextField):
     )
 
 
-class ModelsScreen(ModalScreen[str | None]):
+class ModelsScreen(Dialog[str | None]):
     """Answers with what ``model.path`` shall say."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(

@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.choices import Offer
 from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
@@ -21,7 +21,7 @@ from tinv_tui.app.wording import Line
 _WIDEST_VALUE = 36
 
 
-class PickScreen(ModalScreen[str | None]):
+class PickScreen(Dialog[str | None]):
     """Answers with the chosen value. One that cannot be chosen is greyed, with the reason beside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("pick")

@@ -10,12 +10,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import changes, preset_texts
 from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
@@ -23,7 +23,7 @@ from tinv_tui.app.wording import Line, cut
 from tinv_tui.presets import PRESETS, Preset
 
 
-class PresetsScreen(ModalScreen[Preset | None]):
+class PresetsScreen(Dialog[Preset | None]):
     """Answers with the preset that was taken. Nothing is changed here."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("presets")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 
 from tinv_tui.app import wording
 from tinv_tui.app.gallery import Gallery
 from tinv_tui.app.keys import bindings, bindings_of, fitting, hint, pair
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.previews_walk import PreviewsWalk
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 2.0
 _PATH_ROWS = 2
 
 
-class PreviewsScreen(ModalScreen[Gallery], PreviewsWalk):
+class PreviewsScreen(Dialog[Gallery], PreviewsWalk):
     """Answers with the gallery as it was left. ``read`` tells what previews there are by now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("train", "preview-pane"), *bindings_of("previews")]

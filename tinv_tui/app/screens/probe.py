@@ -7,11 +7,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker
 
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe
@@ -24,7 +24,7 @@ _ABOUT = (
 )
 
 
-class ProbeScreen(ModalScreen[Probe | None]):
+class ProbeScreen(Dialog[Probe | None]):
     """Answers with what was measured, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("probe")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual import on
-from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
 from tinv_tui.app.keys import name_of
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.text_field import TextPage
 
 Answer = TypeVar("Answer")
 
 
-class TextEditor(ModalScreen[Answer | None]):
+class TextEditor(Dialog[Answer | None]):
     """A screen with one :class:`TextPage` and one :class:`Lines` for the sample. Answers None where nothing was kept."""
 
     LEAVE: ClassVar[str]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWN_EVERY_SECONDS = 1.0
 
 
-class TryScreen(ModalScreen[None]):
+class TryScreen(Dialog[None]):
     """Closing it ends what is being drawn; pictures that are done stay where they are."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("try")

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinv_tui.app.keys import bindings_of, hint, name_of, pair
+from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 
@@ -23,7 +23,7 @@ _WAYS: tuple[tuple[Way, str, str], ...] = (
 _TEXT = "A few pictures teach Stable Diffusion a new word. Begin with:"
 
 
-class WelcomeScreen(ModalScreen[Way | None]):
+class WelcomeScreen(Dialog[Way | None]):
     """Answers with the way that was taken; None is the form."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("welcome")
