@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from textual import events
+from textual._compositor import Compositor, LayoutUpdate
 from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, past_welcome, ready, recipe, screen_text, until
@@ -15,6 +16,7 @@ from tinv_tui.app import form_values
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.screens.ask_path import AskPathScreen
+from tinv_tui.app.screens.help import HelpScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.probe import ProbeScreen
 from tinv_tui.models import bundled
@@ -253,3 +255,31 @@ async def test_keys_of_one_burst_act_in_their_order(pictures: Path) -> None:
         assert await burst("home", "a", "end", "b") == "aplorkxzb"
         await burst("tab", "shift+tab", "ctrl+u", *"zork")
         assert workbench.form.texts["embedding.name"] == "zork"
+
+
+async def test_a_move_of_the_focus_does_not_draw_the_whole_screen(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = list[None]()
+    whole = Compositor.render_full_update
+
+    def counted(self: Compositor, simplify: bool = False) -> LayoutUpdate:
+        drawn.append(None)
+        return whole(self, simplify)
+
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        await pilot.pause(0.3)
+        monkeypatch.setattr(Compositor, "render_full_update", counted)
+        first = bench.focused
+        await pilot.press("tab", "tab", "shift+tab")
+        await pilot.pause(0.3)
+        assert bench.focused is not first
+        assert not drawn
+        await pilot.press("escape", "?")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await pilot.pause(0.3)
+        drawn.clear()
+        await pilot.press("tab")
+        await pilot.pause(0.3)
+        assert not drawn

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
@@ -25,6 +26,7 @@ from tinv_tui.app.opening import first_shown, has_terminal
 from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.app.thin import thinned
 from tinv_tui.app.widgets.picture import Picture, sixels_after
 from tinv_tui.paths import shipped
 
@@ -122,9 +124,21 @@ class TinvApp(App[None]):
                 await self._welcome(workbench)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if renderable is None or self._batch_count or not self._running or self._closed:
+            super()._display(screen, renderable)
+            return
+        has_sixels = self._driver is not None and draws_sixel(self)
+        known = getattr(self._driver, "known_rows", None)
+        if known is not None and has_sixels:
+            known.forget()  # they lie over rows that are the same with them and without
+        elif known is not None:
+            renderable = known.changed(renderable, self.size, self.console)
         super()._display(screen, renderable)
-        if renderable is not None and self._driver is not None and draws_sixel(self) and not self._batch_count:
+        if self._driver is not None and has_sixels:
             self._driver.write(sixels_after(screen, renderable))
+
+    def get_driver_class(self) -> type[Driver]:
+        return thinned(super().get_driver_class())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"foreground-disabled": "ansi_bright_black"}  # the themes of the terminal's own colours lack it
