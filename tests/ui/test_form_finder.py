@@ -18,6 +18,7 @@ async def test_words_narrow_the_form_and_escape_brings_all_fields_back(size: tup
         await until(pilot, lambda: "1 found" in screen_text(pilot.app))
         assert "write for TensorBoard too" in screen_text(pilot.app)
         assert "Base model" not in screen_text(pilot.app)
+        assert "for 1–" not in screen_text(pilot.app), "what is below a row goes with it"
         await pilot.press("down", "space", "escape")
         assert workbench.form.texts["saving.tensorboard"] == "true"
         await until(pilot, lambda: "Save state" in screen_text(pilot.app))  # what lies around the field is there again

@@ -68,6 +68,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+def test_nothing_that_lies_in_the_folder_it_is_called_in_is_run(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called_in = tmp_path / "downloads"
+    called_in.mkdir()
+    for name in ("inspect", "random", "tempfile"):
+        (called_in / f"{name}.py").write_text(
+            "import pathlib\npathlib.Path('was-run').touch()\nraise SystemExit('no')\n"
+        )
+    monkeypatch.chdir(called_in)
+    assert preprocess(source, tmp_path / "made", "--width", "64", "--height", "64")["written"]
+    assert not (called_in / "was-run").exists()
+
+
 def test_a_folder_becomes_a_dataset_and_what_cannot_be_used_is_listed(source: Path, tmp_path: Path) -> None:
     made = tmp_path / "new" / "made"
     planned = preprocess(source, made, "--width", "64", "--height", "64", "--dry-run")

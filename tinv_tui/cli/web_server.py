@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import logging
 import shlex
-import sys
 from contextvars import ContextVar
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -14,6 +13,8 @@ import click
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
+
+from tinv_tui.interpreter import PYTHON
 
 _COOKIE = "tinv_token"
 _POLICY = (
@@ -35,7 +36,7 @@ class WebServer(Server):
     """One app for each page that is opened; closing the page leaves the app, and runs go on."""
 
     def __init__(self, host: str, port: int, token: str) -> None:
-        super().__init__(f"exec {shlex.quote(sys.executable)} -m tinv_tui", host=host, port=port, title="tinv-tui")
+        super().__init__(f"exec {shlex.join(PYTHON)} -m tinv_tui", host=host, port=port, title="tinv-tui")
         self._token = token
 
     @property

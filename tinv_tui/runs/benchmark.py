@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from tinv_tui.errors import InputError
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.models import bundled
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
@@ -146,7 +146,7 @@ async def _run_script(case: Case, script: Path, steps: int, pictures: Path) -> d
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            *PYTHON,
             "-m",
             "tinv_tui.worker.bench.peer",
             str(script),

@@ -10,13 +10,13 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from typing import IO, Any
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.telemetry.room import NVIDIA_ORDER
 
 Progress = dict[str, Any]
@@ -54,7 +54,7 @@ class Job:
         """Start a job by its kind (the name of its module in ``tinv_tui.worker``); arguments are plain JSON values."""
         words = tempfile.TemporaryFile()  # noqa: SIM115  the job's stderr; read when it breaks, gone with this object
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            *PYTHON,
             "-m",
             "tinv_tui.worker.jobs",
             kind,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.recipe import Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.liveness import is_locked
@@ -72,7 +72,7 @@ def launch_worker(folder: RunFolder, wait_free_bytes: int = 0) -> subprocess.Pop
     waiting = ["--wait-free", str(wait_free_bytes)] if wait_free_bytes else []
     with atomic.open_to_append(folder.worker_log) as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "tinv_tui.worker", str(folder.path), *waiting],
+            [*PYTHON, "-m", "tinv_tui.worker", str(folder.path), *waiting],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

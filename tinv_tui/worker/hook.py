@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from tinv_tui.errors import InputError
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.runs.events import Event, EventWriter, read_all
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.orphans import MARK
@@ -37,7 +38,7 @@ def become_hook(folder: RunFolder, code: int) -> None:
     sys.stderr.flush()
     os.execve(
         sys.executable,
-        [sys.executable, "-m", "tinv_tui.worker.hook", str(folder.path), str(code)],
+        [*PYTHON, "-m", "tinv_tui.worker.hook", str(folder.path), str(code)],
         environment,
     )
 

@@ -112,7 +112,7 @@ class FormRow(Horizontal):
         if self._note is not None:
             self._note.update(Content(f"✖ {below}" if is_error else below))
             self._note.set_class(is_error, "-error")
-            self._note.display = bool(below)
+            self._note.set_class(bool(below), "-said")
 
     @property
     def is_in_sight(self) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from tinv_tui.cli.health.check import Check
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.demo import demo_recipe
 from tinv_tui.runs.folder import RunFolder
@@ -33,7 +33,7 @@ def check_by_training() -> Check:
     with tempfile.TemporaryDirectory(prefix="tinv-doctor-", ignore_cleanup_errors=True) as home:
         recipe = Path(home) / "self-test.toml"
         recipe.write_text(to_toml(asked))
-        command = [sys.executable, "-m", "tinv_tui", "train", str(recipe), "--headless", "--json"]
+        command = [*PYTHON, "-m", "tinv_tui", "train", str(recipe), "--headless", "--json"]
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 from tinv_tui.cli.health.check import Check
+from tinv_tui.interpreter import PYTHON
 from tinv_tui.models import bundled
 from tinv_tui.telemetry.driver import Driver, read_driver
 from tinv_tui.telemetry.room import NVIDIA_ORDER
@@ -56,7 +56,7 @@ def check_software() -> list[Check]:
     libraries, failure = None, ""
     try:
         asked = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _ASK],
+            [*PYTHON, "-W", "ignore", "-c", _ASK],
             capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS,
             env=os.environ | NVIDIA_ORDER,
         )  # fmt: skip
