@@ -68,6 +68,18 @@ async def test_without_colours_all_is_told_in_words_and_marks(
         assert "– no caption" in screen_text(pilot.app)
 
 
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
+async def test_without_colours_what_is_the_terminals_own_stays_so(theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    have_settings(f'[app]\ntheme = "{theme}"')
+    async with TinvApp().run_test(size=NARROW) as pilot:
+        await until(pilot, lambda: "Form" in screen_text(pilot.app))
+        strips = pilot.app.screen._compositor.render_strips()
+        styles = [s.style for strip in strips for s in strip if s.text.strip() and s.style is not None]
+        assert {c.is_default for style in styles for c in (style.color, style.bgcolor) if c} == {True}
+        assert any(style.reverse for style in styles), "what has the focus"
+
+
 # ----- glyphs
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
+from textual.filter import Monochrome
 from textual.screen import Screen
 
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
+from tinv_tui.app.greys import Greys
 from tinv_tui.app.keys import bindings, bindings_of
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.look import Looks
@@ -144,7 +146,11 @@ class TinvApp(App[None]):
         return {"foreground-disabled": "ansi_bright_black"}  # the themes of the terminal's own colours lack it
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), *self.look.filters]
+        own = (
+            Greys() if isinstance(line_filter, Monochrome) else line_filter
+            for line_filter in super().get_line_filters()
+        )
+        return [*own, *self.look.filters]
 
     async def _welcome(self, workbench: Workbench) -> None:
         """Where nothing is there yet, show the ways on; not to whom has already found one."""
