@@ -99,11 +99,11 @@ class Looks:
         for problem in problems:
             where = "" if str(settings_file()) in problem.message else f"{settings_file()}: "
             said = f"{where}{problem.message}. {problem.hint}"
-            self._app.control.note(said, "bad")
+            self._app.control.note(said, "bad", also_over_the_screen=False)
             self._app.notify(said, severity="error", timeout=15, markup=False)
         if self._unfit is not None:
             said = f"{self._unfit.message}. {self._unfit.hint}"
-            self._app.control.note(said, "warning")
+            self._app.control.note(said, "warning", also_over_the_screen=False)
             self._app.notify(said, severity="warning", timeout=15, markup=False)
 
     def _keep(self, theme: Theme) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.app import App
+from textual.notifications import SeverityLevel
 
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.messages import RunLooked
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from tinv_tui.runs.run import Run
 
 LOOK_SECONDS = 1.0
+_SAID_SECONDS = 6.0
+_SEVERITIES: Final[dict[Level, SeverityLevel]] = {
+    "plain": "information",
+    "good": "information",
+    "warning": "warning",
+    "bad": "error",
+}
 
 
 class RunControl:
@@ -59,11 +67,14 @@ class RunControl:
         await run.resume(anyway=anyway)
         self._keep(run)
 
-    def note(self, text: str, level: Level = "plain") -> None:
+    def note(self, text: str, level: Level = "plain", *, also_over_the_screen: bool = True) -> None:
+        """Say something in the log, and over the screen for a while where the log is out of sight."""
         from tinv_tui.runs.history import LogLine
 
         self.notes.append(LogLine(datetime.now().astimezone(), text, level))
         self._app.post_message(RunLooked(self.now))
+        if also_over_the_screen and not any(pane.region for pane in self._app.screen.query("#log-pane")):
+            self._app.notify(text, severity=_SEVERITIES[level], timeout=_SAID_SECONDS, markup=False)
 
     def tell(self, command: str, **arguments: Any) -> None:
         """Leave a command; its answer comes back as an event, a refusal as a note in the log."""

@@ -17,17 +17,15 @@ from tinv_tui.app.widgets.dialog_keys import DialogKeys
 PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
     "loss-pane": (
         "Loss",
-        "How far the picture that the model predicts is from the training picture. Lower is better, and it says well how the "
-        "training goes; zero can neither be reached nor is it wanted, as such an embedding could only draw the training "
-        "pictures. The loss of one step is noise: each step draws another picture, noise and timestep. The line to trust is "
-        "eval, which is measured on the same pictures, noises and timesteps every time, with best, its lowest value so far "
-        "and the step it was reached at. smooth is a running mean of the training loss, which the curve shows; alone "
-        "({pane.zoom}) it is a line over the training loss itself. The marks on the axis: ◆ a new rate, • a copy, ◦ a "
-        "preview, « back to an earlier step. Where no loss is known the curve has a gap. {loss.window} shows all steps, the "
-        "last thousand or hundred, {loss.scale} a logarithmic scale. nan would mean that the rate was too high: the run then "
-        "goes back to its last good step and on at half the rate; after three times it ends, and that step is kept. Below: "
-        "norm is the length of each vector, which grows as it learns; grad that of a step's gradient before it is clipped, "
-        "which jumps before trouble.",
+        "How far the picture that the model predicts is from the training picture. Lower is better; zero can neither be "
+        "reached nor is it wanted, as such an embedding could only draw the training pictures. The loss of one step is "
+        "noise: each step draws another picture, noise and timestep. The line to trust is eval, which is measured on the "
+        "same pictures, noises and timesteps every time, with best, its lowest value so far and the step it was reached at. "
+        "smooth is a running mean of the training loss, which the curve shows; alone ({pane.zoom}) it is a line over the "
+        "training loss itself. The marks on the axis: ◆ a new rate, • a copy, ◦ a preview, « back to an earlier step. Where "
+        "no loss is known the curve has a gap. nan would mean that the rate was too high: the run then goes back to its last "
+        "good step and on at half the rate; after three times it ends, and that step is kept. norm is the length of each "
+        "vector, grad that of a step's gradient before it is clipped.",
     ),
     "gpu-pane": (
         "GPU",
