@@ -45,10 +45,10 @@ async def test_runs_are_listed_a_lost_one_says_why_and_enter_shows_one(
 async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_question(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[tuple[Path, bool]]()
+    asked = list[tuple[Path, int | None, bool]]()
 
-    async def resume(self: Run, *, anyway: bool = False) -> None:
-        asked.append((self.folder.path, anyway))
+    async def resume(self: Run, *, steps: int | None = None, anyway: bool = False) -> None:
+        asked.append((self.folder.path, steps, anyway))
         if not anyway:
             raise InputError("inputs-changed", "zork: changed since the run began: model.path: x", "resume --anyway")
 
@@ -64,8 +64,19 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
         await until(pilot, lambda: "■ stopped" in screen_text(app) and "its worker is gone" in screen_text(app))
         await pilot.press("r")
         await until(pilot, lambda: "Go on with zork?" in screen_text(app))
+        assert "last checkpoint, of step 0" in " ".join(screen_text(app).replace("│", " ").split())
         await pilot.press("enter")
         await until(pilot, lambda: "model.path: x" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Workbench))
-        assert asked == [(folder.path, False), (folder.path, True)]
+        assert asked == [(folder.path, None, False), (folder.path, None, True)]
+        done = past_run(recipe(pictures, embedding__name="plork", training__steps=300), tmp_path / "home")
+        await pilot.press("f5")
+        await until(pilot, lambda: "plork" in screen_text(app))
+        await pilot.press("home", "r")
+        await until(pilot, lambda: "shall it be in the end?" in screen_text(app))
+        await pilot.press(*"300", "enter")
+        await until(pilot, lambda: "so many are made already" in screen_text(app))
+        await pilot.press("0", "enter")
+        await until(pilot, lambda: len(asked) == 3)
+        assert asked[2] == (done.path, 3000, False)

@@ -51,7 +51,7 @@ def test_a_run_is_started_left_found_again_paused_changed_stopped_and_compared_b
     tmux.keys("c")
     tmux.until("training.learning_rate")
     tmux.keys("Enter")
-    tmux.until("enter change")
+    tmux.until("enter take")
     tmux.keys("C-u", "0.002")
     tmux.until("0.002")
     tmux.keys("Enter")

@@ -202,6 +202,12 @@ class TinvApp(App[None]):
             self.switch_mode(mode)
             self.call_after_refresh(self._show_now)
 
+    def show_form(self) -> None:
+        """Go to the train screen, and there to the form."""
+        self.action_show("train")
+        if self.workbench is not None:
+            self.workbench.open_tab("form")
+
     def _show_now(self) -> None:
         if self.workbench is not None:
             self.workbench.show_run(self.control.now)
@@ -247,7 +253,7 @@ class TinvApp(App[None]):
             if value is not None:
                 form.put("model.path", value)
                 if screen.form_with_model is None:
-                    self.action_show("train")
+                    self.show_form()
 
         self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tinv_tui.app.screens.ask_value import AskValueScreen
 from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.errors import InputError
 
@@ -14,28 +16,50 @@ if TYPE_CHECKING:
 
 
 async def ask_and_resume(app: TinvApp, folder: RunFolder) -> None:
-    """Ask, ask once more where model or pictures have changed, and show the run on the train screen."""
+    """Ask, ask once more where model or pictures have changed, and show the run on the train screen.
+
+    Of a run that has made all its steps it is asked how many it shall have made in the end.
+    """
     from tinv_tui.runs.liveness import in_words, state_of
+    from tinv_tui.runs.progress import step_of_checkpoint
 
     state, status = await asyncio.to_thread(state_of, folder)
-    where = f" at step {status.step} of {status.steps}" if status is not None else ""
-    question = f"Go on with {folder.name}?"
-    explanation = f"It is {in_words(state, status)}{where}. It goes on from its last checkpoint."
-    if await app.push_screen_wait(ConfirmScreen(question, explanation, [("resume", "Go on")])) != "resume":
-        return
+    steps: int | None = None
+    if status is not None and state == "finished" and status.step >= status.steps:
+        told = f"It has made all its {status.steps} steps. It goes on from there: how many shall it be in the end?"
+        asked = AskValueScreen(
+            f"Go on with {folder.name}?", told, str(2 * status.steps), partial(_problem, status.step)
+        )
+        answer = await app.push_screen_wait(asked)
+        if answer is None:
+            return
+        steps = int(answer)
+    else:
+        where = f" at step {status.step} of {status.steps}" if status is not None else ""
+        kept = await asyncio.to_thread(step_of_checkpoint, folder)
+        explanation = f"It is {in_words(state, status)}{where}. It goes on from its last checkpoint, of step {kept}."
+        confirm = ConfirmScreen(f"Go on with {folder.name}?", explanation, [("resume", "Go on")])
+        if await app.push_screen_wait(confirm) != "resume":
+            return
     try:
-        await _resume(app, folder)
+        await _resume(app, folder, steps)
     except InputError as error:
         app.control.note(f"{error.message}. {error.hint}", "bad")
     app.open_run(folder)  # where the log says what came of it
 
 
-async def _resume(app: TinvApp, folder: RunFolder) -> None:
+def _problem(done: int, text: str) -> str:
+    if not text.strip().isdecimal():
+        return "a whole number of steps"
+    return "" if int(text) > done else f"more than {done}: so many are made already"
+
+
+async def _resume(app: TinvApp, folder: RunFolder, steps: int | None) -> None:
     try:
-        await app.control.resume(folder)
+        await app.control.resume(folder, steps=steps)
     except InputError as error:
         if error.code != "inputs-changed":
             raise
         answers = [("anyway", "Go on anyway")]
         if await app.push_screen_wait(ConfirmScreen(error.message, error.hint, answers)) == "anyway":
-            await app.control.resume(folder, anyway=True)
+            await app.control.resume(folder, steps=steps, anyway=True)

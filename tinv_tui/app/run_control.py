@@ -61,10 +61,10 @@ class RunControl:
         """Watch a run that is there already, live or not."""
         self._watch(self._handle(folder))
 
-    async def resume(self, folder: RunFolder, *, anyway: bool = False) -> None:
-        """Start a worker on a run again. Raises InputError, and then nothing has changed."""
+    async def resume(self, folder: RunFolder, *, steps: int | None = None, anyway: bool = False) -> None:
+        """Start a worker on a run again, to a new total of ``steps``. Raises InputError, and then nothing has changed."""
         run = self._handle(folder)
-        await run.resume(anyway=anyway)
+        await run.resume(steps=steps, anyway=anyway)
         self._keep(run)
 
     def note(self, text: str, level: Level = "plain", *, also_over_the_screen: bool = True) -> None:

@@ -35,7 +35,7 @@ class AskValueScreen(Dialog[str | None]):
             yield Static(self._explanation, classes="dialog-text", markup=False)
             yield TextField(id="value")
             yield Static("", id="value-problem", markup=False)
-            yield DialogKeys("enter change", hint("value.cancel"))
+            yield DialogKeys("enter take", hint("value.cancel"))
 
     def on_mount(self) -> None:
         field = self.query_one("#value", TextField)

@@ -123,7 +123,7 @@ class LibraryScreen(ModeScreen):
             train.put("embedding.name", name)
             train.put("embedding.continue_from", before)
             train.put("embedding.vectors", vectors)
-            self.app.action_show("train")
+            self.app.show_form()
 
 
 def _read_rows(model_path: str) -> tuple[tuple[Row, ...], str]:
