@@ -70,8 +70,10 @@ async def taken(pilot: Pilot[Any], *keys: str) -> Workbench:
 
 async def test_enter_takes_one_to_the_train_screen_and_r_reads_the_folder_again(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        (await ready(pilot)).open_tab("loss")
         screen = await opened(pilot)
         form = (await taken(pilot, "down")).form
+        assert pilot.app.screen.has_class("-tab-form")
         assert (form.texts["embedding.name"], form.texts["embedding.continue_from"]) == ("fresh", "")
         await until(pilot, lambda: form.note_at("embedding.name") == "created: 2 vectors, step 0")
         assert form.checked.plan is not None

@@ -60,12 +60,22 @@ async def test_panes_fold_into_tabs_at_80_by_24_and_help_on_a_field_says_what_it
         assert pilot.app.screen is workbench
 
 
-async def test_below_80_by_24_one_polite_line(pictures: Path) -> None:
-    async with TinvApp(recipe(pictures)).run_test(size=(70, 20)) as pilot:
+async def test_below_80_by_24_one_polite_line_and_no_key_does_what_nobody_sees(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        name = workbench.form.control("embedding.name")
+        await pilot.resize_terminal(70, 20)
+        await until(pilot, lambda: workbench.has_class("-tiny"))
+        await pilot.press("a", "x", "ctrl+s")
         await pilot.pause()
+        assert pilot.app.screen is workbench
         text = screen_text(pilot.app)
         assert "needs 80×24; this terminal is 70×20" in text
         assert "╭" not in text
+        await pilot.resize_terminal(*NARROW)
+        await until(pilot, lambda: workbench.focused is name)
+        assert workbench.form.texts["embedding.name"] == "zork"
+        assert pilot.app.control.now is None  # type: ignore[attr-defined]
 
 
 async def test_the_gpu_pane_says_plainly_that_there_is_none(pictures: Path) -> None:

@@ -46,6 +46,7 @@ class ModeScreen(Screen[None]):
     def __init__(self, mode: ModeName) -> None:
         super().__init__(id=mode)
         self.mode_name: ModeName = mode
+        self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
         self._fit(self.app.size, update=False)
@@ -104,10 +105,20 @@ class ModeScreen(Screen[None]):
     @on(events.Resize)
     def _resized(self, event: events.Resize) -> None:
         self._fit(event.size)
-        if self.has_class("-tiny"):
+        is_tiny = self.has_class("-tiny")
+        if is_tiny and self.focused is not None:  # nobody sees what a key does there
+            self._focused_before = self.focused
+            self.set_focus(None)
+        elif not is_tiny and self._focused_before is not None:
+            self.set_focus(self._focused_before if self.focused is None else self.focused)
+            self._focused_before = None
+        if is_tiny:
             width, height = event.size
             said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
             self.query_one("#too-small", Static).update(said)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return False if self.has_class("-tiny") else super().check_action(action, parameters)
 
     def _fit(self, size: Size, *, update: bool = True) -> None:
         width, height = size
