@@ -43,7 +43,7 @@ async def until(pilot: Pilot[Any], is_so: Callable[[], bool], seconds: float = 6
     while not is_so():
         if time.monotonic() > deadline:
             raise AssertionError(f"it did not become true:\n{screen_text(pilot.app)}")
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.05)  # to read the screen takes 10 ms, which the app lacks meanwhile
     await pilot.pause()
 
 
