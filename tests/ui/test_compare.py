@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -12,11 +13,23 @@ from PIL import Image
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens import runs as runs_screen
 from tinv_tui.app.screens.compare import CompareScreen
 from tinv_tui.app.screens.runs import RunsScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.runs import comparison
+from tinv_tui.runs.folder import RunFolder
+
+
+def preview(folder: RunFolder, step: int) -> Path:
+    """A picture that the run drew at that step."""
+    path = folder.path / f"{folder.name}-{step}.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    event = {"kind": "preview", "step": step, "path": str(path), "prompt": "a", "seed": 1}
+    with folder.events.open("a") as file:
+        file.write(json.dumps({"v": 1, "t": "2026-11-22T09:15:00.000+00:00", **event}) + "\n")
+    return path
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -24,21 +37,15 @@ async def test_marked_runs_are_compared_by_keys(
     size: tuple[int, int], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "seconds_spent", lambda folder: 5400.0)
+    monkeypatch.setattr(runs_screen, "LOOK_SECONDS", 0.1)
     home = tmp_path / "home"
+    past = dict[str, tuple[RunFolder, dict[int, Path]]]()
     for name, rate, done in (("zork", "0.005", 300), ("plork", "0.001", 150)):
-        folder = past_run(recipe(pictures, embedding__name=name, training__learning_rate=rate), home, steps_done=done)
-        deleted = folder
-        with folder.events.open("a") as file:
-            for step in (100, 150):
-                Image.new("RGB", (64, 64), "red").save(tmp_path / f"{name}-{step}.png")
-                event = {
-                    "kind": "preview",
-                    "step": step,
-                    "path": str(tmp_path / f"{name}-{step}.png"),
-                    "prompt": "a",
-                    "seed": 1,
-                }
-                file.write(json.dumps({"v": 1, "t": "2026-11-22T09:15:00.000+00:00", **event}) + "\n")
+        dataset = tmp_path / f"of-{name}" / "all-that-were-taken-there" / "pictures"
+        changes = {"embedding__name": name, "training__learning_rate": rate, "dataset__path": str(dataset)}
+        folder = past_run(recipe(pictures, **changes), home, steps_done=done)
+        past[name] = folder, {step: preview(folder, step) for step in (100, 150)}
+    zork = past["zork"][1]
     async with TinvApp(recipe(pictures)).run_test(size=size) as pilot:
         app = pilot.app
         await ready(pilot)
@@ -46,8 +53,13 @@ async def test_marked_runs_are_compared_by_keys(
         await until(pilot, lambda: "plork" in screen_text(app))
         await pilot.press("c")
         await until(pilot, lambda: "0 are marked" in screen_text(app))
+        await asyncio.sleep(0.3)
+        assert "0 are marked" in screen_text(app)  # not gone with the next look at the runs
         assert isinstance(app.screen, RunsScreen)
-        await pilot.press("space", "space")
+        await pilot.press("space", "c")
+        await until(pilot, lambda: "1 is marked" in screen_text(app))
+        await pilot.press("space")
+        await until(pilot, lambda: "is marked" not in screen_text(app))
         await until(pilot, lambda: screen_text(app).count("* ✔") == 2)
         await pilot.press("space")  # the last one again: its mark goes
         await until(pilot, lambda: screen_text(app).count("* ✔") == 1)
@@ -56,6 +68,8 @@ async def test_marked_runs_are_compared_by_keys(
         text = screen_text(app)
         assert "A 0.001" in text
         assert "B 0.005" in text
+        assert re.search(r"dataset.path +A …[^ ]*of-plork/.* B …[^ ]*of-zork/", text)  # the part that differs
+        assert "smooth  best evaluation" in text  # not the loss of the last step, as in Runs
         assert "training loss" in text
         assert "previews of step 150" in text
         drawn = "".join(app.screen.query_one("#compare-plot", Lines).plain.splitlines()[1:])
@@ -67,11 +81,11 @@ async def test_marked_runs_are_compared_by_keys(
         assert text.count("1h30m") == 2  # at the end of its line, and at 80 columns too
         assert "from left to right A B" in text
         shown = app.screen.query_one("#compare-1", Picture)
-        assert shown.path == tmp_path / "zork-150.png"
+        assert shown.path == zork[150]
 
         await pilot.press("left")
         await until(pilot, lambda: "previews of step 100" in screen_text(app))
-        assert shown.path == tmp_path / "zork-100.png"
+        assert shown.path == zork[100]
         await pilot.press("right")
         await until(pilot, lambda: "previews of step 150" in screen_text(app))
         await pilot.press("e")
@@ -85,7 +99,7 @@ async def test_marked_runs_are_compared_by_keys(
         assert (home / "compare-plork-zork.csv").read_text().startswith("step,")
         await pilot.press("x")  # what was written before stays
         await until(pilot, lambda: (home / "compare-plork-zork-2.csv").exists())
-        shutil.rmtree(deleted.path)
+        shutil.rmtree(past["plork"][0].path)
         assert isinstance(app.screen, CompareScreen)
         await app.screen.look()
         await until(pilot, lambda: "gone" in screen_text(app))
@@ -95,8 +109,10 @@ async def test_marked_runs_are_compared_by_keys(
 
 async def test_a_run_is_compared_with_the_one_before_it_by_one_key(pictures: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    past_run(recipe(pictures, embedding__name="plork"), home)
-    past_run(recipe(pictures, training__learning_rate="0.001"), home)
+    before = past_run(recipe(pictures, embedding__name="plork"), home)
+    other = {"learning_rate": "0.001", "steps": 4000, "seed": 4, "batch_size": 2, "clip": "value"}
+    changes = {f"training__{key}": value for key, value in other.items()}
+    run = past_run(recipe(pictures, preview__steps=3, preview__seed=7, dataset__template="style", **changes), home)
     async with TinvApp(recipe(pictures)).run_test(size=NARROW, notifications=True) as pilot:
         app = pilot.app
         bench = await ready(pilot)
@@ -104,10 +120,17 @@ async def test_a_run_is_compared_with_the_one_before_it_by_one_key(pictures: Pat
         await pilot.press("C")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "learning_rate" in screen_text(app))
         assert re.search(r"A plork .*B zork", screen_text(app), re.DOTALL)
+        await until(pilot, lambda: "preview.seed" in screen_text(app))
+        assert "none of them has previews" in screen_text(app)
+        assert "more: tinv-tui compare" not in screen_text(app)  # where there are no pictures, settings have their rows
+        preview(before, 100)
+        preview(run, 150)
         await pilot.press("escape", "f5")
         await until(pilot, lambda: "2 runs" in screen_text(app))
         await pilot.press("C")
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "A: none at step 150" in screen_text(app))
+        await pilot.press("left")
+        await until(pilot, lambda: "B: none at step 100" in screen_text(app))
         await pilot.press("escape", "down", "C")
         await until(pilot, lambda: bool(app.screen.query("Toast")))  # there is no log here
         assert "there is no run before" in screen_text(app)

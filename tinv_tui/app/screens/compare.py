@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 LETTERS = "".join(ROLES)
 """More runs than this are no comparison any more."""
 _LOOK_SECONDS = 5.0
+_LEAST_DIFFER = 2
+_OTHER_ROWS = 12
+"""Of a head of two runs, the plot's least, words, keys and frame."""
 
 
 class CompareScreen(Dialog[None]):
@@ -95,9 +99,7 @@ class CompareScreen(Dialog[None]):
         self._show()
 
     def action_go(self, by: int) -> None:
-        from tinv_tui.runs.comparison import common_steps
-
-        steps = common_steps(self._runs)
+        steps = self._steps()
         if steps:
             at = steps.index(self._step) if self._step in steps else len(steps) - 1
             self._step = steps[min(max(at + by, 0), len(steps) - 1)]
@@ -125,9 +127,20 @@ class CompareScreen(Dialog[None]):
             heads = [_head(letter, run) for letter, run in self._lettered()]
             self.query_one("#compare-head", Lines).show([((_HEAD, "label"),), *heads])
             self._show_plot()
-            differ = self.query_one("#compare-keys-differ", Lines)
-            differ.show(_differing(self._runs, max(20, differ.size.width), max(2, differ.size.height)))
             self._show_pictures()
+            differ = self.query_one("#compare-keys-differ", Lines)
+            differ.show(_differing(self._runs, max(20, differ.size.width), self._rows_that_differ()))
+
+    def _rows_that_differ(self) -> int:
+        """How many rows there are for settings: half of what plot and pictures can spare, all of it without pictures."""
+        room = self.size.height - _OTHER_ROWS - len(self._runs)
+        return max(_LEAST_DIFFER, room // 2 if self._step is not None else room)
+
+    def _steps(self) -> list[int]:
+        """The steps of which all have a preview; where there is none, those of which any has one."""
+        from tinv_tui.runs.comparison import common_steps
+
+        return common_steps(self._runs) or sorted({step for run in self._runs for step in run.previews})
 
     def _lettered(self) -> list[tuple[str, ComparedRun]]:
         return list(zip(LETTERS, self._runs, strict=False))
@@ -142,24 +155,26 @@ class CompareScreen(Dialog[None]):
         pane.show([((f"{title}{log}, * where curves meet", "label"),), *(rows or nothing)])
 
     def _show_pictures(self) -> None:
-        from tinv_tui.runs.comparison import common_steps
-
-        steps = common_steps(self._runs)
+        steps = self._steps()
         if self._step not in steps:
             self._step = steps[-1] if steps else None
-        for number, run in enumerate(self._runs):
-            shown = run.previews.get(self._step) if self._step is not None else None
-            self.query_one(f"#compare-{number}", Picture).show(shown)
+        step = self._step
+        self.query_one("#compare-pictures").display = step is not None
+        for number, (letter, run) in enumerate(self._lettered()):
+            picture = self.query_one(f"#compare-{number}", Picture)
+            picture.show(run.previews.get(step) if step is not None else None)
+            at = f"none at step {wording.count(step)}" if step is not None and run.previews else "no preview"
+            picture.say_when_empty(f"{letter}: {at}")
         letters = " ".join(letter for letter, _ in self._lettered())
         where = (
-            f"previews of step {wording.count(self._step)}, from left to right {letters}"
-            if self._step is not None
-            else "no step has previews of all"
+            f"previews of step {wording.count(step)}, from left to right {letters}"
+            if step is not None
+            else "none of them has previews"
         )
         self.query_one("#compare-words", Lines).show([((where, "label"),), self._said or (("", ""),)])
 
 
-_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'loss':<8}{'best evaluation':<17}trained"
+_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'smooth':<8}{'best evaluation':<17}trained"
 
 
 def _head(letter: str, run: ComparedRun) -> Line:
@@ -184,15 +199,23 @@ def _differing(runs: Sequence[ComparedRun], width: int, height: int) -> list[Lin
     room = max(8, (width - 28) // len(runs) - 3)
     lines: list[Line] = []
     for key, values in found:
-        cells = "  ".join(
-            f"{letter} {wording.cut(_said(value), room):<{room}}"
-            for letter, value in zip(LETTERS, values, strict=False)
-        )
+        said = zip(LETTERS, _told_apart([_said(value) for value in values], room), strict=False)
+        cells = "  ".join(f"{letter} {text:<{room}}" for letter, text in said)
         lines.append(((f"{wording.cut(key, 26):<27}", "label"), (cells, "value")))
     if len(lines) > height:
         more = len(lines) - height + 1
         lines = [*lines[: height - 1], ((f"and {more} more: tinv-tui compare tells all", "label"),)]
     return lines
+
+
+def _told_apart(texts: Sequence[str], room: int) -> list[str]:
+    """Each in that room, cut so that the part in which they differ stays: of paths, mostly the end."""
+    shown = [wording.cut_path(text, room) if text.startswith("/") else wording.cut(text, room) for text in texts]
+    if len(set(shown)) == len(set(texts)):
+        return shown
+    same = len(os.path.commonprefix(list(texts)))
+    begin = max(0, same - room // 3)
+    return [wording.cut("…" + text[begin:], room) for text in texts]
 
 
 def _said(value: object) -> str:

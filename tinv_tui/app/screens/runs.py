@@ -50,6 +50,8 @@ class RunsScreen(ModeScreen):
         super().__init__("runs")
         self._rows: list[RunRow] = []
         self._marked: list[RunFolder] = []
+        self._said = ""
+        """Stands in place of what is known of the run until the next key."""
 
     def compose_body(self) -> ComposeResult:
         with Pane("Runs", id="runs-list"):
@@ -117,6 +119,9 @@ class RunsScreen(ModeScreen):
 
     def _show_facts(self) -> None:
         pane, lines = self.query_one("#run-detail", Pane), self.query_one("#run-facts", Lines)
+        if self._said:
+            lines.show([((self._said, "warning"),)])
+            return
         if not self._rows:
             pane.set_title("")
             lines.show(())
@@ -150,7 +155,9 @@ class RunsScreen(ModeScreen):
         there = [row.folder for row in self._rows]
         marked = [folder for folder in self._marked if folder in there]
         if not 2 <= len(marked) <= len(LETTERS):
-            self._say(f"mark two to {len(LETTERS)} runs with space first; {len(marked)} are marked")
+            are = "is" if len(marked) == 1 else "are"
+            key = name_of("runs.mark")
+            self._say(f"mark 2 to {len(LETTERS)} runs with {key} first; {len(marked)} {are} marked")
             return
         self.app.push_screen(CompareScreen(marked))
 
@@ -159,7 +166,14 @@ class RunsScreen(ModeScreen):
 
     def _say(self, text: str) -> None:
         self.app.bell()
-        self.query_one("#run-facts", Lines).show([((text, "warning"),)])
+        self._said = text
+        self._show_facts()
+
+    def on_key(self) -> None:
+        """Comes before what the key does: the same may be said again."""
+        if self._said:
+            self._said = ""
+            self._show_facts()
 
     def action_resume(self) -> None:
         if self._rows:
@@ -223,7 +237,8 @@ def _facts(row: RunRow, width: int) -> list[Line]:
         goes_on = f"{name_of('runs.resume')} goes on with a new worker"
         lines.append(((f"its memory is given back; {goes_on}", "warning"),))
     if row.state == "lost":
-        lines.append(((f"go on with: tinv-tui resume {row.folder.handle}", "bad"),))
+        key = name_of("runs.resume")
+        lines.append(((f"{key} goes on with it, and so does: tinv-tui resume {row.folder.handle}", "bad"),))
     return lines
 
 
