@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.memory import gives_way
 from tinv_tui.training.previews import Interrupted, PreviewLimits, draw_preview, draw_previews
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.pace import Pace
 
 PROMPTS = ["a photo of a [name]", "a red zork on a white background", "a zork"]
 
@@ -47,6 +50,17 @@ def test_several_prompts_make_several_pictures_each_with_its_own_name_and_text()
     values, notes = preview_values(read_infotext(run.folder.images / "zork-3.png"))
     assert (values["steps"], values["sampler"], values["seed"], values["width"]) == (2, "euler a", 42, 64)
     assert notes == []
+
+
+def test_what_comes_between_the_steps_of_a_run_has_its_part_in_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent, intervals = list[str](), list[Mapping[str, int]]()
+    monkeypatch.setattr(Pace, "spent", lambda _, what, seconds: spent.append(what))
+    monkeypatch.setattr(Pace, "stepped", lambda *given: intervals.append(given[-1]))
+    monkeypatch.setattr("tinv_tui.training.loop.evaluation_interval", lambda *_: 3)
+    monkeypatch.setattr("tinv_tui.worker.attendant.evaluation_interval", lambda *_: 3)
+    trained(recipe(training__steps=6, saving__image_every=2, saving__embedding_every=4, preview__steps=1))
+    assert Counter(spent) == {"evaluation": 2, "preview": 3, "copy": 1}
+    assert intervals == [{"evaluation": 3, "preview": 2, "copy": 4}] * 6
 
 
 def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> None:

@@ -73,6 +73,8 @@ class RunView:
     smooth: float | None = None
     learning_rate: float | None = None
     steps_per_second: float | None = None
+    told_seconds_left: float | None = None
+    """As its worker told it with the newest step; None in runs of versions that did not."""
     curve: tuple[CurvePoint, ...] = ()
     recent: tuple[CurvePoint, ...] = ()
     """The newest losses, one by one."""
@@ -94,9 +96,11 @@ class RunView:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Training time left at the present rate; previews are not counted."""
+        """Time left by the wall clock, pauses not counted; where that was not told, at the rate of the steps alone."""
         if self.ended is not None or not self.steps_per_second:
             return None
+        if self.told_seconds_left is not None:
+            return self.told_seconds_left
         return max(0, self.steps - self.step) / self.steps_per_second
 
 
@@ -202,6 +206,7 @@ class RunHistory:
         self._loss = float(event["loss"])
         self._facts |= {"step": int(event["step"]), "learning_rate": event.get("learning_rate")}
         self._facts["gradient_norm"] = event.get("gradient_norm")
+        self._facts["told_seconds_left"] = event.get("eta_seconds")
         self._facts["steps_per_second"] = event.get("steps_per_second") or self._facts.get("steps_per_second")
         if not self._has_table and int(event["step"]) > self._curve.last_step:
             self._curve.add(int(event["step"]), self._loss)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tinv_tui.training.arriving import StepResult
+from tinv_tui.training.evaluation import evaluation_interval
 from tinv_tui.training.guard import MOST_TIMES, NotFinite
 from tinv_tui.training.loop import rate_of
 from tinv_tui.training.norms import NormRange
@@ -31,6 +32,8 @@ class RunAttendant:
         self._steps_per_epoch = work.job.recipe.steps_per_epoch(work.pictures)
         self._left = time.monotonic()
         self._counted = time.monotonic()
+        self._arrived: float | None = None  # when the newest result did; an evaluation begins right after one
+        self._evaluation_seconds = 0.0
         self._range = NormRange(work.job.model)
         self._is_too_long = False
         self._expected = work.expected
@@ -50,6 +53,7 @@ class RunAttendant:
         return bool(minutes) and state.seconds >= minutes * 60
 
     def stepped(self, result: StepResult) -> None:
+        self._arrived = time.monotonic()
         epoch, epoch_step = divmod(result.step - 1, self._steps_per_epoch)
         self._keeper.smoothed.add(result.loss)
         self._work.reporter.step(result, epoch, epoch_step)
@@ -62,6 +66,9 @@ class RunAttendant:
             self._expected = None
 
     def evaluated(self, state: TrainingState, loss: float, is_best: bool) -> None:
+        if self._arrived is not None:
+            self._evaluation_seconds = time.monotonic() - self._arrived
+            self._work.reporter.pace.spent("evaluation", self._evaluation_seconds)
         step, norms = state.step, [round(norm, 4) for norm in self._range.norms(state.vectors)]
         self._work.reporter.tell("evaluation", step=step, loss=loss, best=is_best, norms=norms)
         best = {"best_step": step} if is_best else {}
@@ -96,14 +103,17 @@ class RunAttendant:
 
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
-        self._work.reporter.took(time.monotonic() - self._left)
+        pace = self._work.reporter.pace
+        pace.stepped(state.step, time.monotonic() - self._left - self._evaluation_seconds, self._intervals())
+        self._evaluation_seconds = 0.0
         self._work.room.look()
         self._count(state)
         self._save_what_is_due(state)
         desk, saving = self._desk, self._work.job.recipe.saving
         desk.obey(state, last_prompt)
         if saving.image_every and state.step % saving.image_every == 0 and not desk.is_stopped:
-            desk.previewer.draw(state, desk.previewer.prompts(last_prompt))
+            with pace.doing("preview"):
+                desk.previewer.draw(state, desk.previewer.prompts(last_prompt))
             desk.obey(state, last_prompt)  # a stop that cut the drawing short costs no further step
         while desk.is_waiting:
             desk.obey(state, last_prompt)
@@ -117,7 +127,16 @@ class RunAttendant:
         self._keeper.go_back(state)
         best = state.best_step if state.best_evaluation is not None else None
         self._work.reporter.update(best_step=best, evaluation=state.best_evaluation)
-        self._left = time.monotonic()
+        self._left, self._arrived, self._evaluation_seconds = time.monotonic(), None, 0.0
+
+    def _intervals(self) -> dict[str, int]:
+        """After how many steps what comes between them comes again; 0 for never."""
+        recipe = self._work.job.recipe
+        return {
+            "evaluation": evaluation_interval(recipe.training.evaluation_samples, recipe.samples_per_step),
+            "preview": recipe.saving.image_every,
+            "copy": recipe.saving.embedding_every,
+        }
 
     def _count(self, state: TrainingState) -> None:
         now = time.monotonic()
@@ -138,7 +157,11 @@ class RunAttendant:
         recipe = self._work.job.recipe
         is_copy = recipe.saving.embedding_every and state.step % recipe.saving.embedding_every == 0
         if is_copy:
-            self._keeper.save_copy(state)
-        if is_copy or state.step == recipe.training.steps or self._keeper.is_due:
+            with self._work.reporter.pace.doing("copy"):
+                self._keeper.save_copy(state)
+                self._keeper.save_checkpoint(state)
+        elif state.step == recipe.training.steps or self._keeper.is_due:
             self._keeper.save_checkpoint(state)
-            self._look_at_norms(state)
+        else:
+            return
+        self._look_at_norms(state)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from tinv_tui.runs.events import EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.losses import LossTable
 from tinv_tui.runs.status import Status, write_status
+from tinv_tui.worker.pace import Pace
 
 if TYPE_CHECKING:
     from tinv_tui.training.arriving import StepResult
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _BEAT_SECONDS = 1.0
 _STEP_EVENTS_PER_SECOND = 5.0
-_WARM_UP_STEPS = 3
-"""The first steps of a process allocate and tune; they say nothing of the rate."""
 
 
 class Reporter:
@@ -37,8 +34,7 @@ class Reporter:
         self.losses = LossTable(folder.losses)
         self._status = status
         self._lock = threading.Lock()
-        self._durations: deque[float] = deque(maxlen=2000)
-        self._steps_seen = 0
+        self.pace = Pace()
         self._last_step_event = 0.0
         self._held_back: dict[str, Any] | None = None
         self._process = psutil.Process()
@@ -100,9 +96,7 @@ class Reporter:
         self.losses.add(step, epoch, epoch_step, loss, rate)
         self._on_board(lambda board: board.step(step, loss, rate, norm))
         self.update(step=step, loss=loss, learning_rate=rate, epoch=epoch)
-        speed = self.steps_per_second
-        told = {"step": step, "loss": loss, "learning_rate": rate, "steps_per_second": speed, "gradient_norm": norm}
-        self._held_back = told
+        self._held_back = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
         if time.monotonic() - self._last_step_event >= 1 / _STEP_EVENTS_PER_SECOND:
             self.flush_step()
 
@@ -110,27 +104,24 @@ class Reporter:
         """Tell the newest step now, if it was held back."""
         if self._held_back is not None:
             self._last_step_event = time.monotonic()
-            self.tell("step", **self._held_back)
+            speed, eta = self.pace.steps_per_second, self._eta_seconds()
+            self.tell("step", **self._held_back, steps_per_second=speed, eta_seconds=eta)
             self._held_back = None
 
     def go_back(self, step: int) -> None:
         """Forget what was told of the steps after this one: they are made again. Raises OSError."""
         self._held_back = None
+        self.pace.go_back(step)
         self.losses.cut(step)
         self._on_board(lambda board: board.go_back(step))
         self.update(step=step)
 
-    def took(self, seconds: float) -> None:
-        """The time one step took, without what came between steps."""
-        self._steps_seen += 1
-        if self._steps_seen > _WARM_UP_STEPS:
-            self._durations.append(seconds)
-
-    @property
-    def steps_per_second(self) -> float | None:
-        """1 / median step time of the last 2,000 steps."""
-        recent = list(self._durations)
-        return round(1 / statistics.median(recent), 3) if recent else None
+    def _eta_seconds(self) -> float | None:
+        """Until the last step, or the end of the run's minutes where that comes first."""
+        left = self.pace.seconds_left(self._status.steps)
+        if left is not None and self.seconds_left is not None:
+            left = min(left, self.seconds_left)
+        return None if left is None else round(left, 1)
 
     def tell_end(self, state: str, **fields: Any) -> None:
         """The last word, after the held-back step."""
@@ -174,16 +165,11 @@ class Reporter:
 
     def _write_status(self) -> None:
         with self._lock:
-            rate = self.steps_per_second
-            left = self._status.steps - self._status.step
-            eta = round(left / rate, 1) if rate and self._status.phase else None
-            if eta is not None and self.seconds_left is not None:
-                eta = min(eta, round(self.seconds_left, 1))
             self._status = replace(
                 self._status,
                 beat=self._status.beat + 1,
-                steps_per_second=rate,
-                eta_seconds=eta,
+                steps_per_second=self.pace.steps_per_second,
+                eta_seconds=self._eta_seconds() if self._status.phase else None,
                 memory_bytes=self._memory_bytes(),
                 gpu_bytes=_gpu_bytes(),
             )

@@ -61,7 +61,7 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
 
     def end(state: str, reason: str, *, embedding: str | None = None, **more: Any) -> None:
         seconds = round(time.monotonic() - began, 2)
-        rate = reporter.steps_per_second
+        rate = reporter.pace.steps_per_second
         reporter.tell_end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
         try:
             room.write(folder.path, reporter.flush)
