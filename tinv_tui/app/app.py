@@ -258,10 +258,14 @@ class TinvApp(App[None]):
         self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)
 
     def action_pictures(self) -> None:
-        """Over a slow link, draw the pictures in sight, or leave them out again.
+        """Draw the screen anew; over a slow link with the pictures in sight, or without them.
 
         Sixels and kitty graphics are sent again: tmux drops what comes while another of its windows is in sight.
         """
+        known = getattr(self._driver, "known_rows", None)
+        if known is not None:
+            known.forget()
+        self.screen.refresh()
         if is_slow(self):
             self.toggle_class(PICTURES)
         for picture in self.screen.query(Picture):

@@ -24,7 +24,7 @@ ANYWHERE: tuple[Key, ...] = (
         "i",
         "pictures",
         "pictures",
-        "Draw pictures over a slow link all the same, or leave them out; send sixels and kitty graphics again",
+        "Draw the screen anew, where something else wrote on it; over a slow link with pictures, or without",
         None,
         foot=False,
     ),
