@@ -17,6 +17,7 @@ from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
@@ -28,7 +29,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import CheckpointFiles, encode, load, prepare_job, prepare_state
 from tinv_tui.worker.signals import Signals
 
 CPU = torch.device("cpu")

@@ -22,6 +22,7 @@ from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.status import Status
@@ -31,7 +32,7 @@ from tinv_tui.worker.early import EarlyDesk, EndedEarly
 from tinv_tui.worker.encoding import PictureEncoding
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode, load
+from tinv_tui.worker.setup import CheckpointFiles, encode, load
 from tinv_tui.worker.signals import Signals
 
 VaeThere = Callable[[Any], None]

@@ -12,11 +12,12 @@ from tests.worker.test_exactness import relative_error
 from tinv_tui.models.frozen import Operators
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import Job, train
 from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode, load, prepare_job, prepare_state
+from tinv_tui.worker.setup import CheckpointFiles, encode, load, prepare_job, prepare_state
 
 pytestmark = [
     pytest.mark.gpu,

@@ -20,7 +20,8 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.events import read_all
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
+from tinv_tui.runs.frozen_dataset import FrozenDataset
+from tinv_tui.worker.setup import CheckpointFiles
 
 
 def result(**changes: Any) -> tuple[Embedding, str]:

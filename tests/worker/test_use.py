@@ -14,12 +14,14 @@ from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.errors import InputError
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.inbox import post_command
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.liveness import RunLock
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.use import copies_of, use_copy
+from tinv_tui.training.evaluation import Evaluation
 
 
 def shelf() -> list[str]:
@@ -61,6 +63,34 @@ def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None
     error = answer("use", "zork", "5", code=2)["error"]
     assert error["code"] == "copy-missing"
     assert "last (6), 6, 4, 3, 2" in error["hint"]
+
+
+def test_whatever_it_is_taken_from_a_result_tells_the_same_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinv_tui.training.loop.evaluation_interval", lambda *_: 2)
+    losses = iter([4.0, 3.0, 2.0])
+    monkeypatch.setattr(Evaluation, "loss", lambda *_: next(losses))
+    folder = trained(
+        recipe(training__steps=4, saving__embedding_every=2, saving__image_every=2, preview__steps=1)
+    ).folder
+    of_copies = {word: use_copy(folder, word).path.read_bytes() for word in ("2", "4", "best", "last")}
+    for path in folder.copies.iterdir():
+        path.unlink()
+    assert {word: use_copy(folder, word).path.read_bytes() for word in of_copies} == of_copies  # of pictures
+    held = use_copy(folder, "2").embedding
+    assert (held.details["family"], held.details["init_text"], held.details["seed"]) == ("SD1", "thing", "3")
+    assert held.history["recipe"]["training"]["steps"] == 4
+    assert held.history["loss"]["best_step"] == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("tinv_tui.runs.use.identify", moved_away)
+        assert use_copy(folder, "2").path.read_bytes() == of_copies["2"]
+    for path in folder.image_embeddings.iterdir():
+        path.unlink()
+    for word in ("best", "last"):
+        assert use_copy(folder, word).path.read_bytes() == of_copies[word]  # of the checkpoint
+
+
+def moved_away(*_: object) -> BaseModel:
+    raise InputError("model-missing", "the model has been moved", "")
 
 
 async def test_a_copy_can_be_used_while_the_run_goes_on_and_its_end_does_not_lose_it() -> None:

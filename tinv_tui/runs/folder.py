@@ -13,6 +13,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.runs.log_directories import log_directories
 
 STATE_FILE = "state.safetensors"
+DATASET_FILE = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class RunFolder:
     def state(self) -> Path:
         """The vectors, the best ones, and all else that a resume goes on from."""
         return self.checkpoint / STATE_FILE
+
+    @property
+    def dataset(self) -> Path:
+        """Captions, sizes and template lines as they were when the run began."""
+        return self.checkpoint / DATASET_FILE
 
     @property
     def inputs(self) -> Path:

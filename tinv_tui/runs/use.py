@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import safetensors.numpy
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.embeddings import library
+from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.embeddings.packing import split
@@ -20,8 +22,12 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
+from tinv_tui.runs.history import RunHistory
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
+from tinv_tui.runs.provenance import SmoothedLoss, details_of, history_of
 
 BEST, LAST = "best", "last"
 
@@ -82,7 +88,9 @@ def use_copy(folder: RunFolder, word: str) -> Used:
     recipe = load_recipe(folder.recipe)
     name = clean_name(recipe.embedding.name)
     before = int((_checkpoint_facts(folder) or {}).get("steps_before", 0))
-    held = read_embedding(chosen.path) if chosen.path is not None else _from_checkpoint(folder, recipe, chosen)
+    held = read_embedding(chosen.path) if chosen.path is not None else _from_checkpoint(folder, chosen)
+    if chosen.path is None or chosen.path.suffix in CARD_SUFFIXES:
+        held = _as_the_run_tells_it(folder, recipe, held, chosen.step)
     embedding = replace(
         held, name=name, step=before + chosen.step, details={**held.details, library.CHOSEN: str(chosen.step)}
     )
@@ -118,35 +126,45 @@ def _checkpoint_facts(folder: RunFolder) -> dict[str, Any] | None:
     return facts if {"step", "best_step", "best_evaluation"} <= set(facts) else None
 
 
-def _from_checkpoint(folder: RunFolder, recipe: Recipe, copy: Copy) -> Embedding:
+def _from_checkpoint(folder: RunFolder, copy: Copy) -> Embedding:
     """The vectors of the checkpoint; read once, so that they are of one moment. Raises InputError."""
     key = "best_vectors" if copy.word == BEST else "vectors"
     try:
         content, facts = newest_sound(folder.state)
         rows = safetensors.numpy.load(content)[key]
-        step = int(facts["best_step" if copy.word == BEST else "step"])
         # Checkpoints from before there were families of several text encoders say nothing of what they hold.
         vectors = split(rows, facts.get("tensors") or {"emb_params": rows.shape[1]})
-        family = {"family": facts["family"]} if facts.get("family") else {}
+        return Embedding(_name(folder), vectors, int(facts["best_step" if copy.word == BEST else "step"]))
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise InputError("checkpoint-broken", f"{folder.state}: {error}", "Use one of the copies.") from None
-    base_model = model_hash = None
+
+
+def _as_the_run_tells_it(folder: RunFolder, recipe: Recipe, held: Embedding, step: int) -> Embedding:
+    """With what the worker writes into every copy: a checkpoint and a picture hold little but the vectors."""
+    events = EventReader(folder.events).read_new(newest_step_only=True)
+    started: Mapping[str, Any] = next((e for e in reversed(events) if e["kind"] == "started"), {})
+    family = (_checkpoint_facts(folder) or {}).get("family") or started.get("family")
+    base_model, model_hash = held.base_model or started.get("model"), held.base_model_hash
     try:
         model = identify(recipe.model.path, folder.path)
-        base_model, model_hash = model.name, known_hash(model.path)
+        family = family or model.family.name
+        base_model, model_hash = base_model or model.name, model_hash or known_hash(model.path)
     except InputError:
-        pass  # the model has been moved: its name and hash are only told, not needed
-    details = {
-        **family,
-        "init_text": recipe.embedding.init_text,
-        "seed": str(recipe.training.seed),
-        "learning_rate": recipe.training.learning_rate,
-        "samples_per_step": str(recipe.samples_per_step),
-        "tool": "tinv-tui",
-    }
-    if model_hash is not None:
-        details["base_model_hash"] = model_hash
-    return Embedding(recipe.embedding.name, vectors, step, base_model, details=details)
+        pass  # the model has been moved: what is not known of it is not told
+    try:
+        dataset = FrozenDataset.load(folder.dataset)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("checkpoint-broken", f"{folder.dataset}: {error}", "Use one of the copies.") from None
+    story = RunHistory()
+    story.add_events(events)
+    evaluations = [row for row in story.view().evaluations if row[0] <= step]
+    best = min(evaluations, key=lambda row: row[1], default=None)
+    return replace(
+        held,
+        base_model=base_model,
+        details=details_of(recipe, family, len(dataset.files), model_hash),
+        history=history_of(recipe, dataset, SmoothedLoss(folder.losses, up_to=step).last, best),
+    )
 
 
 def _is_held(path: Path, embedding: Embedding) -> bool:

@@ -14,6 +14,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.recipe import Recipe
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.settings import latent_cache_bytes
 from tinv_tui.training.encoding import PictureUnreadable
 from tinv_tui.training.latent_cache import LatentCache
@@ -22,7 +23,7 @@ from tinv_tui.training.memory import is_out_of_memory, release_memory
 from tinv_tui.worker.disk_room import DiskRoom
 from tinv_tui.worker.early import EarlyDesk
 from tinv_tui.worker.reporter import Reporter
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset, encode
+from tinv_tui.worker.setup import CheckpointFiles, encode
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL

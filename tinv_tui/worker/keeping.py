@@ -16,11 +16,12 @@ from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, library_file
 from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
 from tinv_tui.embeddings.packing import unpack
+from tinv_tui.runs.frozen_dataset import FrozenDataset
+from tinv_tui.runs.provenance import SmoothedLoss, details_of, history_of
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import rate_of
 from tinv_tui.training.state import TrainingState
-from tinv_tui.worker.provenance import SmoothedLoss, history_of
-from tinv_tui.worker.setup import CheckpointFiles, FrozenDataset
+from tinv_tui.worker.setup import CheckpointFiles
 from tinv_tui.worker.work import Work
 
 
@@ -128,24 +129,14 @@ class Keeper:
     def embedding(self, rows: Tensor, step: int, name: str, state: TrainingState) -> Embedding:
         """Vectors ([n, sum of widths]) as an embedding with the run's history in it."""
         recipe, model = self._work.job.recipe, self._work.job.model
-        details = {
-            "family": model.base.family.name,
-            "init_text": recipe.embedding.init_text,
-            "pictures": str(self._work.pictures),
-            "seed": str(recipe.training.seed),
-            "learning_rate": recipe.training.learning_rate,
-            "samples_per_step": str(recipe.samples_per_step),
-            "tool": "tinv-tui",
-        }
         # Waited for: what a file says must not depend on how fast the disk is.
         model_hash = self._work.model_hash.result()
-        if model_hash is not None:
-            details["base_model_hash"] = model_hash
+        best = None if state.best_evaluation is None else (state.best_step, state.best_evaluation)
         return Embedding(
             name=name,
             vectors=unpack(rows.detach().cpu().numpy(), model.base),
             step=step,
             base_model=model.base.name,
-            details=details,
-            history=history_of(recipe, self._dataset, state, self.smoothed.last),
+            details=details_of(recipe, model.base.family.name, self._work.pictures, model_hash),
+            history=history_of(recipe, self._dataset, self.smoothed.last, best),
         )

@@ -17,6 +17,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
@@ -27,7 +28,6 @@ from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import (
     CheckpointFiles,
-    FrozenDataset,
     choose_device,
     encode,
     load,

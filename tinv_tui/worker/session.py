@@ -22,6 +22,7 @@ from tinv_tui.models.identify import identify, locate
 from tinv_tui.models.memory_plan import WHOLE
 from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.inputs import record_inputs
 from tinv_tui.runs.losses import cut_table
 from tinv_tui.runs.plan import plan_run
@@ -39,7 +40,6 @@ from tinv_tui.worker.obeying import CommandDesk
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.setup import (
     CheckpointFiles,
-    FrozenDataset,
     choose_device,
     kept_plan,
     load,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tinv_tui.atomic import write_atomic
 from tinv_tui.checkpoint_file import read_checkpoint
-from tinv_tui.datasets.buckets import Size
 from tinv_tui.embeddings.packing import pack
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators
@@ -24,8 +20,9 @@ from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.vae_file import identify_vae
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.folder import STATE_FILE, RunFolder
-from tinv_tui.runs.plan import RunPlan, starting_embedding
+from tinv_tui.runs.folder import DATASET_FILE, STATE_FILE, RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
+from tinv_tui.runs.plan import starting_embedding
 from tinv_tui.schedule import Plan, parse_rates
 from tinv_tui.training.encoding import encode_pictures
 from tinv_tui.training.latent_cache import LatentCache
@@ -59,59 +56,7 @@ class CheckpointFiles:
     @property
     def dataset(self) -> Path:
         """Captions, sizes and template lines as they were when the run began."""
-        return self.folder / "dataset.json"
-
-
-@dataclass(frozen=True)
-class FrozenDataset:
-    """The dataset as the run first saw it; a resumed run trains on this, whatever became of the folder."""
-
-    files: tuple[Path, ...]
-    captions: tuple[str | None, ...]
-    groups: dict[Size, list[int]]
-    template: tuple[str, ...]
-    hashes: tuple[str, ...] = ()
-    """The first 12 hex digits of each file's SHA-256; "" for one that has gone. None in runs from before there were any."""
-
-    def hashed(self) -> FrozenDataset:
-        """With a hash of each file, which reads them all once."""
-        return replace(self, hashes=tuple(map(_short_hash, self.files)))
-
-    @staticmethod
-    def of(plan: RunPlan) -> FrozenDataset:
-        pictures = plan.pictures
-        return FrozenDataset(
-            tuple(p.path for p in pictures), tuple(p.caption for p in pictures), plan.groups, plan.template
-        )
-
-    def save(self, path: Path) -> None:
-        content = {
-            "pictures": [[str(f), c] for f, c in zip(self.files, self.captions, strict=True)],
-            "groups": [[list(size), members] for size, members in self.groups.items()],
-            "template": list(self.template),
-            "hashes": list(self.hashes),
-        }
-        write_atomic(path, json.dumps(content, indent=1))
-
-    @staticmethod
-    def load(path: Path) -> FrozenDataset:
-        """Raises OSError or ValueError."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return FrozenDataset(
-            tuple(Path(f) for f, _ in content["pictures"]),
-            tuple(c for _, c in content["pictures"]),
-            {(w, h): members for (w, h), members in content["groups"]},
-            tuple(content["template"]),
-            tuple(content.get("hashes", ())),
-        )
-
-
-def _short_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    except OSError:
-        return ""  # encoding says what is wrong with it
+        return self.folder / DATASET_FILE
 
 
 def choose_device() -> torch.device:

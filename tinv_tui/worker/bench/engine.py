@@ -13,6 +13,7 @@ import torch
 from tinv_tui.models.memory_plan import LIBRARY_BYTES, WHOLE, MemoryPlan
 from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
@@ -25,7 +26,6 @@ from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import (
     CheckpointFiles,
-    FrozenDataset,
     choose_device,
     encode,
     load,

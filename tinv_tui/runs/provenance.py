@@ -1,4 +1,4 @@
-"""What a result tells of how it was made: the same run gives the same words, and none of them tells a folder or a time."""
+"""What an embedding tells of how its run made it: the same run gives the same words, and none tells a folder or a time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.curve import LossTail, Smoothing
-from tinv_tui.training.state import TrainingState
+from tinv_tui.runs.curve import LossRow, LossTail, Smoothing
+from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.version import own_version
-from tinv_tui.worker.setup import FrozenDataset
 
 _PATHS = (
     ("model", "path"),
@@ -26,21 +25,38 @@ _PATHS = (
 
 
 class SmoothedLoss:
-    """The smoothed training loss at the last step, counted from the table, so that a resumed run gives the same."""
+    """The smoothed training loss at the last step, counted from the table, so that a resumed run gives the same.
 
-    def __init__(self, table: Path) -> None:
+    With ``up_to``, of the table's rows only those up to that step.
+    """
+
+    def __init__(self, table: Path, up_to: int | None = None) -> None:
         self._smoothing = Smoothing()
         self.last: float | None = None
-        for _, loss in LossTail(table).read_new():
-            self.add(loss)
+        for step, loss in LossTail(table).read_new():
+            if up_to is None or step <= up_to:
+                self.add(loss)
 
     def add(self, loss: float) -> None:
         self.last = self._smoothing.add(float(f"{loss:.7f}"))  # as the table has it
 
 
-def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smoothed: float | None) -> dict[str, Any]:
-    """The history that an embedding's file carries. JSON's types."""
-    best = state.best_evaluation
+def details_of(recipe: Recipe, family: str | None, pictures: int, model_hash: str | None) -> dict[str, str]:
+    """The lines of an embedding's file on where it comes from; without what is not known."""
+    known = {"family": family, "base_model_hash": model_hash}
+    return {
+        "init_text": recipe.embedding.init_text,
+        "pictures": str(pictures),
+        "seed": str(recipe.training.seed),
+        "learning_rate": recipe.training.learning_rate,
+        "samples_per_step": str(recipe.samples_per_step),
+        "tool": "tinv-tui",
+        **{key: value for key, value in known.items() if value},
+    }
+
+
+def history_of(recipe: Recipe, dataset: FrozenDataset, smoothed: float | None, best: LossRow | None) -> dict[str, Any]:
+    """The history that an embedding's file carries. ``best`` is the lowest evaluation loss so far. JSON's types."""
     return {
         "tool": f"tinv-tui {own_version()}",
         "recipe": _told(recipe),
@@ -52,8 +68,8 @@ def history_of(recipe: Recipe, dataset: FrozenDataset, state: TrainingState, smo
         },
         "loss": {
             "smoothed": None if smoothed is None else round(smoothed, 6),
-            "best_evaluation": None if best is None else round(best, 6),
-            "best_step": state.best_step if best is not None else None,
+            "best_evaluation": None if best is None else round(best[1], 6),
+            "best_step": None if best is None else best[0],
         },
     }
 
