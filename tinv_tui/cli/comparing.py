@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tinv_tui.cli.columns import in_columns, terminal_width
 from tinv_tui.cli.output import command, duration, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.runs.comparison import ComparedRun, differing_keys, read_all, write_curves
@@ -33,18 +34,22 @@ def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> Non
     if as_json:
         print_json({"runs": [_facts(run) for run in found], "differing": dict(differing_keys(found))})
         return
-    for run in found:
-        best = f"{run.best[1]:.4f} at {run.best[0]}" if run.best else "–"
-        loss = f"{run.last_loss:.4f}" if run.last_loss is not None else "–"
-        trained = duration(run.training_seconds)
-        where = f"{run.name:<28} {run.state:<15} {run.step}/{run.steps}"
-        click.echo(f"{where}  loss {loss}  best eval {best}  trained {trained}")
+    table = [("run", "state", "step", "loss", "best evaluation", "trained"), *map(_cells, found)]
+    for line in in_columns(table, name=0, numbers=(2, 3, 5), width=terminal_width()):
+        click.echo(line)
     for key, values in differing_keys(found):
         click.echo(f"\n{key}")
-        for run, value in zip(found, values, strict=True):
-            click.echo(f"  {run.name:<28} {value}")
+        settings = [("  " + run.name, str(value)) for run, value in zip(found, values, strict=True)]
+        for line in in_columns(settings, name=0, numbers=(), width=None):
+            click.echo(line)
     if csv_path is not None:
         click.echo(f"\nwritten: {csv_path}")
+
+
+def _cells(run: ComparedRun) -> tuple[str, ...]:
+    best = f"{run.best[1]:.4f} at {run.best[0]}" if run.best else "–"
+    loss = f"{run.last_loss:.4f}" if run.last_loss is not None else "–"
+    return run.name, run.state, f"{run.step}/{run.steps}", loss, best, duration(run.training_seconds)
 
 
 def _facts(run: ComparedRun) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tinv_tui.cli.columns import in_columns, terminal_width
 from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal
 from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
@@ -57,13 +58,17 @@ def _runs(as_json: bool) -> None:
         click.echo(orphan.in_words(), err=True)
     if not rows:
         click.echo("no runs yet; try: tinv-tui demo")
-    for row in rows:
-        progress = f"{row['step']}/{row['steps']}"
-        loss = f"{row['loss']:.4f}" if row["loss"] is not None else "–"
-        rate = f"{row['steps_per_second']:.2f}/s" if row["steps_per_second"] else "–"
-        click.echo(
-            f"{_state(row):<16} {row['name']:<24} {progress:>15}  loss {loss:>7}  {rate:>9}  {duration(row['eta_seconds']):>7}"
-        )
+        return
+    table = [("state", "run", "step", "loss", "speed", "time left"), *map(_cells, rows)]
+    for line in in_columns(table, name=1, numbers=range(2, 6), width=terminal_width()):
+        click.echo(line)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    loss = f"{row['loss']:.4f}" if row["loss"] is not None else "–"
+    speed = f"{row['steps_per_second']:.2f}/s" if row["steps_per_second"] else "–"
+    progress = f"{row['step']}/{row['steps']}"
+    return _state(row), str(row["name"]), progress, loss, speed, duration(row["eta_seconds"])
 
 
 def _state(row: dict[str, Any]) -> str:
