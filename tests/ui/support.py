@@ -12,6 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.help import HelpScreen
 from tinv_tui.app.screens.welcome import WelcomeScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.recipe import Recipe, make_recipe, to_toml
@@ -67,6 +68,15 @@ async def past_welcome(pilot: Pilot[Any]) -> None:
     """From the ways on that an empty TINV_HOME is met with to the form."""
     await until(pilot, lambda: isinstance(pilot.app.screen, WelcomeScreen))
     await pilot.press("escape")
+
+
+async def has_help(pilot: Pilot[Any], key: str, words: str) -> None:
+    """The key shows help that says so over the dialog in sight, and escape goes back to it."""
+    dialog = pilot.app.screen
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen) and words in screen_text(pilot.app), 20)
+    await pilot.press("escape")
+    await until(pilot, lambda: pilot.app.screen is dialog)
 
 
 def screen_text(app: Any) -> str:

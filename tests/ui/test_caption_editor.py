@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.caption_editor import CaptionEditor
 from tinv_tui.app.screens.workbench import Workbench
@@ -46,6 +46,7 @@ async def test_e_edits_the_caption_with_its_prompt_and_tokens_and_ctrl_s_keeps_i
         before = int(editor.sample.plain.split(" of 75 tokens")[0])
         await pilot.press(*", a dog")
         await until(pilot, lambda: editor.sample.plain.startswith(f"{before + 3} of 75 tokens"))
+        await has_help(pilot, "f1", "beside the picture")
         editor.editor.text = "red dog " * 40
         await until(pilot, lambda: "2 chunks of 75" in editor.sample.plain)
         editor.editor.text = "a red thing by night"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens import runs as runs_screen
 from tinv_tui.app.screens.compare import CompareScreen
@@ -82,6 +82,10 @@ async def test_marked_runs_are_compared_by_keys(
         assert "from left to right A B" in text
         shown = app.screen.query_one("#compare-1", Picture)
         assert shown.path == zork[150]
+
+        assert "? help" in text
+        await has_help(pilot, "?", "Runs side by side")
+        await has_help(pilot, "f1", "compare.curve")
 
         await pilot.press("left")
         await until(pilot, lambda: "previews of step 100" in screen_text(app))

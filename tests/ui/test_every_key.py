@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from tests.ui.support import NARROW, ready, recipe, until
 from tinv_tui.app import creation_checks, fields
 from tinv_tui.app.app import TinvApp
-from tinv_tui.app.keys import ALL_KEYS, DIALOGS, KEYS, use_keys, with_keys
+from tinv_tui.app.keys import ALL_KEYS, DIALOGS, KEYS, groups_in, groups_on, use_keys, with_keys
 from tinv_tui.app.modes import MODES, ModeName
 from tinv_tui.app.screens import help as help_screen
 
@@ -61,6 +61,29 @@ def test_no_two_keys_of_a_screen_are_the_same() -> None:
             names = [name for key in here for name in key.keys.split(",")]
             assert len(set(names)) == len(names), (mode.name, pane)
     assert len({key.id for key in KEYS}) == len(KEYS)
+
+
+@pytest.mark.parametrize("mode", [mode.name for mode in MODES])
+def test_help_begins_with_the_keys_of_the_pane_and_the_screen_one_is_on_and_leaves_none_out(mode: ModeName) -> None:
+    titles = {pane: title for pane, (title, _) in help_screen.PANES.items()}
+    for pane in (None, *{key.pane for key in KEYS if key.pane and key.works_in(mode)}):
+        groups = groups_on(mode, pane, titles)
+        here = [keys for _, keys in groups[: 3 if pane else 2]]
+        assert pane is None or {key.pane for key in here[0]} == {pane}
+        assert all(key.works_in(mode) and key.where is not None and key.pane is None for key in here[-2])
+        assert all(key.where is None for key in here[-1])
+        shown = {key.id for _, keys in groups for key in keys}
+        assert shown == {key.id for key in (*KEYS, *(key for dialog in DIALOGS for key in dialog.keys))}
+        assert len({heading for heading, _ in groups}) == len(groups)
+
+
+def test_a_dialog_that_has_help_has_words_for_it_and_all_its_keys() -> None:
+    for dialog in DIALOGS:
+        if any(key.action.startswith("help(") for key in dialog.keys):
+            help_screen.help_in_dialog(dialog.name)
+            keys = [key for _, keys in groups_in(dialog.name) for key in keys]
+            assert set(dialog.keys) <= set(keys)
+            assert {key.group for key in keys} == {dialog.name, *dialog.holds}
 
 
 APP = Path(__file__).parents[2] / "tinv_tui" / "app"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.ui.support import NARROW, WIDE, past_run, past_welcome, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, past_run, past_welcome, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.welcome import WelcomeScreen
@@ -29,6 +29,8 @@ async def test_an_empty_home_is_met_with_three_ways_on_and_escape_is_the_form(si
         await until(pilot, lambda: isinstance(pilot.app.screen, WelcomeScreen))
         text = screen_text(pilot.app)
         assert all(words in text for words in ("d  see the demo", "o  open a folder", "r  pick up a run"))
+        for key in ("?", "f1"):
+            await has_help(pilot, key, "Three ways to begin")
         await past_welcome(pilot)
         await pilot.press("a")
         assert bench.form.texts["embedding.name"] == "a"

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.hub import FakeHub, bundled_files, serve
-from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, ready, recipe, screen_text, until
 from tests.unit.test_families import SD15, SD21, make_model
 from tinv_tui import paths, settings
 from tinv_tui.app.app import TinvApp
@@ -78,6 +78,8 @@ async def test_all_are_listed_with_what_they_are_and_typing_narrows_to_the_one_t
         assert str(own / "sd21")[-20:] in text
         assert "esc close" in text
         assert "✖" in next(line for line in text.splitlines() if "style-lora" in line)
+
+        await has_help(pilot, "f1", "owner/name is a model")
 
         await pilot.press("down", "enter")
         await until(pilot, lambda: "cannot be trained on:" in screen_text(pilot.app))

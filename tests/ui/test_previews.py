@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.previews import PreviewsScreen
 from tinv_tui.app.screens.workbench import Workbench
@@ -98,6 +98,8 @@ async def test_enter_shows_them_on_the_whole_screen_with_a_strip_through_time(
         assert large.size.height >= size[1] // 2
         assert all(f" {step} " in screen_text(app) for step in (200, 250, 300, 350, 400))
         assert "a zork in the snow   seed 42" in screen_text(app)
+        for key in ("?", "f1"):
+            await has_help(pilot, key, "as large as it fits")
         await pilot.press("a", "left", "left")
         assert "▸ 350" in screen_text(app)
         assert "A step 450" in screen_text(app)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tests.ui.support import NARROW, WIDE, has_help, past_run, ready, recipe, screen_text, until
 from tinv_tui import paths
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.try_it import TryScreen
@@ -71,6 +71,12 @@ async def test_both_pictures_are_drawn_side_by_side_and_their_paths_told(size: t
         assert "a-photo-of-zork-42-without.png" in text
         assert both[0].region.height >= 8
         assert both[0].region.right <= both[1].region.x
+        await has_help(pilot, "f1", "prompt and seed twice")
+        screen.query_one("#try-seed", TextField).value = "42x"
+        await pilot.press("enter")
+        await until(pilot, lambda: "✖ seed: '42x' is not" in screen_text(pilot.app))
+        assert "preview.seed" not in screen_text(pilot.app)
+        assert [picture.path for picture in both] == shown  # what was drawn stays
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, TryScreen))
 

@@ -7,6 +7,7 @@ that terminals, tmux and browsers keep for themselves are not used.
 from __future__ import annotations
 
 from tinv_tui.app.keys.dialogs import DIALOGS, TYPED_IN
+from tinv_tui.app.keys.groups import Group, groups_in, groups_on
 from tinv_tui.app.keys.key import Key, is_text, key_named, shown_name, use_keys
 from tinv_tui.app.keys.table import (
     ALL_KEYS,
@@ -28,11 +29,14 @@ __all__ = [
     "KEYS",
     "LEAVE",
     "TYPED_IN",
+    "Group",
     "Key",
     "bindings",
     "bindings_of",
     "fitting",
     "foot_keys",
+    "groups_in",
+    "groups_on",
     "hint",
     "is_text",
     "key_named",

@@ -16,6 +16,10 @@ class Dialog:
     """What else has keys while it is open: widgets, and a pane whose keys it takes over."""
 
 
+def _help(dialog: str, keys: str = "question_mark,f1") -> Key:
+    return Key(f"{dialog}.help", keys, f"help('{dialog}')", "help", "What this is, and its keys")
+
+
 DIALOGS: tuple[Dialog, ...] = (
     Dialog(
         "compare",
@@ -26,6 +30,7 @@ DIALOGS: tuple[Dialog, ...] = (
             Key("compare.earlier", "left", "go(-1)", "earlier", "Previews of an earlier step"),
             Key("compare.later", "right", "go(1)", "later", "Previews of a later step"),
             Key("compare.export", "x", "export", "CSV", "Write the curves as CSV"),
+            _help("compare"),
             Key("compare.close", "escape,q", "close", "close", "Close"),
         ),
     ),
@@ -37,6 +42,7 @@ DIALOGS: tuple[Dialog, ...] = (
             Key("previews.later", "right", "later", "later", "Go to the preview after"),
             Key("previews.picture_before", "up", "original(-1)", "before", "The dataset's picture before this one"),
             Key("previews.picture_after", "down", "original(1)", "after", "The dataset's picture after this one"),
+            _help("previews"),
             Key("previews.close", "escape,q", "full_size", "back", "Back to the pane"),
         ),
         ("preview",),
@@ -47,6 +53,7 @@ DIALOGS: tuple[Dialog, ...] = (
         (
             Key("caption.keep", "ctrl+s", "keep('kept')", "keep", "Keep the caption"),
             Key("caption.next", "ctrl+g", "keep('next')", "keep, next picture", "Keep it and edit the next picture's"),
+            _help("caption", "f1"),
             Key("caption.leave", "escape", "leave", "leave without", "Leave it as it was", priority=True),
         ),
         ("field",),
@@ -80,10 +87,16 @@ DIALOGS: tuple[Dialog, ...] = (
             Key("models.up", "up", "screen.move(-1)", "up", "The model before"),
             Key("models.page_down", "pagedown", "screen.move_page(1)", "page down", "A page down"),
             Key("models.page_up", "pageup", "screen.move_page(-1)", "page up", "A page up"),
+            _help("models", "f1"),
             Key("models.leave", "escape", "leave", "close", "Stop hashing, or close"),
         ),
     ),
-    Dialog("try", "Try", (Key("try.leave", "escape", "leave", "close", "Stop drawing, or close"),), ("field",)),
+    Dialog(
+        "try",
+        "Try",
+        (_help("try", "f1"), Key("try.leave", "escape", "leave", "close", "Stop drawing, or close")),
+        ("field",),
+    ),
     Dialog(
         "probe",
         "Probe",
@@ -123,6 +136,7 @@ DIALOGS: tuple[Dialog, ...] = (
             Key("welcome.demo", "d", "take('demo')", "see the demo", "Train on a bundled set of pictures"),
             Key("welcome.pictures", "o", "take('pictures')", "open a folder", "Begin with pictures of your own"),
             Key("welcome.run", "r", "take('run')", "pick up a run", "Watch a run that is kept somewhere else"),
+            _help("welcome"),
             Key("welcome.form", "escape,q", "leave", "to the form", "To the form"),
         ),
         ("list",),

@@ -52,7 +52,7 @@ class CaptionEditor(TextEditor[Outcome]):
                     yield Picture(id="caption-picture")
                 yield TextPage(self._caption.text, id="caption-text")
             yield Lines(id="caption-sample")
-            yield DialogKeys(hint("caption.keep"), hint("caption.next"), hint("caption.leave"))
+            yield DialogKeys(hint("caption.keep"), hint("caption.next"), hint("caption.help"), hint("caption.leave"))
 
     def _where(self) -> str:
         caption = self._caption

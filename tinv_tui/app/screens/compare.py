@@ -57,10 +57,11 @@ class CompareScreen(Dialog[None]):
                     yield Picture(id=f"compare-{number}", empty=f"{LETTERS[number]}: no preview", waits=True)
             yield Lines(id="compare-words")
             yield DialogKeys(
-                hint("compare.curve"),
+                hint("compare.curve", "train/eval"),
                 hint("compare.scale"),
                 pair("compare.earlier", "compare.later", "preview step"),
                 hint("compare.export"),
+                hint("compare.help"),
                 hint("compare.close"),
             )
 
@@ -214,7 +215,7 @@ def _told_apart(texts: Sequence[str], room: int) -> list[str]:
     if len(set(shown)) == len(set(texts)):
         return shown
     same = len(os.path.commonprefix(list(texts)))
-    begin = max(0, same - room // 3)
+    begin = max(0, same - room // 3, texts[0].rfind("/", 0, same))
     return [wording.cut("…" + text[begin:], room) for text in texts]
 
 

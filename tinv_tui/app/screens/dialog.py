@@ -16,3 +16,9 @@ class Dialog(ModalScreen[Answer]):
 
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As Textual has it, but that a move of the focus draws what has changed, not the whole screen: 11 KB at 80×24."""
+
+    def action_help(self, name: str) -> None:
+        """What the dialog of that name in the table of keys is for, and its keys."""
+        from tinv_tui.app.screens.help import help_in_dialog
+
+        self.app.push_screen(help_in_dialog(name))

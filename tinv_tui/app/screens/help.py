@@ -10,7 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from tinv_tui.app.keys import DIALOGS, KEYS, Key, bindings_of, hint, with_keys
+from tinv_tui.app.keys import DIALOGS, Group, Key, bindings_of, groups_in, groups_on, hint, with_keys
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 
@@ -88,6 +88,22 @@ PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by the
         "shows one on the train screen.",
     ),
 }
+_DIALOGS = {
+    "welcome": "Three ways to begin, each with a letter of its own; the form is behind this, and stays. The demo fills the "
+    "form in and asks before it trains. A folder of pictures goes into the form. A run may lie anywhere: in its own folder, "
+    "or in one that holds runs.",
+    "compare": "Runs side by side, each with a letter. The curve is the smoothed training loss, and smooth its last value; "
+    "{compare.curve} shows the evaluation loss, which is the one to trust where both were measured on the same pictures. "
+    "Below are the settings in which the runs differ, and the previews of one step. tinv-tui compare tells the same.",
+    "previews": "The preview that is chosen, as large as it fits, and below it those before and after. {preview.mark} marks "
+    "one as A: the one you go to then stands beside it as B. {preview.originals} puts a picture of the dataset beside it.",
+    "caption": "The caption is the .txt file beside the picture. Below it stands how many tokens it takes, and a prompt that "
+    "the trainer makes of it with the template.",
+    "models": "The base models found in TINV_HOME/models, in the folders that you added, and in the Hub's cache. What is typed "
+    "narrows the list; owner/name is a model of the Hub, which enter fetches. Those that cannot be trained on say why.",
+    "try": "Draws the same prompt and seed twice: with the embedding, and without it, where its name is plain text. What "
+    "differs is what it has learned. An empty seed is a new one each time. The pictures stay in TINV_HOME/pictures.",
+}
 _GENERAL = (
     "tinv-tui",
     "Fill in the form, start, and watch. Leaving never stops a run: it goes on in a process of its own.",
@@ -97,18 +113,28 @@ _GENERAL = (
 class HelpScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("help")
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str, keys: list[Group] | None = None) -> None:
+        """``keys`` are those to show; None for all, those of the screen below first."""
         super().__init__()
         self._title = title
         self._text = text
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
+        keys = self._keys if self._keys is not None else self._keys_below()
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             with VerticalScroll(id="help-body"):
                 yield Static(self._text, classes="dialog-text", markup=False)
-                yield Static(Content.assemble(*_key_table()), id="help-keys")
+                yield Static(Content.assemble(*_key_table(keys)), id="help-keys")
             yield DialogKeys("↑↓ scroll", hint("help.close"))
+
+    def _keys_below(self) -> list[Group]:
+        from tinv_tui.app.screens.mode_screen import ModeScreen
+
+        titles = {pane: title for pane, (title, _) in PANES.items()}
+        screen = next((s for s in reversed(self.app.screen_stack) if isinstance(s, ModeScreen)), None)
+        return groups_on(screen.mode_name, screen.pane_in_focus(), titles) if screen is not None else []
 
     def on_mount(self) -> None:
         self.query_one("#help-body").focus()
@@ -117,11 +143,11 @@ class HelpScreen(Dialog[None]):
         self.dismiss(None)
 
 
-def _key_table() -> list[tuple[str, str]]:
-    rows = [row for key in KEYS for row in _key_row(key)]
-    for dialog in DIALOGS:
-        rows.append((f"\n{dialog.title}\n", "$text-primary"))
-        rows += [row for key in dialog.keys for row in _key_row(key)]
+def _key_table(groups: list[Group]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for number, (heading, keys) in enumerate(groups):
+        rows.append((f"{'' if number == 0 else chr(10)}{heading}\n", "$text-primary"))
+        rows += [row for key in keys for row in _key_row(key)]
     return rows
 
 
@@ -132,6 +158,11 @@ def _key_row(key: Key) -> list[tuple[str, str]]:
 def help_on_pane(pane: str | None) -> HelpScreen:
     title, text = PANES.get(pane or "", _GENERAL)
     return HelpScreen(title, with_keys(text))
+
+
+def help_in_dialog(name: str) -> HelpScreen:
+    title = next(dialog.title for dialog in DIALOGS if dialog.name == name)
+    return HelpScreen(title, with_keys(_DIALOGS[name]), groups_in(name))
 
 
 def help_on_field(key: str) -> HelpScreen:

@@ -49,7 +49,7 @@ class ModelsScreen(Dialog[str | None]):
     """Answers with what ``model.path`` shall say."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(
-        "models", "models.hash", "models.add", "models.again", "models.leave"
+        "models", "models.hash", "models.add", "models.again", "models.help", "models.leave"
     )
 
     def __init__(self, chosen: str = "") -> None:
@@ -293,4 +293,11 @@ def _line(entry: ModelEntry, width: int) -> Line:
 def _hints(*, hashing: bool) -> tuple[str, ...]:
     if hashing:
         return (hint("models.leave", "stop hashing"),)
-    return ("enter take", hint("models.hash"), hint("models.add"), hint("models.again"), hint("models.leave"))
+    return (
+        "enter take",
+        hint("models.hash"),
+        hint("models.add"),
+        hint("models.again"),
+        hint("models.help"),
+        hint("models.leave"),
+    )

@@ -130,5 +130,6 @@ def _hints() -> list[str]:
         pair("previews.picture_before", "previews.picture_after", "its picture"),
         hint("preview.prompt"),
         hint("preview.copy"),
+        hint("previews.help"),
         hint("previews.close"),
     ]

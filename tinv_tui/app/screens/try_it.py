@@ -23,6 +23,7 @@ from tinv_tui.app.wording import Line
 
 if TYPE_CHECKING:
     from tinv_tui.app.trial import Trial
+    from tinv_tui.errors import InputError
 
 _SHOWN_EVERY_SECONDS = 1.0
 
@@ -85,6 +86,14 @@ class TryScreen(Dialog[None]):
         from tinv_tui.errors import InputError
         from tinv_tui.runs.jobs import JobBroken, run_job
 
+        try:
+            drawing = self._plan()
+        except InputError as error:
+            self._say((f"✖ {_in_its_words(error)}", "bad"), (error.hint, "label"))
+            return
+        except OSError as error:
+            self._say((f"✖ {error}", "bad"))
+            return
         self._paths.clear()
         self._show_pictures()
         self._show_keys(drawing=True)
@@ -105,7 +114,6 @@ class TryScreen(Dialog[None]):
                 self._say((said + (f", {wording.duration(left)} left" if left is not None else ""), "label"))
 
         try:
-            drawing = self._plan()
             await run_job("generate", tell, **drawing.arguments())
             self._say_paths()
         except InputError as error:
@@ -125,7 +133,7 @@ class TryScreen(Dialog[None]):
         seed = self.query_one("#try-seed", TextField).value.strip() or "-1"
         values["preview"]["seed"] = parse_value("preview.seed", seed)
         prompt = self.query_one("#try-prompt", TextField).value
-        return plan_drawing(prompt, make_recipe(values, "try"), Path.cwd(), embeddings=(str(trial.embedding),))
+        return plan_drawing(prompt, make_recipe(values), Path.cwd(), embeddings=(str(trial.embedding),))
 
     def _show_pictures(self) -> None:
         self.query_one("#try-with", Picture).show(self._paths.get(True))
@@ -148,7 +156,16 @@ class TryScreen(Dialog[None]):
         lines.show(rows)
 
 
+def _in_its_words(error: InputError) -> str:
+    """The message as this dialog calls what it is about: a seed, not the setting of a recipe."""
+    from tinv_tui.app.form_values import short
+
+    said = short(error, "preview.seed")
+    plain = short(error, None)
+    return plain if said == plain else f"seed: {said}"
+
+
 def _hints(*, drawing: bool) -> tuple[str, ...]:
     if drawing:
         return (hint("try.leave", "stop drawing"),)
-    return ("enter draw", hint("focus.next", "next field"), hint("try.leave"))
+    return ("enter draw", hint("focus.next", "next field"), hint("try.help"), hint("try.leave"))

@@ -33,7 +33,8 @@ class WelcomeScreen(Dialog[Way | None]):
             yield Static("Welcome to tinv-tui", classes="dialog-title", markup=False)
             yield Static(_TEXT, classes="dialog-text", markup=False)
             yield RowList(id="ways")
-            yield DialogKeys(pair("list.up", "list.down", "choose"), hint("list.choose", "take"), hint("welcome.form"))
+            choose = pair("list.up", "list.down", "choose")
+            yield DialogKeys(choose, hint("list.choose", "take"), hint("welcome.help"), hint("welcome.form"))
 
     def on_mount(self) -> None:
         rows = self.query_one(RowList)
