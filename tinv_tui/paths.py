@@ -34,6 +34,11 @@ def latent_cache_folder() -> Path:
     return home() / "cache" / "latents"
 
 
+def job_log() -> Path:
+    """The last words of the last job that broke on the command line. May not exist yet."""
+    return home() / "job-failed.log"
+
+
 def device_locks_folder() -> Path:
     """TINV_LOCKS, or a folder below /tmp: where runs of all users of this machine say which device they train on."""
     return _folder("TINV_LOCKS", "/tmp/tinv-tui-locks")

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from tinv_tui import paths
+from tinv_tui.atomic import write_atomic
 from tinv_tui.cli.output import JobFailed, duration, megabytes
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
 from tinv_tui.runs.phases import counted
@@ -49,6 +51,19 @@ class JobLine:
             click.echo("\r\x1b[K", err=True, nl=False)
 
 
+def _kept_story(kind: str, error: JobBroken) -> str:
+    """Where the last words of a job that broke are to be read: too many lines for an error. "" where it had no more."""
+    if not error.hint:
+        return ""
+    path = paths.job_log()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, f"{kind}\n\n{error.hint}\n{error}\n")
+    except OSError:
+        return error.hint
+    return f"What it said last is in {path}"
+
+
 def wait_for_job(kind: str, on_news: Callable[[Progress], None] = lambda _: None, **arguments: Any) -> dict[str, Any]:
     """Run a job to its end and give its result. Raises InputError, JobFailed, or KeyboardInterrupt after a ctrl-c."""
     line = JobLine()
@@ -60,6 +75,6 @@ def wait_for_job(kind: str, on_news: Callable[[Progress], None] = lambda _: None
     try:
         return asyncio.run(run_job(kind, show, **arguments))
     except JobBroken as error:
-        raise JobFailed("job-broken", f"{kind} failed: {error}", error.hint, 1) from None
+        raise JobFailed("job-broken", f"{kind} failed: {error}", _kept_story(kind, error), 1) from None
     finally:
         line.close()

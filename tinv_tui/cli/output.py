@@ -93,8 +93,8 @@ def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str,
         return
     for line in f"error: {message}".split("\n"):
         say(line, err=True)
-    if hint:
-        say(f"  {hint}", err=True)
+    for line in hint.splitlines():
+        say(f"  {line}", err=True)
 
 
 def say(line: str, *, err: bool = False) -> None:
