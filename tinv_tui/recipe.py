@@ -175,7 +175,7 @@ def read_override(override: str, source: str = "--set") -> tuple[str, Any]:
             "override-malformed", f"{source} {override}: there is no '='", f"Write {source} section.key=value."
         )
     if key not in all_keys():
-        raise _unknown_key(key, source)
+        raise _unknown_key(key, source, is_setting=True)
     return key, parse_value(key, text)
 
 
@@ -269,13 +269,22 @@ def allowed_values(key: str) -> str:
     return f"{kind}, {low} or more" if low is not None else kind
 
 
-def _unknown_key(key: str, source: str) -> InputError:
-    known = all_keys() if "." in key else list(Recipe.model_fields)
+def _unknown_key(key: str, source: str, *, is_setting: bool = False) -> InputError:
+    """``is_setting``: a section alone is not what was meant."""
+    sections = list(Recipe.model_fields)
+    known = all_keys() if "." in key else sections
     elsewhere = [k for k in all_keys() if k.split(".")[1] == key.split(".")[-1]]
     near = difflib.get_close_matches(key, elsewhere, n=1, cutoff=0) if "." in key else elsewhere[:1]
-    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
-    return InputError("recipe-unknown-key", f"{source}: there is no key {key}", hint)
+    hint = f"Known: {', '.join(known)}."
+    if is_setting and "." not in key:
+        by_name = {k.split(".")[1]: k for k in reversed(all_keys())}
+        near = near or [by_name[name] for name in difflib.get_close_matches(key, by_name, n=1, cutoff=0.6)]
+        hint = f"A setting is called section.key, as training.steps. Sections: {', '.join(sections)}."
+    else:
+        near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    return InputError(
+        "recipe-unknown-key", f"{source}: there is no key {key}", f"Did you mean {near[0]}?" if near else hint
+    )
 
 
 def _from_pydantic(error: ValidationError, values: dict[str, Any], source: str) -> InputError:

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tinv_tui.cli import dataset
 from tinv_tui.cli.dataset import check
+from tinv_tui.datasets.pictures import pictures_below, usable_pictures
+from tinv_tui.errors import InputError
 
 
 @pytest.fixture
@@ -78,6 +80,22 @@ def test_size_template_name_and_vectors_are_what_is_checked_for(folder: Path) ->
     (folder / "2.txt").unlink()
     assert answer(folder, *small, "--template", "subject")["problems"] == []
     assert [p["code"] for p in answer(folder, *small, "--filename-regex", r"\d")["problems"]] == ["caption-missing"]
+
+
+def test_of_pictures_in_subfolders_alone_it_is_said_where_they_are(tmp_path: Path) -> None:
+    for name in ("cats/a.png", "cats/b.JPG", "cats/notes.txt", "more/dogs/c.webp", ".thumbs/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    done = run(tmp_path)
+    assert done.exit_code == 2
+    assert "there is no picture in it, but in its subfolders: cats (2), more/dogs (1)\n" in done.stderr
+    assert "Give one of those folders" in done.stderr
+    with pytest.raises(InputError, match=r"holds no pictures; its subfolders do: cats \(2\), more/dogs \(1\)\n"):
+        usable_pictures(tmp_path, [])
+    for number in range(9):
+        (tmp_path / f"p{number}").mkdir()
+        (tmp_path / f"p{number}" / "a.png").touch()
+    assert pictures_below(tmp_path) == "cats (2), more/dogs (1), p0 (1), p1 (1) and 7 more"
 
 
 @pytest.mark.parametrize("names", [[], ["a.png"]])

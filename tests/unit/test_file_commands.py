@@ -56,6 +56,20 @@ def test_inspect_says_what_the_contract_names_and_the_history(cat: Path) -> None
     assert "nearest" not in said
 
 
+def test_inspect_takes_a_name_of_the_library_but_a_file_of_that_name_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shelf = paths.embeddings_folder()
+    error = answer("inspect", "rose", code=2)["error"]
+    assert error["message"] == f"'rose' is neither a file nor an embedding in {shelf}"
+    shelf.mkdir(parents=True)
+    write_embedding(shelf / "rose.safetensors", Embedding("rose", {"emb_params": rows()}, 5))
+    assert answer("inspect", "rose")["path"] == str(shelf / "rose.safetensors")
+    write_embedding(tmp_path / "rose.pt", Embedding("other", {"emb_params": rows()}, 6), FORMATS["pt"])
+    assert answer("inspect", "rose.pt")["step"] == 6
+
+
 def test_inspect_with_a_model_says_whether_it_fits_and_what_lies_near(tmp_path: Path, cat: Path) -> None:
     said = answer("inspect", cat, "--model", "bundled")
     assert (said["nearest"], "768" in said["misfit"]) == (None, True)

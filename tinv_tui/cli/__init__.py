@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from typing import TYPE_CHECKING
@@ -56,6 +57,15 @@ class _LazyGroup(click.Group):
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        asked = args[0]
+        if asked not in _COMMANDS and not asked.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(asked, _COMMANDS, n=1)
+            raise click.UsageError(f"there is no command {asked!r}." + (f" Did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
 
 def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -14,7 +14,7 @@ from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_dataset
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
-from tinv_tui.datasets.pictures import list_pictures, without
+from tinv_tui.datasets.pictures import TAKE_ONE_FOLDER, list_pictures, pictures_below, without
 from tinv_tui.datasets.templates import read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
@@ -104,7 +104,10 @@ def _check(
         _print(findings, folder, len(entries) - len(unreadable), f"{settings.width} × {settings.height}")
     nothing = next((finding for finding in findings if finding.code == "dataset-empty"), None)
     if nothing is not None:
-        raise JobFailed(nothing.code, f"{folder}: {nothing.message}", nothing.hint, EXIT_INPUT, content)
+        said, hint = nothing.message, nothing.hint
+        if not there and (below := pictures_below(folder)):
+            said, hint = f"there is no picture in it, but in its subfolders: {below}", TAKE_ONE_FOLDER
+        raise JobFailed(nothing.code, f"{folder}: {said}", hint, EXIT_INPUT, content)
     if as_json:
         print_json(content)
 

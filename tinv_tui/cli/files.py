@@ -11,8 +11,10 @@ from typing import Any
 import click
 from PIL import Image
 
+from tinv_tui import paths
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
 from tinv_tui.datasets.picture_files import open_picture
+from tinv_tui.embeddings import library
 from tinv_tui.embeddings.cards import MOST_PIXELS
 from tinv_tui.embeddings.embedding import Embedding, norms_of
 from tinv_tui.embeddings.files import read_embedding, write_embedding
@@ -42,12 +44,15 @@ def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
     }
 
 
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="EMBEDDING", type=click.Path(path_type=Path))
 @click.option("--model", default="", metavar="MODEL", help="A base model: whether it takes it, and its nearest words.")
 @click.option("--term", default="", metavar="NAME", help="Which one, where the file holds several.")
 def _inspect(file: Path, model: str, term: str, as_json: bool) -> None:
-    """What an embedding file is and holds: format, family, vectors, where it came from."""
-    path = _given(file)
+    """What an embedding is and holds: format, family, vectors, where it came from.
+
+    EMBEDDING is a file, or a name in the library.
+    """
+    path = _file_of(file)
     embedding = read_embedding(path, term)
     content = describe(path, embedding)
     content["tensor_norms"] = {key: _rounded(norms_of(rows)) for key, rows in embedding.vectors.items()}
@@ -182,6 +187,22 @@ def _convert(
 def _given(path: Path) -> Path:
     """``~`` is the user's own folder. Another name behind it may be a file's, such as ``~old.pt``."""
     return Path(os.path.expanduser(path))
+
+
+def _file_of(given: Path) -> Path:
+    """The file that was given, else that of the library's embedding of this name. Raises InputError."""
+    path, shelf = _given(given), paths.embeddings_folder()
+    try:
+        found = path if path.exists() else library.find(shelf, str(given))
+    except OSError:
+        return path  # such as a name that is too long: reading it says so
+    if found is None:
+        raise InputError(
+            "embedding-missing",
+            f"{str(given)!r} is neither a file nor an embedding in {shelf}",
+            "Give the path of an embedding file or a name of the library: tinv-tui embeddings",
+        )
+    return found
 
 
 def _open_picture(path: Path) -> Image.Image:

@@ -11,7 +11,7 @@ import click
 from tinv_tui.cli.output import JobFailed, command, is_terminal, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import load_recipe, read_override
-from tinv_tui.runs.changes import change_live
+from tinv_tui.runs.changes import change_live, change_recipe
 from tinv_tui.runs.ending import is_gone, kill_worker, terminate_worker
 from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.liveness import has_worker, in_words
@@ -124,13 +124,14 @@ def _preview(run: str, prompt: str | None, as_json: bool) -> None:
 def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
     handle = Run(find_run(run))
+    pairs = [read_override(change, "set") for change in changes]
+    recipe = load_recipe(handle.folder.recipe)
     state, status = handle.state()
     if not has_worker(state, status):
+        change_recipe(recipe, changes)  # what a resume would refuse is not advised
         sets = " ".join(f"--set {shlex.quote(change)}" for change in changes)
         message = f"{handle.folder.name} is {in_words(state, status)}: it takes no commands"
         raise InputError("run-not-live", message, f"tinv-tui resume {handle.folder.handle} {sets}")
-    pairs = [read_override(change, "set") for change in changes]
-    recipe = load_recipe(handle.folder.recipe)
     for key, value in pairs:  # all of them are looked at before the first is sent
         recipe, _ = change_live(recipe, key, value, status.step if status else 0)
     said = [_command(handle, "set", key=key, value=value) for key, value in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import warnings
 from collections.abc import Collection, Sequence
@@ -20,6 +21,11 @@ from tinv_tui.errors import InputError
 
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
+
+_MOST_FOLDERS = 500
+"""So many are looked through for pictures that somebody may have meant."""
+_NAMED = 4
+TAKE_ONE_FOLDER = "Give one of those folders, or put the pictures together in one."
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,30 @@ def without(entries: Sequence[PictureEntry], exclude: Collection[str]) -> list[P
     return [entry for entry in entries if entry.path.name not in exclude]
 
 
+def pictures_below(folder: Path) -> str:
+    """Which subfolders hold pictures, which nobody looks into: "cats (12), more/dogs (3) and 2 more"; "" where none does."""
+    found = list[str]()
+    for looked_at, (inside, folders, files) in enumerate(os.walk(folder)):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        count = sum(Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".") for name in files)
+        if count and Path(inside) != folder:
+            found.append(f"{Path(inside).relative_to(folder)} ({count})")
+        if looked_at == _MOST_FOLDERS:
+            break
+    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+
+
 def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEntry]:
     """Those of a folder's pictures that can be trained on. Raises InputError when there is none."""
     usable = [entry for entry in entries if entry.problem is None]
     if not usable:
         first = f" that can be used; {entries[0].path.name}: {entries[0].problem}" if entries else ""
+        if not entries and (below := pictures_below(folder)):
+            raise InputError(
+                "dataset-empty",
+                f"dataset.path: {folder} holds no pictures; its subfolders do: {below}",
+                TAKE_ONE_FOLDER,
+            )
         raise InputError(
             "dataset-empty", f"dataset.path: {folder} holds no pictures{first}", "Put PNG or JPEG pictures there."
         )

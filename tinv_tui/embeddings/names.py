@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import PromptTokenizer
 
+_ALLOWED = "Use letters, digits, spaces and . _ -"
+
 Warnings = list[tuple[str, str]]
 """(code, message) pairs."""
 
@@ -18,13 +20,11 @@ def clean_name(name: str) -> str:
     """
     if "/" in name or "\\" in name:
         raise InputError(
-            "name-path", f"embedding.name: {name!r} holds a path separator", "A name is one word, not a path."
+            "name-path", f"embedding.name: {name!r} holds a path separator", f"A name is no path. {_ALLOWED}"
         )
     cleaned = "".join(c for c in name if c.isalnum() or c in "._- ").strip()
     if not cleaned.strip(". "):
-        raise InputError(
-            "name-empty", f"embedding.name: nothing usable is left of {name!r}", "Use letters, digits, . _ -"
-        )
+        raise InputError("name-empty", f"embedding.name: nothing usable is left of {name!r}", _ALLOWED)
     if cleaned.startswith("."):
         raise InputError(
             "name-hidden", f"embedding.name: {name!r} starts with a dot", "Start with a letter or a digit."
