@@ -200,7 +200,7 @@ def _file_of(given: Path) -> Path:
         raise InputError(
             "embedding-missing",
             f"{str(given)!r} is neither a file nor an embedding in {shelf}",
-            "Give the path of an embedding file or a name of the library: tinv-tui embeddings",
+            "Give a file, or a name that tinv-tui embeddings lists.",
         )
     return found
 
