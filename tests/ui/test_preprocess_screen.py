@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from textual import events
 from textual.pilot import Pilot
 
 from tests.captioners import save_deepdanbooru
@@ -51,6 +52,9 @@ async def test_what_is_wrong_is_said_at_its_field_else_what_would_be_written_and
         screen.form.put("preprocess.width", "500")
         await until(pilot, lambda: "a multiple of 8" in screen.form.error_at("preprocess.width"))
         assert not (pictures / "inside").exists()
+        screen.form.put("preprocess.destination", "")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "2 fields to put right" in screen_text(pilot.app))
 
         screen.form.put("preprocess.width", "512")
         screen.form.put("preprocess.destination", str(tmp_path / "made"))
@@ -65,12 +69,22 @@ async def test_what_is_wrong_is_said_at_its_field_else_what_would_be_written_and
 async def test_a_finished_job_fills_in_the_train_form(pictures: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        pilot.app.action_show("preprocess")  # type: ignore[attr-defined]
+        for key in "q1s":  # faster than the form is there: letters, not commands
+            pilot.app.post_message(events.Key(key, key))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PreprocessScreen) and pilot.app.screen.is_furnished)
+        assert isinstance(pilot.app.screen, PreprocessScreen)
+        form = pilot.app.screen.form
+        await until(pilot, lambda: form.texts["preprocess.source"] == "q1s", 10)
+        await pilot.press("f2")
         screen = await opened(pilot, source=str(pictures), destination=str(made), width="64", height="128")
         await until(pilot, lambda: screen.form.checked.plan is not None)
         assert "3 pictures become 6" in screen_text(pilot.app)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "6 pictures written" in screen_text(pilot.app))
         assert len(list(made.glob("*.png"))) == 6
+        await until(pilot, lambda: "s cancel" not in screen_text(pilot.app))
         await pilot.press("1")
         workbench = pilot.app.workbench  # type: ignore[attr-defined]
         await until(pilot, lambda: workbench.form.texts["dataset.path"] == str(made))
@@ -108,6 +122,7 @@ async def test_a_job_is_cancelled_by_a_key_that_asks_and_shows_its_rate(tmp_path
         await opened(pilot, source=str(source), destination=str(tmp_path / "made"), processes="1")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(re.search(r"[1-9]/300  .*/s  .* left", screen_text(pilot.app))))
+        await until(pilot, lambda: "s cancel…" in screen_text(pilot.app))
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await pilot.press("enter")

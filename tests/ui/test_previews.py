@@ -132,6 +132,10 @@ async def test_the_keys_of_previews_do_nothing_where_there_is_none(pictures: Pat
     async with app.run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
         workbench.preview.focus()
+        await until(pilot, lambda: "z zoom" in screen_text(app).splitlines()[-1])
+        assert "earlier" not in screen_text(app).splitlines()[-1]
+        assert "t try" in screen_text(app).splitlines()[-1]
+        assert "v draws one" not in screen_text(app)  # the run is over
         await pilot.press("comma", "full_stop", "a", "n", "y", "f", "o", "o")
         await pilot.pause()
         assert app.screen is workbench

@@ -40,6 +40,8 @@ async def test_runs_are_listed_a_lost_one_says_why_and_enter_shows_one(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
         await until(pilot, lambda: "zork ✖ failed" in screen_text(pilot.app))
+        await pilot.press("f5", "home", "enter")
+        await until(pilot, lambda: "r in Runs (4) goes on with it" in " ".join(screen_text(pilot.app).split()))
 
 
 async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_question(

@@ -99,6 +99,9 @@ async def test_without_a_finished_embedding_that_fits_it_says_so_before_anything
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
         workbench.loss.focus()
+        await until(pilot, lambda: "x window" in screen_text(pilot.app).splitlines()[-1])
+        assert "t try" not in screen_text(pilot.app).splitlines()[-1]  # no run, and so nothing yet to try
+        assert "v draws one" not in screen_text(pilot.app)
         await pilot.press("t")
         await until(pilot, lambda: "no finished embedding" in screen_text(pilot.app))
         assert not isinstance(pilot.app.screen, TryScreen)

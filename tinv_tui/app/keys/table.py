@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from textual.binding import Binding, BindingType
 
@@ -91,12 +91,21 @@ def fitting(hints: Sequence[str], width: int) -> str:
 
 
 def foot_keys(
-    mode: ModeName, *, typing: bool, live: bool, paused: bool, pane: str | None = None
+    mode: ModeName, *, typing: bool, live: bool, paused: bool, pane: str | None = None, idle: Collection[str] = ()
 ) -> list[tuple[str, str]]:
-    """Key and label of what the bottom line shows, most needed first: those of the ``pane`` in focus before all."""
+    """Key and label of what the bottom line shows, most needed first: those of the ``pane`` in focus before all.
+
+    ``idle`` are the ids of keys that would do nothing now.
+    """
     found: list[tuple[Key, str, str]] = []
     for key in KEYS:
-        if not key.foot or not key.works_in(mode) or (key.live and not live) or key.pane not in (None, pane):
+        if (
+            not key.foot
+            or key.id in idle
+            or not key.works_in(mode)
+            or (key.live and not live)
+            or key.pane not in (None, pane)
+        ):
             continue
         if key.id in ("form.check", "form.choose", "form.save") and not typing:
             continue

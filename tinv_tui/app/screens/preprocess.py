@@ -8,7 +8,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings
@@ -41,6 +41,8 @@ class PreprocessScreen(ModeScreen):
         self._source = ""
         """What to fill in as soon as the form is there."""
         self._is_furnished = False
+        self._typed = ""
+        """What was typed before there was a field to type in."""
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
@@ -60,8 +62,9 @@ class PreprocessScreen(ModeScreen):
         foot = FormFoot(("preprocess-check", "Check"), ("preprocess-start", "Preprocess"), id="preprocess-foot")
         await self.query_one("#preprocess-pane").mount(form, foot)
         self._is_furnished = True
-        form.control(SOURCE).focus()
+        self.set_focus(form.control(SOURCE))
         self._put_source()
+        self._put_typed()
 
     def take_source(self, folder: str) -> None:
         """Fill in the source; the destination is asked for."""
@@ -72,8 +75,13 @@ class PreprocessScreen(ModeScreen):
     def _put_source(self) -> None:
         if self._source:
             self.form.put(SOURCE, self._source)
-            self.form.control(DESTINATION).focus()
+            self.set_focus(self.form.control(DESTINATION))
             self._source = ""
+
+    def _put_typed(self) -> None:
+        if isinstance(self.focused, Input) and self._typed:
+            self.focused.insert_text_at_cursor(self._typed)
+            self._typed = ""
 
     def _with_base_model(self, recipe: Recipe) -> Recipe:
         """With the base model that stands in the train form."""
@@ -142,8 +150,15 @@ class PreprocessScreen(ModeScreen):
     # ----- keys
 
     def on_key(self, event: events.Key) -> None:
-        """Escape steps out of the form, to where letters are keys."""
-        if event.key == "escape" and self.pane_in_focus() == "preprocess-pane":
+        """Escape steps out of the form, to where letters are keys. What is typed before the form is there goes into it.
+
+        A letter that comes here while a field has the focus was pressed before it had: a field keeps its letters.
+        """
+        if event.is_printable and event.character and (not self.is_furnished or isinstance(self.focused, Input)):
+            self._typed += event.character
+            self._put_typed()
+            event.stop()
+        elif event.key == "escape" and self.pane_in_focus() == "preprocess-pane":
             (self.job_pane if self.has_class("-used") else self.query_one("#written-rows")).focus()
             event.stop()
 
@@ -210,6 +225,7 @@ class PreprocessScreen(ModeScreen):
         pane.begin()
         self._job = await Job.start("preprocess", section=section.model_dump(), base_model=base_model)
         self.call_after_refresh(pane.focus)
+        self.show_keys()
         written = 0
         try:
             async for news in self._job.progress():
@@ -227,6 +243,8 @@ class PreprocessScreen(ModeScreen):
             pane.tell(f"✖ the job broke: {error}", "bad")
         finally:
             self._job = None
+            pane.end()
+            self.show_keys()
             self.form.check_soon()
 
     def _tell(self, news: dict[str, Any]) -> None:

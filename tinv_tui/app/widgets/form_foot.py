@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button
 
 from tinv_tui.app.form_values import Checked, Mark
+from tinv_tui.app.widgets.form_row import FormRow
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
 
@@ -46,9 +47,9 @@ class FormFoot(Vertical):
         self._shown = (checked, said)
         width = max(20, lines.size.width)
         facts = sorted(checked.facts, key=lambda fact: _ORDER.index(fact[0]))
-        wrong = [key for key in checked.errors if key and key not in checked.missing]
+        wrong = self._wrong_in_sight() or len([key for key in checked.errors if key and key not in checked.missing])
         if wrong:
-            facts = [("✖", f"{len(wrong)} field{'s' if len(wrong) > 1 else ''} to put right")]
+            facts = [("✖", f"{wrong} field{'s' if wrong > 1 else ''} to put right")]
         elif checked.missing:
             facts = [("~", f"still to fill in: {', '.join(sorted(map(_thing, checked.missing)))}")]
         facts = [said, *facts] if said is not None else facts
@@ -64,6 +65,10 @@ class FormFoot(Vertical):
             shown += [(("  ", ""), (row, "")) for row in more]
         lines.show(shown)
         self.call_after_refresh(self._let_read_on)
+
+    def _wrong_in_sight(self) -> int:
+        """How many rows of the form say what is wrong: an empty field does so once it was asked for."""
+        return sum(row.said[1] for row in self.screen.query(FormRow))
 
     def _let_read_on(self) -> None:
         box = self.query_one(".checks-box")

@@ -19,11 +19,21 @@ class JobPane(Pane):
         super().__init__(title, id=id, can_focus=True)
         self._told: list[Line] = []
         self._far: tuple[int, int, float | None] = (0, 0, None)
+        self._is_at_work = False
 
     def compose(self) -> ComposeResult:
         yield Lines(classes="job-lines")
 
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        return frozenset() if self._is_at_work else frozenset({"preprocess.stop"})
+
+    def end(self) -> None:
+        """The job is over; what it told stays."""
+        self._is_at_work = False
+
     def begin(self) -> None:
+        self._is_at_work = True
         self._told, self._far = [], (0, 0, None)
         self._show()
 

@@ -44,6 +44,10 @@ class LossPane(Pane):
     def text(self) -> Lines:
         return self.query_one("#loss-lines", Lines)
 
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        return frozenset({"embedding.try"}) if self._now is None else frozenset()
+
     def show(self, now: RunNow | None) -> None:
         self._now = now
         self.set_class(now is not None and now.state in ("failed", "lost", "not-responding"), "-trouble")
@@ -166,6 +170,10 @@ def _waiting(now: RunNow) -> list[Line]:
     return [(), ((f"{phase} …", "accent"),)]
 
 
+def _goes_on(handle: str) -> str:
+    return f"{name_of('runs.resume')} in Runs ({name_of('app.runs')}) goes on with it, or: tinv-tui resume {handle}"
+
+
 def _trouble(now: RunNow, width: int) -> list[Line]:
     """Why a run that is not well is not well, and what to do."""
     ended = now.view.ended
@@ -174,7 +182,7 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
     elif now.folder.is_gone:
         told = [("its folder is gone: deleted or moved away", "bad"), (str(now.folder.path), "")]
     elif now.state == "lost":
-        told = [("the worker is gone without a last word", "bad"), (f"go on: tinv-tui resume {now.folder.handle}", "")]
+        told = [("the worker is gone without a last word", "bad"), (_goes_on(now.folder.handle), "")]
         if now.status is None or not now.status.pid:
             told[0] = (f"the worker did not start; see {now.folder.worker_log}", "bad")
     elif now.state == "not-responding":

@@ -24,6 +24,11 @@ class Pane(Vertical):
         """Title and subtitle."""
         return self._frame
 
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        """The ids of keys that would do nothing now, as there is nothing to do it with: they are not offered."""
+        return frozenset()
+
     def set_title(self, title: str, subtitle: str = "") -> None:
         """Change the words in the frame. New words repaint the whole pane, so they are for what changes rarely."""
         if (title, subtitle) == self._frame:

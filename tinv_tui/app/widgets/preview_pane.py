@@ -11,7 +11,7 @@ from textual.binding import BindingType
 
 from tinv_tui.app import wording
 from tinv_tui.app.gallery import Gallery
-from tinv_tui.app.keys import bindings, name_of
+from tinv_tui.app.keys import KEYS, bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
@@ -54,11 +54,19 @@ class PreviewPane(Pane, PreviewsWalk):
 
     def show(self, now: RunNow | None) -> None:
         folder = now.folder if now is not None else None
-        is_over = now is not None and not now.is_live
-        self.picture.say_when_empty("no preview" if is_over else f"no preview yet; {name_of('run.preview')} draws one")
+        key = f"no preview yet; {name_of('run.preview')} draws one"
+        self.picture.say_when_empty("no preview yet" if now is None else key if now.is_live else "no preview")
         if folder != self._of:
             self._of, self.gallery = folder, Gallery()
         self.show_gallery(replace(self.gallery, previews=now.view.previews if now is not None else ()))
+
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        """All of them where there is no preview; with one alone there is none to go to."""
+        keys = [key.id for key in KEYS if key.pane == self.id]
+        if self.gallery.shown is None:
+            return frozenset(keys)
+        return frozenset({"preview.earlier", "preview.later", "preview.mark"} if len(self.gallery.series) < 2 else ())
 
     def show_gallery(self, gallery: Gallery) -> None:
         self.gallery = gallery
