@@ -138,6 +138,8 @@ async def test_the_users_keys_work_and_are_the_ones_that_are_shown(pictures: Pat
         await pilot.press("4")
         assert pilot.app.screen is bench, "the key it had before is free"
         await pilot.press("H")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await pilot.press("pagedown")  # past the words on the pane
         await until(pilot, lambda: "f10" in screen_text(pilot.app) and "run.start" in screen_text(pilot.app))
         await pilot.press("escape", "R")
         await until(pilot, lambda: pilot.app.screen.id == "runs")

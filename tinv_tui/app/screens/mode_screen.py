@@ -46,6 +46,8 @@ class ModeScreen(Screen[None]):
     def __init__(self, mode: ModeName) -> None:
         super().__init__(id=mode)
         self.mode_name: ModeName = mode
+        # It comes to the newest stylesheet: otherwise Textual would read all of it anew, and style what is there once more.
+        self._css_update_count = self.app._css_update_count
         self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
