@@ -62,6 +62,8 @@ async def test_each_file_has_its_mark_and_the_chosen_one_its_findings_with_what_
         assert "Use a sharper picture" in said
         assert said.endswith("mirror images do not count.")
         assert "! all: 3 pictures: 5 or more give a better embedding" in said
+        pane.pictures.show([(("a row that is too long " * 9, ""),)])
+        await until(pilot, lambda: any("too long" in row and "…" in row for row in screen_text(pilot.app).splitlines()))
 
 
 async def test_x_leaves_a_picture_out_of_the_recipe_and_takes_it_back(faulty: Path) -> None:

@@ -107,6 +107,7 @@ async def test_ascii_is_all_there_is_also_of_pictures_and_names(
 
 def test_each_glyph_becomes_as_many_columns_as_it_had() -> None:
     assert in_ascii("╭─╮ ● running 62% ━━╸── 猫é⣿⠁") == "+-+ * running 62% ===-- ??e#."
+    assert in_ascii("…/cat resume… 64² 🔎Search…    ") == "</cat resume. 64  > Search...  "
 
 
 @pytest.mark.parametrize(

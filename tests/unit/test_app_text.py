@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tinv_tui.app import chart, wording
 from tinv_tui.app.chart import Axis, Scale
 from tinv_tui.app.keys import KEYS, foot_keys
 from tinv_tui.app.modes import MODES
+from tinv_tui.app.widgets.picture_rows import Told, picture_rows
+from tinv_tui.datasets.pictures import PictureEntry
 
 # What terminals, tmux, browsers and line editing keep for themselves (or cannot send at all).
 AVOID = {f"ctrl+{letter}" for letter in "abcdehijkmntuvwxyz"} | {f"alt+{n}" for n in range(10)} | {"f10", "f11", "f12"}
@@ -33,6 +37,26 @@ def test_thousands_and_memory() -> None:
     assert wording.count(12_400) == "12 400"
     assert wording.memory(512 * 2**20) == "512M"
     assert wording.memory(int(6.4 * 2**30)) == "6.4G"
+
+
+def test_a_row_that_is_cut_says_so() -> None:
+    row = (("model.path  ", ""), ("bundled", "label"))
+    assert wording.cut_line(row, 19) == row
+    assert wording.cut_line(row, 15) == (("model.path  ", ""), ("bu…", "label"))
+    assert wording.cut_line(row, 12) == (("model.path …", ""),)
+    blanks = (("a", ""), ("        ", "label"))
+    assert wording.cut_line(blanks, 4) == blanks
+
+
+def test_a_picture_is_named_in_full_where_its_row_has_room_and_else_with_so_much_as_is_left() -> None:
+    name = "00000-0-portrait-in-the-snow.png"
+    picture = PictureEntry(Path(name), 512, 512, "a cat")
+    broken = PictureEntry(Path("b.png"), 0, 0, None, "cannot be read: it is not a picture at all, but a text")
+    told = [Told(picture, (), False, (512, 512)), Told(broken, (), False, None)]
+    for width, shown in ((60, name), (40, name[:22] + "…"), (20, name[:6] + "…")):
+        rows = ["".join(text for text, _ in line) for line in picture_rows(told, width)]
+        assert rows[0].startswith(f"{shown} 512² ✔ caption")
+        assert len(rows[0]) <= max(width - 2, 22)
 
 
 def test_a_path_is_shortened_at_a_slash() -> None:

@@ -37,7 +37,7 @@ def test_base_models_of_this_machine_are_offered_with_what_they_are_or_a_reason(
     (own / "old.ckpt").write_bytes(b"")
     found = offered("model.path")
     assert list(found) == ["bundled", str(own / "old.ckpt"), sd15]
-    assert found[sd15] == Offer(sd15, "SD 1.x, native 512²")
+    assert found[sd15] == Offer(sd15, "SD 1.x, native 512 px")
     assert found[str(own / "old.ckpt")].reason
 
 
@@ -78,6 +78,6 @@ def test_base_models_of_the_own_folder_are_offered_and_what_is_none_with_the_rea
     (folder / "tagger.onnx").write_text("of no interest here")
     found = offered("model.path")
     assert list(found) == ["bundled", *(str(folder / name) for name in ("pointer.ckpt", "small", "stray.safetensors"))]
-    assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x, native 64²")
+    assert found[str(folder / "small")] == Offer(str(folder / "small"), "SD 1.x, native 64 px")
     assert found[str(folder / "stray.safetensors")].reason == "is an embedding"
     assert found[str(folder / "pointer.ckpt")].reason == "is a pointer of git-lfs, not the file itself"

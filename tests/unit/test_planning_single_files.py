@@ -127,7 +127,7 @@ def test_a_file_without_vae_is_planned_with_one_that_is_given(asked: Asked, tmp_
 
 def test_the_form_tells_the_family_at_its_foot(asked: Asked) -> None:
     facts = check_form(texts_of(asked(SDXL), FIELDS), Recipe(), Path("/")).facts
-    assert ("✔", "SDXL, 2048 wide, native 1024²") in facts
+    assert ("✔", "SDXL, 2048 wide, native 1024 px") in facts
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def _in_words(schedule: Plan) -> str:
 def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[Mark, str], ...]:
     """The lines at the foot of the form, the most telling first."""
     facts: list[tuple[Mark, str]] = [
-        ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size}²"),
+        ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size} px"),
         ("✔", f"{len(plan.pictures)} pictures, {_steps(plan.steps_per_epoch)} an epoch"),
     ]
     if plan.recipe.dataset.exclude:

@@ -71,7 +71,7 @@ def _base_models() -> list[Offer]:
         entries = list_models().entries
     except InputError:
         return []  # the model browser says what is wrong with the settings
-    return [Offer(e.value, f"{e.family}, native {e.native_size}²" if not e.reason else "", e.reason) for e in entries]
+    return [Offer(e.value, f"{e.family}, native {e.native_size} px" if not e.reason else "", e.reason) for e in entries]
 
 
 def _vaes() -> list[Offer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
@@ -24,7 +25,6 @@ _GLYPHS = {
     "|": "│┃║▎▍▌▋▊▉▏▐▕",
     "+": "╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝▆✔✓±",
     "_": "▁",
-    ".": "▂░□·",
     ":": "▃▒",
     "*": "▇●◉•◆",
     "#": "█■",
@@ -34,14 +34,18 @@ _GLYPHS = {
     ">": "▸▹▶►→≥",
     "<": "◂◀←≤«",
     "v": "▾▼↓",
-    "^": "▴▲↑²",
+    "^": "▴▲↑",
     "o": "○◦",
-    "~": "◌…≈",
+    "~": "◌≈",
     "x": "✖✗×",
+    ".": "▂░□·…",
     "?": "�",
-    " ": "\u00a0",
+    " ": "\u00a0²",
+    "> ": "🔎",
 }
 _TABLE = {ord(glyph): plain for plain, glyphs in _GLYPHS.items() for glyph in glyphs}
+_CUT_FRONT, _WITH_ROOM = re.compile(r"(?<!\S)…(?=[\w/])"), re.compile("…  (?= )")
+"""A text cut at its front; and an ellipsis with blanks after it, whose room three dots may take."""
 _DOTS = {0: " ", 1: ".", 2: ".", 3: ":", 4: ":", 5: "+", 6: "+", 7: "#", 8: "#"}
 
 
@@ -58,6 +62,7 @@ def draws_ascii(app: App[Any]) -> bool:
 
 @lru_cache(4096)
 def in_ascii(text: str) -> str:
+    text = _WITH_ROOM.sub("...", _CUT_FRONT.sub("<", text))
     return "".join(c if c.isascii() else _plain(c) for c in text.translate(_TABLE))
 
 

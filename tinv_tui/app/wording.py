@@ -107,6 +107,19 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
+def cut_line(line: Line, width: int) -> Line:
+    """The line, with an ellipsis where it is longer; blanks at its end may be cut off without."""
+    if len("".join(text for text, _ in line).rstrip()) <= width:
+        return line
+    kept, room = list[Piece](), width
+    for text, role in line:
+        if len(text) >= room:
+            return (*kept, (cut(text + " ", room), role))
+        kept.append((text, role))
+        room -= len(text)
+    return tuple(kept)
+
+
 def short_path(text: str) -> str:
     """A path with ``~`` for the user's own folder."""
     home = str(Path.home())

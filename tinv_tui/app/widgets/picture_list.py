@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from tinv_tui.app.keys import bindings_of, name_of
 from tinv_tui.app.picture_filter import keeps
-from tinv_tui.app.widgets.picture_rows import column_widths, picture_row
+from tinv_tui.app.widgets.picture_rows import Told, picture_rows
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.widgets.text_field import TextField
 
@@ -98,12 +98,16 @@ class PictureList(Vertical):
 
     def _show(self, chosen: PictureEntry | None) -> None:
         text = self.field.value
-        told = [(p, self._findings(p), p.path.name in self._exclude) for p in self._pictures]
-        self._kept = [i for i, (p, found, is_out) in enumerate(told) if keeps(text, p, found, is_left_out=is_out)]
+        told = [
+            Told(p, self._findings(p), p.path.name in self._exclude, self._sizes.get(i))
+            for i, p in enumerate(self._pictures)
+        ]
+        self._kept = [
+            i for i, one in enumerate(told) if keeps(text, one.picture, one.findings, is_left_out=one.is_left_out)
+        ]
         self.rows.empty = _none_kept() if self._pictures else _none_yet()
-        widths = column_widths(self._pictures, self.rows.size.width)
-        rows = ((*told[i], self._sizes.get(i)) for i in self._kept)
-        self.rows.show([picture_row(p, found, size, widths, is_left_out=is_out) for p, found, is_out, size in rows])
+        rows = picture_rows(told, self.rows.size.width)
+        self.rows.show([rows[i] for i in self._kept])
         if chosen is not None:
             self.choose(chosen)
 

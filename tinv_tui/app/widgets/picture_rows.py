@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinv_tui.app.wording import Line, Piece, cut
@@ -14,41 +15,53 @@ if TYPE_CHECKING:
 
 _NAME_WIDTH, _LEAST_NAME_WIDTH = 16, 7
 _SAID_WIDTH = 14
-"""What is said of a picture beside its name and size takes so much."""
+"""A name has so much, and what is said beside it and its size, where not all of it has room."""
 _MARKS = {"error": ("✖", "bad"), "warning": ("!", "warning"), "information": ("·", "label")}
 _LESS_TELLING = ("caption-missing", "not-square")
 """Shown beside a file only where there is nothing else: the row says so already."""
 
 
-def column_widths(pictures: Sequence[PictureEntry], width: int) -> tuple[int, int]:
-    """Of names and of sizes, in a list that is so wide."""
-    sizes = max((len(size_text(picture)) for picture in pictures), default=0)
-    room = min(_NAME_WIDTH, max(_LEAST_NAME_WIDTH, width - sizes - _SAID_WIDTH - 4))
-    return min(room, max((len(picture.path.name) for picture in pictures), default=0)), sizes
+@dataclass(frozen=True)
+class Told:
+    """A picture, and what is known of it."""
+
+    picture: PictureEntry
+    findings: Sequence[Finding]
+    is_left_out: bool
+    trained: tuple[int, int] | None
+    """The size it is trained at, where that is known."""
 
 
-def picture_row(
-    picture: PictureEntry,
-    findings: Sequence[Finding],
-    trained: tuple[int, int] | None,
-    widths: tuple[int, int],
-    *,
-    is_left_out: bool,
-) -> Line:
-    """``trained`` is the size it is trained at, where that is known."""
-    name = f"{cut(picture.path.name, widths[0]):<{widths[0]}} "
-    if is_left_out:
-        return ((name, "faint"), ("○ left out", "label"))
+def picture_rows(told: Sequence[Told], width: int) -> list[Line]:
+    """A row for each, in a list that is so wide: names have the room that is left beside what is said of them."""
+    sizes = max((len(size_text(one.picture)) for one in told), default=0)
+    said = [_said(one, sizes) for one in told]
+    readable = [line for one, line in zip(told, said, strict=True) if one.picture.problem is None]
+    left = width - 2 - 1 - max((sum(len(text) for text, _ in line) for line in readable), default=0)
+    room = max(_LEAST_NAME_WIDTH, min(_NAME_WIDTH, width - sizes - _SAID_WIDTH - 4), left)
+    names = min(room, max((len(one.picture.path.name) for one in told), default=0))
+    roles = ["faint" if one.is_left_out else "label" if one.picture.problem is not None else "" for one in told]
+    return [
+        ((f"{cut(one.picture.path.name, names):<{names}} ", role), *line)
+        for one, role, line in zip(told, roles, said, strict=True)
+    ]
+
+
+def _said(told: Told, sizes: int) -> Line:
+    picture = told.picture
+    if told.is_left_out:
+        return (("○ left out", "label"),)
     if picture.problem is not None:
-        return ((name, "label"), (f"✖ {picture.problem}", "bad"))
-    head: Line = ((name, ""), (f"{size_text(picture):<{widths[1]}} ", "label"))
-    mark = _mark(findings)
+        return ((f"✖ {picture.problem}", "bad"),)
+    size = (f"{size_text(picture):<{sizes}} ", "label")
+    mark = _mark(told.findings)
     if mark is not None:
-        return (*head, ("✔ " if picture.caption else "– ", "good" if picture.caption else "warning"), mark)
+        return (size, ("✔ " if picture.caption else "– ", "good" if picture.caption else "warning"), mark)
     said = ("✔ caption", "good") if picture.caption else ("– no caption", "warning")
+    trained = told.trained
     same = trained is None or trained[0] * picture.height == trained[1] * picture.width
     shape = "" if trained is None or same else f" → {trained[0]}×{trained[1]}"
-    return (*head, said, (shape, "label"))
+    return (size, said, (shape, "label"))
 
 
 def _mark(findings: Sequence[Finding]) -> Piece | None:

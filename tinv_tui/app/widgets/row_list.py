@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
-from tinv_tui.app.wording import Line
+from tinv_tui.app.wording import Line, cut_line
 
 
 class RowList(Lines):
@@ -76,7 +76,8 @@ class RowList(Lines):
             return self.strip(())
         here = index == self.cursor
         mark: Line = (("▸ " if here else "  ", "accent"),)
-        return self.strip(mark + self._rows[index], under="cursor" if here and self.has_focus else "")
+        line = cut_line(mark + self._rows[index], self.size.width)
+        return self.strip(line, under="cursor" if here and self.has_focus else "")
 
     def go_to(self, index: int) -> None:
         if not self._rows:
