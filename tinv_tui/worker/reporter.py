@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -39,6 +38,8 @@ class Reporter:
         self._held_back: dict[str, Any] | None = None
         self._process = psutil.Process()
         self._board: Board | None = None
+        self.gpu_bytes: Callable[[], int] | None = None
+        """Asked for what is held of the GPU, by the status thread; None where training does not run on one."""
         self.is_held_up = False
         """Whether the disk did not take what was told when it was last asked to."""
         self.seconds_left: float | None = None
@@ -171,7 +172,7 @@ class Reporter:
                 steps_per_second=self.pace.steps_per_second,
                 eta_seconds=self._eta_seconds() if self._status.phase else None,
                 memory_bytes=self._memory_bytes(),
-                gpu_bytes=_gpu_bytes(),
+                gpu_bytes=self.gpu_bytes() if self.gpu_bytes is not None else None,
             )
             status = self._status
         try:
@@ -184,11 +185,3 @@ class Reporter:
             return int(self._process.memory_info().rss)
         except psutil.Error:
             return None
-
-
-def _gpu_bytes() -> int | None:
-    """What torch holds of the GPU in use; None before it has begun to use one."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return None
-    return int(torch.cuda.memory_reserved())

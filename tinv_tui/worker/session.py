@@ -240,7 +240,9 @@ def _name_device(device: torch.device, reporter: Reporter) -> None:
             message = f"torch cannot use {expected}: this run trains on the processor"
             hint = "The driver may be older than torch's CUDA: tinv-tui doctor tells."
             reporter.tell("warning", code="gpu-unused", message=message, hint=hint)
-    elif expected == "cpu":
+        return
+    reporter.gpu_bytes = torch.cuda.memory_reserved
+    if expected == "cpu":
         reporter.update(device=f"{device} ({torch.cuda.get_device_name(device)})")
 
 
