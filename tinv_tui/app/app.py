@@ -28,7 +28,7 @@ from tinv_tui.app.opening import first_shown, has_terminal
 from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
-from tinv_tui.app.thin import thinned
+from tinv_tui.app.thin import known_rows, thinned
 from tinv_tui.app.widgets.picture import Picture, sixels_after
 from tinv_tui.paths import shipped
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 12.0
 _HANG_UP_SECONDS = 5.0
+_GREYS = Greys()  # one, as drawn rows are kept by the filter they went through
 
 
 def _commands() -> type[Provider]:
@@ -130,10 +131,10 @@ class TinvApp(App[None]):
             super()._display(screen, renderable)
             return
         has_sixels = self._driver is not None and draws_sixel(self)
-        known = getattr(self._driver, "known_rows", None)
-        if known is not None and has_sixels:
+        known = known_rows(self._driver)
+        if has_sixels:
             known.forget()  # they lie over rows that are the same with them and without
-        elif known is not None:
+        else:
             renderable = known.changed(renderable, self.size, self.console)
         super()._display(screen, renderable)
         if self._driver is not None and has_sixels:
@@ -146,10 +147,7 @@ class TinvApp(App[None]):
         return {"foreground-disabled": "ansi_bright_black"}  # the themes of the terminal's own colours lack it
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        own = (
-            Greys() if isinstance(line_filter, Monochrome) else line_filter
-            for line_filter in super().get_line_filters()
-        )
+        own = (_GREYS if isinstance(each, Monochrome) else each for each in super().get_line_filters())
         return [*own, *self.look.filters]
 
     async def _welcome(self, workbench: Workbench) -> None:
@@ -262,9 +260,7 @@ class TinvApp(App[None]):
 
         Sixels and kitty graphics are sent again: tmux drops what comes while another of its windows is in sight.
         """
-        known = getattr(self._driver, "known_rows", None)
-        if known is not None:
-            known.forget()
+        known_rows(self._driver).forget()
         self.screen.refresh()
         if is_slow(self):
             self.toggle_class(PICTURES)
