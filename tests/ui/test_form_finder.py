@@ -33,6 +33,8 @@ async def test_enter_goes_to_the_field_that_is_called_so_before_those_whose_help
         await pilot.press("escape")
         await until(pilot, lambda: "Base model" in screen_text(pilot.app))
         assert workbench.focused is workbench.form.control("training.learning_rate")
+        await pilot.press("ctrl+f", *"steps", "enter")  # not "Its steps", which stands before it
+        await until(pilot, lambda: workbench.focused is workbench.form.control("training.steps"))
 
 
 async def test_it_opens_while_a_field_is_typed_in_and_goes_back_there(pictures: Path) -> None:

@@ -140,7 +140,9 @@ class Form(VerticalScroll, Generic[Outcome]):
         with self.app.batch_update():
             for row in self._rows:
                 row.bring(into_sight=any(key in meant for key in row.controls))
-        self._meant = sorted(meant, key=lambda key: not is_called(self.fields[key], words))
+        whole = words.strip().casefold()
+        labels = {key: self.fields[key].label.casefold() for key in meant}
+        self._meant = sorted(meant, key=lambda key: (labels[key] != whole, not is_called(self.fields[key], words)))
         return len(meant)
 
     def focus_first(self) -> bool:
