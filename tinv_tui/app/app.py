@@ -204,7 +204,7 @@ class TinvApp(App[None]):
         """Go to the train screen, and there to the form."""
         self.action_show("train")
         if self.workbench is not None:
-            self.workbench.open_tab("form")
+            self.workbench.open_form()
 
     def _show_now(self) -> None:
         if self.workbench is not None:

@@ -63,6 +63,15 @@ def draw_loss(view: RunView, look: LossLook, width: int, height: int) -> list[Li
     return lines + below
 
 
+def sparkline(view: RunView, look: LossLook, width: int) -> str:
+    """The smoothed training loss in one row of ``width`` characters, blank where nothing is known."""
+    points = _window(view, look)
+    if not points or width < 1:
+        return " " * max(0, width)
+    smooth = chart.spread(((p.first, p.step, p.smooth) for p in points), Axis(points[0].first, points[-1].step, width))
+    return chart.draw(smooth, 1, chart.limits(smooth, log=look.log))[0]
+
+
 def _window(view: RunView, look: LossLook) -> tuple[CurvePoint, ...]:
     if not look.window or not view.recent:
         return view.curve

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.curve import LossTail
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
@@ -21,6 +23,8 @@ class RunNow:
     state: RunState
     status: Status | None
     view: RunView
+    recipe: Recipe | None = None
+    """What it trains, with what was changed on the way; None where that cannot be read."""
 
     @property
     def name(self) -> str:
@@ -65,6 +69,8 @@ class RunWatcher:
         self._events = EventReader(run.folder.events)
         self._losses = LossTail(run.folder.losses)
         self._history = RunHistory()
+        self._recipe: Recipe | None = None
+        self._recipe_of = 0
 
     def look(self) -> RunNow:
         # The state first: whatever the worker wrote before it ended is then sure to be read with it.
@@ -72,4 +78,14 @@ class RunWatcher:
         rows = self._losses.read_new()
         self._history.add_losses(rows, self._losses.rate_changes, anew=self._losses.began_anew)
         self._history.add_events(self._events.read_new(newest_step_only=self._history.has_table))
-        return RunNow(self.run.folder, state, status, self._history.view())
+        return RunNow(self.run.folder, state, status, self._history.view(), self._read_recipe())
+
+    def _read_recipe(self) -> Recipe | None:
+        """Read anew only where it was written anew: a change of a live run is in it."""
+        try:
+            written = self.run.folder.recipe.stat().st_mtime_ns
+            if written != self._recipe_of:
+                self._recipe, self._recipe_of = load_recipe(self.run.folder.recipe), written
+        except (InputError, OSError):
+            self._recipe = None
+        return self._recipe

@@ -54,6 +54,7 @@ _NAMES = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",
+    "minus": "-",
     "escape": "esc",
     "comma": ",",
     "full_stop": ".",

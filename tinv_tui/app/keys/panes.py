@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinv_tui.app.keys.key import Key
 
 PANES: tuple[Key, ...] = (
+    Key("form.unfold", "enter", "unfold", "open the form", "Open the folded form", ("train",), pane="form-pane"),
     Key(
         "dataset.fix",
         "enter",

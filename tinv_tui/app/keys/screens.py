@@ -105,6 +105,15 @@ SCREENS: tuple[Key, ...] = (
     Key("run.use", "u", "use", "use…", "Make a copy of this run the result; asks first", ("train",), foot=False),
     Key("form.find", "slash,ctrl+f", "find_field", "find", "Narrow the form to the fields you look for", ("train",)),
     Key("pane.zoom", "z", "zoom", "zoom", "Show this pane alone, and back", ("train",)),
+    Key(
+        "pane.fold",
+        "minus",
+        "fold",
+        "fold",
+        "Fold this pane to a line or a few, and back; the form folds by itself while a run is on",
+        ("train",),
+        foot=False,
+    ),
     Key("pane.next", "ctrl+g", "next_pane", "pane", "Go to the next pane (tab goes field by field)", ("train",)),
     Key(
         "run.compare",

@@ -15,6 +15,12 @@ from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 
 PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
+    "form-pane": (
+        "Train",
+        "While a run is on the form is folded to what the run trains: its recipe with what was changed on the way, and of "
+        "the settings below the seed those alone that are not as usual. {form.unfold} opens the form, to fill it in for "
+        "another run; {pane.fold} folds it again, as it does any pane.",
+    ),
     "loss-pane": (
         "Loss",
         "How far the picture that the model predicts is from the training picture. Lower is better; zero can neither be "

@@ -32,8 +32,8 @@ ROOMY_HEIGHT = 36
 
 
 class ModeScreen(Screen[None]):
-    """A screen of the top bar. Its class in the stylesheet is ``-folded`` below 100 columns or 30 rows, ``-short`` below
-    36 rows, and ``-tiny`` where it shows only one polite line.
+    """A screen of the top bar. Its class in the stylesheet is ``-tabs`` below 100 columns or 30 rows, ``-short`` below 36
+    rows, and ``-tiny`` where it shows only one polite line.
 
     A screen composes its own part in :meth:`compose_body`, and gives its keys as ``BINDINGS = bindings(its name)``.
     """
@@ -51,7 +51,7 @@ class ModeScreen(Screen[None]):
         self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        self._fit(self.app.size, update=False)
+        self.fit(self.app.size, update=False)
         yield TopBar(self.mode_name)
         yield KeyLine(self.mode_name)
         yield from self.compose_body()
@@ -106,7 +106,7 @@ class ModeScreen(Screen[None]):
 
     @on(events.Resize)
     def _resized(self, event: events.Resize) -> None:
-        self._fit(event.size)
+        self.fit(event.size)
         is_tiny = self.has_class("-tiny")
         if is_tiny and self.focused is not None:  # nobody sees what a key does there
             self._focused_before = self.focused
@@ -122,11 +122,12 @@ class ModeScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return False if self.has_class("-tiny") else super().check_action(action, parameters)
 
-    def _fit(self, size: Size, *, update: bool = True) -> None:
+    def fit(self, size: Size, *, update: bool = True) -> None:
+        """Wear the classes of a terminal of this size."""
         width, height = size
         tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
         folded = width < FOLD_WIDTH or height < FOLD_HEIGHT
-        self.wear({"-tiny": tiny, "-folded": folded, "-short": height < ROOMY_HEIGHT}, update=update)
+        self.wear({"-tiny": tiny, "-tabs": folded, "-short": height < ROOMY_HEIGHT}, update=update)
 
     def wear(self, classes: Mapping[str, bool], *, update: bool = True) -> None:
         """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""

@@ -9,16 +9,14 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
 
 from tinv_tui.app.keys import bindings, name_of
-from tinv_tui.app.screens.steering import SteeringScreen
+from tinv_tui.app.screens.folding import FOLDING, FoldingScreen
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
 from tinv_tui.app.widgets.form_pane import FormPane
 from tinv_tui.app.widgets.gpu_pane import GpuPane
 from tinv_tui.app.widgets.log_pane import LogPane
 from tinv_tui.app.widgets.loss_pane import LossPane
-from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.preview_pane import PreviewPane
 from tinv_tui.app.widgets.tab_line import TABS, TabLine
 from tinv_tui.app.wording import state_piece
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.recipe_form import RecipeForm
 
 
-class Workbench(SteeringScreen):
+class Workbench(FoldingScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("train")
 
     def __init__(self) -> None:
@@ -50,10 +48,6 @@ class Workbench(SteeringScreen):
         yield LogPane()
 
     # ----- parts
-
-    @property
-    def form_pane(self) -> FormPane:
-        return self.query_one(FormPane)
 
     @property
     def form(self) -> RecipeForm:
@@ -107,6 +101,7 @@ class Workbench(SteeringScreen):
     def on_form_was_checked(self, event: Form.WasChecked) -> None:
         self.form_pane.foot.show(event.checked)
         self.form_pane.tell_changes()
+        self.form_pane.sum_up(self.app.control.now)
         self.dataset.show(self.form.checked, self.form.texts["dataset.path"])
 
     @on(DatasetPane.FilesChanged)
@@ -157,49 +152,33 @@ class Workbench(SteeringScreen):
     @property
     def _stops(self) -> list[tuple[str, str]]:
         """The panes ctrl+g goes through: the tab each is on, and a selector."""
-        first = ("form", "#form-find" if self.form_pane.is_narrowed else "#field-embedding-name")
+        field = "#form-find" if self.form_pane.is_narrowed else "#field-embedding-name"
+        first = ("form", "#form-pane" if self.is_folded("form-pane") else field)
         panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
         return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
 
     def action_next_pane(self) -> None:
-        order = ["form-pane", "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane"]
         here = self.pane_in_focus()
-        at = order.index(here) if here in order else -1
-        tab, selector = self._stops[(at + 1) % len(order)]
+        at = FOLDING.index(here) if here in FOLDING else -1
+        was_alone = self.alone is not None
+        if was_alone:
+            self.end_zoom()
+        tab, selector = self._stops[(at + 1) % len(FOLDING)]
         target = next(iter(self.query(selector)), None)
         if target is None:
             return
-        if self._zoomed() is not None or self.has_class("-folded"):
-            self._unzoom()
+        if was_alone or self.has_class("-tabs"):
             self.open_tab(tab)
             self.call_after_refresh(self.set_focus, target)  # it has first to come into sight
         else:
             self.set_focus(target)
-
-    def _zoomed(self) -> Pane | None:
-        return next(iter(self.query(".-zoomed").results(Pane)), None)
-
-    def action_zoom(self) -> None:
-        here = self.pane_in_focus()
-        if self._zoomed() is not None:
-            self._unzoom()
-        elif here is not None:
-            for box in self.query_one(f"#{here}").ancestors_with_self:  # the boxes it lies in have to stay too
-                if isinstance(box, Widget) and box is not self:
-                    box.add_class("-zoomed", update=False)
-            self.wear({"-zoom": True})
-
-    def _unzoom(self) -> None:
-        for box in self.query(".-zoomed"):
-            box.remove_class("-zoomed", update=False)
-        self.wear({"-zoom": False})
 
     def on_key(self, event: events.Key) -> None:
         """Escape brings all fields back, and then steps out of the form, to where letters are keys."""
         if event.key != "escape" or self.pane_in_focus() != "form-pane":
             return
         if not self.form_pane.show_all():
-            (self.tab_line if self.has_class("-folded") else self.loss).focus()
+            (self.tab_line if self.has_class("-tabs") else self.loss).focus()
         event.stop()
 
     # ----- actions
@@ -225,35 +204,48 @@ class Workbench(SteeringScreen):
             self.form.check_soon(0.01)  # what it differs from is this run now
 
     @on(FormPane.Refused)
-    def _refused(self) -> None:
+    def _refused(self, event: FormPane.Refused) -> None:
+        self.open_form()
+        self.call_after_refresh(self.form.focus_error, event.errors)
+
+    def open_form(self) -> None:
+        """Bring the whole form into sight."""
+        self.unfold_form()
         self.open_tab("form")
 
     async def action_check(self) -> None:
+        self.unfold_form()
         await self.form_pane.check()
 
     def action_choose(self) -> None:
         self.form_pane.choose()
 
     async def action_edit_template(self) -> None:
+        self.unfold_form()
         await self.form_pane.edit_template()
 
     async def action_probe(self) -> None:
+        self.unfold_form()
         await self.form_pane.probe()
 
     async def action_save_recipe(self) -> None:
+        self.unfold_form()
         await self.form_pane.save_recipe()
 
     def action_find_field(self) -> None:
-        self.open_tab("form")
-        self.form_pane.find()
+        self.open_form()
+        self.call_after_refresh(self.form_pane.find)
 
     async def action_changed(self) -> None:
+        self.unfold_form()
         await self.form_pane.show_changes()
 
     def action_presets(self) -> None:
+        self.unfold_form()
         self.form_pane.offer_presets()
 
     def action_demo(self) -> None:
+        self.unfold_form()
         self.form_pane.offer_demos()
 
     async def action_try(self) -> None:

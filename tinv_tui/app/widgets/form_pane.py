@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Button
 
-from tinv_tui.app.keys import name_of
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
+from tinv_tui.app.widgets.form_summary import FormSummary
 from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form_finder import FormFinder
     from tinv_tui.app.widgets.form_foot import FormFoot
     from tinv_tui.app.widgets.recipe_form import RecipeForm
@@ -28,12 +33,19 @@ class FormPane(Pane):
     """An empty frame until :meth:`furnish`. Its messages say how a start went."""
 
     app: TinvApp
+    BINDINGS: ClassVar[list[BindingType]] = bindings("train", "form-pane")
 
     class Started(Message):
         """A run was started from the form."""
 
+    @dataclass
     class Refused(Message):
-        """The form has an error, which shows at its field; nothing was started."""
+        """The form has errors, which show at their fields; nothing was done."""
+
+        errors: dict[str, str]
+
+    class Wanted(Message):
+        """The folded form shall be opened, to be filled in."""
 
     def __init__(self) -> None:
         super().__init__("Train", id="form-pane")
@@ -41,6 +53,9 @@ class FormPane(Pane):
         self._foot: FormFoot | None = None
         self._finder: FormFinder | None = None
         self._starting = False
+
+    def compose(self) -> ComposeResult:
+        yield FormSummary()
 
     @property
     def form(self) -> RecipeForm:
@@ -71,6 +86,32 @@ class FormPane(Pane):
         self._foot = FormFoot(("check", "Check"), ("save-recipe", "Save recipe"), ("start", "Start"), id="form-foot")
         self._finder = FormFinder(self._form)
         await self.mount(self._finder, self._form, self._foot)
+
+    def sum_up(self, now: RunNow | None) -> None:
+        """Tell in a few lines what the run trains; without one, what the form says."""
+        if now is not None and now.recipe is not None:
+            self.query_one(FormSummary).tell(f"{now.name} trains", now.recipe)
+        elif self.is_furnished:
+            self.query_one(FormSummary).tell("the form says", self.form.checked.recipe or self.form.base)
+
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        return frozenset() if self.has_focus else frozenset({"form.unfold"})
+
+    def action_unfold(self) -> None:
+        self.post_message(self.Wanted())
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        if self.can_focus:
+            self.post_message(self.Wanted())
+
+    def enter(self) -> None:
+        """Go to where filling in begins."""
+        if self.is_narrowed:
+            self.find()
+        elif self.is_furnished:
+            self.form.control("embedding.name").focus()
 
     def find(self) -> None:
         """Narrow the form to the fields one is looking for."""
@@ -163,7 +204,7 @@ class FormPane(Pane):
         return await self.app.push_screen_wait(ConfirmScreen(question, explanation, answers))
 
     def _refuse(self, errors: dict[str, str]) -> None:
-        self.post_message(self.Refused())
+        self.post_message(self.Refused(errors))
         self.form.show_errors(self.form.checked.errors | errors)
         key = self.form.focus_error(errors)
         said = f"{key}: {errors[key]}" if key else next(iter(errors.values()), "the form is not complete")

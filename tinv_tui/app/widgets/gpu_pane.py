@@ -55,6 +55,9 @@ class GpuPane(Pane):
         width = self.text.size.width
         if self._machine is None or not width:
             return
+        if self.text.size.height == 1:
+            self.text.show([((meter(self._machine, self._run), "value"),)])
+            return
         lines: list[Line] = []
         if self._machine.gpu.problem is not None:
             lines += [((row, "warning"),) for row in textwrap.wrap(self._machine.gpu.problem, width, max_lines=2)]

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 
 from tinv_tui.app import wording
 from tinv_tui.app.keys import bindings, name_of
-from tinv_tui.app.loss_chart import WINDOWS, LossLook, draw_loss
+from tinv_tui.app.loss_chart import WINDOWS, LossLook, draw_loss, sparkline
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _CHART_BYTES_PER_SECOND = 1000
 """What a chart that is drawn anew may cost on a slow link: a large one is drawn less often, its numbers every time."""
+
+_LEAST_HEIGHT = 4
+"""Below that, folded, one line tells it all."""
 
 
 class LossPane(Pane):
@@ -78,6 +81,9 @@ class LossPane(Pane):
             return
         if self._now is None:
             self.text.show([(("no run yet", "label"),), ((f"fill in the form, then {name_of('run.start')}", "label"),)])
+            return
+        if height < _LEAST_HEIGHT:
+            self.text.show([_in_short(self._now, self.look, width)])
             return
         trouble = _trouble(self._now, width)
         head = [] if trouble else _numbers(self._now, width)
@@ -150,6 +156,20 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     beside: Line = (("  grad ", "label"), (f"{gradient[1]:<{_GRADIENT}}", "value"))
     room = width - sum(len(text) for text, _ in beside)
     return [*released, *wording.flow(pairs, width)[:1], far, (*_progress(share, room), *beside)]
+
+
+def _in_short(now: RunNow, look: LossLook, width: int) -> Line:
+    """How low the loss is, how it came there, and how far the run is; or what is wrong with it."""
+    wrong = _trouble(now, width)
+    if wrong or not now.view.step:
+        waits = wrong or [line for line in _waiting(now) if line]
+        return waits[0] if waits else (("nothing yet", "label"),)
+    steps = now.view.steps or (now.status.steps if now.status else 0)
+    share = f"{now.view.step / steps * 100:4.0f}%" if steps else ""
+    value = now.view.smooth if now.view.smooth is not None else now.view.loss
+    far = f"{share}  eta {wording.duration(now.eta_seconds):<6}" if now.is_live else share
+    curve = sparkline(now.view, look, width - 6 - 2 - len(far))
+    return ((wording.loss(value), "value"), (" ", ""), (curve, "chart"), (" ", ""), (far, ""))
 
 
 def _progress(share: float, width: int) -> Line:

@@ -1,0 +1,122 @@
+"""Panes that are folded to a few lines, or alone on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.geometry import Size
+from textual.widget import Widget
+
+from tinv_tui.app.modes import ModeName
+from tinv_tui.app.screens.steering import SteeringScreen
+from tinv_tui.app.widgets.form_pane import FormPane
+from tinv_tui.app.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from tinv_tui.app.watcher import RunNow
+
+FORM = "form-pane"
+FOLDING = (FORM, "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane")
+_FOLDING_BEHIND_TABS = ("preview-pane", "log-pane")
+"""The others have a tab for themselves."""
+
+
+class FoldingScreen(SteeringScreen):
+    """Each pane folds by key; the form by itself too, while a run is on. A pane that is alone is whole.
+
+    The screen wears ``-fold-<pane>`` for each that is folded, and ``-zoom`` where one is alone.
+    """
+
+    def __init__(self, mode: ModeName) -> None:
+        super().__init__(mode)
+        self._by_hand: dict[str, bool] = {}
+        self._is_on = False
+
+    @property
+    def form_pane(self) -> FormPane:
+        return self.query_one(FormPane)
+
+    def show_run(self, now: RunNow | None) -> None:
+        super().show_run(now)
+        is_on = now is not None and now.is_live
+        if is_on != self._is_on:
+            self._is_on = is_on
+            self._by_hand.pop(FORM, None)
+        self.form_pane.sum_up(now)
+        self.settle_panes()
+
+    def fit(self, size: Size, *, update: bool = True) -> None:
+        super().fit(size, update=update)
+        if update:
+            self.settle_panes()
+
+    def settle_panes(self) -> None:
+        """Fold and unfold what should be, and leave the others out of sight where one is alone."""
+        folded = {pane: self.is_folded(pane) for pane in FOLDING}
+        loses_focus = self.focused is self.form_pane and not folded[FORM]
+        if folded[FORM] and self._is_in_form():
+            self.set_focus(None)
+            loses_focus = True
+        self.form_pane.can_focus = folded[FORM]
+        worn = {f"-fold-{pane}": is_folded for pane, is_folded in folded.items()}
+        self.wear({**worn, "-zoom": self.alone is not None})
+        if loses_focus and self.alone is self.form_pane:
+            self.call_after_refresh(self.form_pane.enter)
+        elif loses_focus:
+            self.call_after_refresh(self.set_focus, self.form_pane if folded[FORM] else self.query_one("#loss-pane"))
+
+    def is_folded(self, pane: str) -> bool:
+        if self.alone is not None and self.alone.id == pane:
+            return False
+        if self.has_class("-tabs") and pane not in _FOLDING_BEHIND_TABS:
+            return False
+        return self._by_hand.get(pane, pane == FORM and self._is_on and not self._is_in_form())
+
+    def _is_in_form(self) -> bool:
+        """Whether somebody is filling it in: it does not fold under their hands."""
+        return self.pane_in_focus() == FORM and self.focused is not self.form_pane
+
+    def action_fold(self) -> None:
+        here = self.pane_in_focus()
+        if here is None or self.alone is not None or (self.has_class("-tabs") and here not in _FOLDING_BEHIND_TABS):
+            self.app.bell()
+        elif here == FORM and self.is_folded(FORM):
+            self.enter_form()
+        else:
+            self._by_hand[here] = not self.is_folded(here)
+            self.settle_panes()
+
+    def unfold_form(self) -> None:
+        """Bring the whole form into sight, where it was folded."""
+        if self.is_folded(FORM):
+            self._by_hand[FORM] = False
+            self.settle_panes()
+
+    @on(FormPane.Wanted)
+    def enter_form(self) -> None:
+        """Unfold the form and go into it."""
+        self.unfold_form()
+        self.call_after_refresh(self.form_pane.enter)
+
+    # ----- alone
+
+    @property
+    def alone(self) -> Pane | None:
+        """The pane that is alone on the screen."""
+        return next(iter(self.query(".-zoomed").results(Pane)), None)
+
+    def action_zoom(self) -> None:
+        here = self.pane_in_focus()
+        if self.alone is not None:
+            self.end_zoom()
+        elif here is not None:
+            for box in self.query_one(f"#{here}").ancestors_with_self:  # the boxes it lies in have to stay too
+                if isinstance(box, Widget) and box is not self:
+                    box.add_class("-zoomed", update=False)
+            self.settle_panes()
+
+    def end_zoom(self) -> None:
+        for box in self.query(".-zoomed"):
+            box.remove_class("-zoomed", update=False)
+        self.settle_panes()
