@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from textual.geometry import Size
+from textual.strip import Strip
+
 from tinv_tui.app.keys import name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.recipe import Recipe
@@ -13,6 +16,7 @@ class FormSummary(Lines):
     def __init__(self) -> None:
         super().__init__(id="form-summary")
         self._said: tuple[str, Recipe] | None = None
+        self._laid_out_for = Size()
 
     def tell(self, whose: str, recipe: Recipe) -> None:
         """``whose`` recipe it is, in a few words."""
@@ -20,13 +24,16 @@ class FormSummary(Lines):
             self._said = (whose, recipe)
             self._rebuild()
 
-    def on_resize(self) -> None:
-        self._rebuild()
+    def render_line(self, y: int) -> Strip:
+        """Laid out here: Textual does not always tell a widget that comes into sight how large it is."""
+        if self.size != self._laid_out_for:
+            self._rebuild()
+        return super().render_line(y)
 
     def _rebuild(self) -> None:
         from tinv_tui.app.summary import summary
 
-        width, height = self.size
+        width, height = self._laid_out_for = self.size
         if self._said is None or not width:
             return
         whose, recipe = self._said
