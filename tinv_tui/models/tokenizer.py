@@ -58,12 +58,18 @@ class PromptTokenizer:
     def __init__(self, folder: Path) -> None:
         try:
             self._tokenizer = _clip_tokenizer(folder)
-            vocabulary = self._tokenizer.get_vocab()
-            self.begin: int = vocabulary["<|startoftext|>"]
-            self.end: int = vocabulary["<|endoftext|>"]
-            self.pad: int = vocabulary.get(_pad_token(folder), self.end)
+            self.begin = self._id("<|startoftext|>")
+            self.end = self._id("<|endoftext|>")
+            pad = self._tokenizer.token_to_id(_pad_token(folder))  # not the whole vocabulary as a dictionary: 3 MB
+            self.pad = self.end if pad is None else int(pad)
         except Exception as error:  # noqa: BLE001  the library raises bare Exceptions for files that are not there
             raise InputError("model-broken", f"model.path: {folder}: {error}", "The tokenizer is incomplete.") from None
+
+    def _id(self, token: str) -> int:
+        found = self._tokenizer.token_to_id(token)
+        if found is None:
+            raise ValueError(f"its vocabulary has no {token}")
+        return int(found)
 
     def encode(self, text: str) -> list[int]:
         """Token ids without begin and end."""

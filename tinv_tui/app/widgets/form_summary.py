@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.geometry import Size
 from textual.strip import Strip
 
 from tinv_tui.app.keys import name_of
 from tinv_tui.app.widgets.lines import Lines
-from tinv_tui.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tinv_tui.recipe import Recipe
 
 
 class FormSummary(Lines):
