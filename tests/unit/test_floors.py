@@ -22,6 +22,14 @@ def test_every_module_imports_only_from_floors_below_its_own() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_first_frame_waits_for_no_library_that_the_panes_do_not_need() -> None:
+    """Each of them takes as long to import as all of the app's own modules."""
+    script = "import sys, tinv_tui.app.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    slow = {"PIL", "click", "numpy", "pydantic", "pynvml", "psutil", "safetensors", "tokenizers", "tomlkit", "torch"}
+    assert slow & set(done.stdout.split()) == set()
+
+
 @pytest.mark.parametrize("folder", sorted(FORCE_INCLUDE))
 def test_a_folder_that_ships_in_the_wheel_exists_and_holds_files(folder: str) -> None:
     assert any((ROOT / folder).iterdir())
