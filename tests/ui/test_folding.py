@@ -92,19 +92,21 @@ async def test_enter_opens_the_folded_form_and_it_stays_open_for_this_run(app: T
         assert "Learn a" not in screen_text(app)
 
 
-@pytest.mark.parametrize("key", ["slash", "ctrl+r", "a", "d", "n"])
-async def test_what_works_with_the_form_brings_it_into_sight(key: str, app: TinvApp, pictures: Path) -> None:
+async def test_what_works_with_the_form_brings_it_into_sight(app: TinvApp, pictures: Path) -> None:
     async with app.run_test(size=WIDE) as pilot:
         bench = await ready(pilot)
         bench.loss.focus()
         await pilot.pause()
-        show(bench, pictures, "running")
-        await pilot.pause()
-        assert not bench.form.region
-        await pilot.press(key)
-        await until(pilot, lambda: bool(bench.form.region))
-        if key == "slash":
-            await until(pilot, lambda: getattr(bench.focused, "id", None) == "form-find")
+        for key in ("a", "d", "n", "ctrl+r", "slash"):
+            show(bench, pictures, "finished")
+            show(bench, pictures, "running")
+            await until(pilot, lambda: not bench.form.region)
+            await pilot.press(key)
+            await until(pilot, lambda: bool(bench.form.region))
+            if key in ("a", "d", "n"):  # a dialog comes
+                await until(pilot, lambda: app.screen is not bench)
+                await pilot.press("escape")
+        await until(pilot, lambda: getattr(bench.focused, "id", None) == "form-find")
 
 
 async def test_a_start_that_is_refused_opens_the_folded_form_at_the_field_that_is_wrong(

@@ -15,6 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,18 @@ async def _finished(pilot: Pilot[Any]) -> None:
     await until(pilot, seen(pilot, "finished"))
     await pilot.press("enter")
     await until(pilot, seen(pilot, "zork ✔ finished"))
+
+
+@scene("train-running")
+async def _running(pilot: Pilot[Any]) -> None:
+    await _finished(pilot)
+    app = pilot.app
+    assert isinstance(app, TinvApp)
+    assert app.workbench is not None
+    assert app.control.now is not None
+    app.control.now = replace(app.control.now, state="running")  # it is looked at again in five seconds
+    app.workbench.show_run(app.control.now)
+    await until(pilot, seen(pilot, "zork ● running"))
 
 
 @scene("create")

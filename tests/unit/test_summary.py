@@ -44,6 +44,11 @@ def test_width_and_height_are_one_size_and_that_of_previews_is_told_where_it_is_
     assert not any(row.startswith("x ") for row in other)
 
 
+def test_an_interval_of_nothing_is_never() -> None:
+    assert "Copy every never" in told(recipe(saving__embedding_every=0))
+    assert "Copy every 250" in told(recipe(saving__embedding_every=250))
+
+
 def test_prompts_are_told_as_words_not_as_a_list() -> None:
     rows = told(recipe(preview__prompts=["one cat", "two"]))
     assert any("one cat; two" in row for row in rows)

@@ -29,6 +29,7 @@ _ALWAYS: Final = (
 )
 """What one looks for, in the order of the form. Of the rest stands there what the recipe says other than by default."""
 _SAID_EMPTY: Final = ("embedding.init_text", "training.seed")
+_INTERVALS: Final = ("saving.embedding_every", "saving.image_every")
 _LABEL = 10
 
 
@@ -63,6 +64,8 @@ def _told(key: str, text: str, width: int) -> list[Line]:
     """A setting: beside its label where it has room there, else below it, in two rows at most."""
     label = FIELDS[key].label
     said = wording.short_path(text) if key in _PATHS else in_words(FIELDS[key], text)
+    if key in _INTERVALS and text == "0":
+        said = "never"
     beside = width - max(_LABEL, len(label) + 1)
     if len(said) <= beside:
         return [((f"{label:<{_LABEL - 1}} ", "label"), (said, "value"))]

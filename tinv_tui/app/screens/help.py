@@ -140,7 +140,10 @@ class HelpScreen(Dialog[None]):
 
         titles = {pane: title for pane, (title, _) in PANES.items()}
         screen = next((s for s in reversed(self.app.screen_stack) if isinstance(s, ModeScreen)), None)
-        return groups_on(screen.mode_name, screen.pane_in_focus(), titles) if screen is not None else []
+        if screen is None:
+            return []
+        pane = screen.pane_in_focus() if screen.field_in_focus is None else None  # a form's keys are those of its screen
+        return groups_on(screen.mode_name, pane, titles)
 
     def on_mount(self) -> None:
         self.query_one("#help-body").focus()
