@@ -142,7 +142,9 @@ class HelpScreen(Dialog[None]):
         screen = next((s for s in reversed(self.app.screen_stack) if isinstance(s, ModeScreen)), None)
         if screen is None:
             return []
-        pane = screen.pane_in_focus() if screen.field_in_focus is None else None  # a form's keys are those of its screen
+        pane = (
+            screen.pane_in_focus() if screen.field_in_focus is None else None
+        )  # a form's keys are those of its screen
         return groups_on(screen.mode_name, pane, titles)
 
     def on_mount(self) -> None:
