@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.screens.runs import RunsScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.errors import InputError
 from tinv_tui.runs import orphans
@@ -69,9 +71,17 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
         assert "last checkpoint, of step 0" in " ".join(screen_text(app).replace("│", " ").split())
         await pilot.press("enter")
         await until(pilot, lambda: "model.path: x" in screen_text(app))
+        await pilot.press("escape")  # thought better of: one stays where one was
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("r")
+        await until(pilot, lambda: "Go on with zork?" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "model.path: x" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Workbench))
-        assert asked == [(folder.path, None, False), (folder.path, None, True)]
+        assert asked == [(folder.path, None, anyway) for anyway in (False, False, True)]
         done = past_run(recipe(pictures, embedding__name="plork", training__steps=300), tmp_path / "home")
         await pilot.press("f5")
         await until(pilot, lambda: "plork" in screen_text(app))
@@ -80,5 +90,31 @@ async def test_a_run_is_resumed_and_one_whose_inputs_changed_only_after_another_
         await pilot.press(*"300", "enter")
         await until(pilot, lambda: "so many are made already" in screen_text(app))
         await pilot.press("0", "enter")
-        await until(pilot, lambda: len(asked) == 3)
-        assert asked[2] == (done.path, 3000, False)
+        await until(pilot, lambda: len(asked) == 4)
+        assert asked[3] == (done.path, 3000, False)
+
+
+async def test_what_is_answered_goes_to_the_run_that_was_asked_about(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[tuple[str, str]]()
+
+    async def command(self: Run, name: str, **_: object) -> None:
+        told.append((self.folder.name, name))
+
+    monkeypatch.setattr(Run, "command", command)
+    one, other = (past_run(recipe(pictures, embedding__name=name), tmp_path / "home") for name in ("zork", "plork"))
+    app = TinvApp(recipe(pictures), one)
+    async with app.run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        await until(pilot, lambda: app.control.now is not None and bench.focused is bench.loss)
+        assert app.control.now is not None
+        app.control.now = replace(app.control.now, state="running")
+        bench.show_run(app.control.now)
+        await pilot.press("s")
+        await until(pilot, lambda: "Stop zork" in screen_text(app))
+        app.control.attach(other)  # as a start that was under way does
+        await until(pilot, lambda: app.control.now is not None and app.control.now.folder == other)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(told))
+        assert told == [("zork", "stop")]

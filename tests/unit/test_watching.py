@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tinv_tui.app.watcher import RunNow
+from tinv_tui.app.watcher import RunNow, RunWatcher
 from tinv_tui.cli.watching import in_words, runs, tail
+from tinv_tui.recipe import make_recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.history import RunHistory, RunView
 from tinv_tui.runs.liveness import RunState
@@ -46,6 +48,26 @@ def test_an_event_of_a_later_version_is_told_as_it_is_and_counts_for_nothing(eve
     history = RunHistory()
     history.add_events([event])
     assert history.view() == RunHistory().view()
+
+
+def test_a_viewer_has_the_recipe_as_it_is_now_also_after_it_could_not_be_read_once(run: RunFolder) -> None:
+    def write(name: str, seconds: int) -> None:
+        run.recipe.write_text(to_toml(make_recipe({"embedding": {"name": name}})))
+        os.utime(run.recipe, (seconds, seconds))
+
+    def name_now() -> str | None:
+        recipe = watcher.look().recipe
+        return recipe.embedding.name if recipe is not None else None
+
+    watcher = RunWatcher(Run(run))
+    write("cat", 1)
+    assert name_now() == "cat"
+    write("dog", 2)  # as a change of the live run does
+    assert name_now() == "dog"
+    aside = run.recipe.rename(run.path / "aside")
+    assert name_now() is None
+    aside.rename(run.recipe)
+    assert name_now() == "dog"
 
 
 def test_a_note_is_told_as_it_stands() -> None:

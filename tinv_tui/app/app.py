@@ -250,7 +250,7 @@ class TinvApp(App[None]):
         def taken(value: str | None) -> None:
             if value is not None:
                 form.put("model.path", value)
-                if screen.form_with_model is None:
+                if form is self.train_form:
                     self.show_form()
 
         self.push_screen(ModelsScreen(form.texts["model.path"].strip()), taken)

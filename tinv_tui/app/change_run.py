@@ -25,6 +25,7 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
         recipe = load_recipe(now.folder.recipe)
         return [Offer(key, _text(recipe, key)) for key in LIVE]
 
+    run = app.control.run
     try:
         key = await app.push_screen_wait(PickScreen(f"{now.name}: change what?", offers(), offers))
         if key is None:
@@ -35,13 +36,14 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
         return
 
     def problem(text: str) -> str:
-        latest = app.control.now or now
-        return _problem(recipe, key, text, latest.view.step)
+        latest = app.control.now
+        at = latest if latest is not None and latest.folder == now.folder else now
+        return _problem(recipe, key, text, at.view.step)
 
     explanation = f"{field_of(key).description or ''}\nIt holds from the next step on."
     text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), problem))
     if text is not None:
-        app.control.tell("set", key=key, value=_value(key, text))
+        app.control.tell("set", to=run, key=key, value=_value(key, text))
 
 
 def _text(recipe: Recipe, key: str) -> str:

@@ -42,9 +42,12 @@ async def ask_and_resume(app: TinvApp, folder: RunFolder) -> None:
         if await app.push_screen_wait(confirm) != "resume":
             return
     try:
-        await _resume(app, folder, steps)
+        if not await _resume(app, folder, steps):
+            return
     except InputError as error:
         app.control.note(f"{error.message}. {error.hint}", "bad")
+    except OSError as error:
+        app.control.note(f"{folder.name} does not go on: {error}", "bad")
     app.open_run(folder)  # where the log says what came of it
 
 
@@ -54,12 +57,15 @@ def _problem(done: int, text: str) -> str:
     return "" if int(text) > done else f"more than {done}: so many are made already"
 
 
-async def _resume(app: TinvApp, folder: RunFolder, steps: int | None) -> None:
+async def _resume(app: TinvApp, folder: RunFolder, steps: int | None) -> bool:
+    """Whether it goes on, and was not thought better of."""
     try:
         await app.control.resume(folder, steps=steps)
     except InputError as error:
         if error.code != "inputs-changed":
             raise
         answers = [("anyway", "Go on anyway")]
-        if await app.push_screen_wait(ConfirmScreen(error.message, error.hint, answers)) == "anyway":
-            await app.control.resume(folder, steps=steps, anyway=True)
+        if await app.push_screen_wait(ConfirmScreen(error.message, error.hint, answers)) != "anyway":
+            return False
+        await app.control.resume(folder, steps=steps, anyway=True)
+    return True

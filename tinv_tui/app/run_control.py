@@ -76,10 +76,14 @@ class RunControl:
         if also_over_the_screen and not any(pane.region for pane in self._app.screen.query("#log-pane")):
             self._app.notify(text, severity=_SEVERITIES[level], timeout=_SAID_SECONDS, markup=False)
 
-    def tell(self, command: str, **arguments: Any) -> None:
-        """Leave a command; its answer comes back as an event, a refusal as a note in the log."""
-        if self.run is not None:
-            self._app.run_worker(self._tell(self.run, command, arguments), group="command", exit_on_error=False)
+    def tell(self, command: str, *, to: Run | None = None, **arguments: Any) -> None:
+        """Leave a command; its answer comes back as an event, a refusal as a note in the log.
+
+        ``to`` is the run that a question was about, where another may be on the screen when it is answered.
+        """
+        run = to or self.run
+        if run is not None:
+            self._app.run_worker(self._tell(run, command, arguments), group="command", exit_on_error=False)
 
     async def _tell(self, run: Run, command: str, arguments: dict[str, Any]) -> None:
         try:
@@ -90,18 +94,19 @@ class RunControl:
                 await run.command(command, **arguments)
         except InputError as error:
             self.note(f"{error.message}. {error.hint}".strip(), "warning")
+        except OSError as error:
+            self.note(f"{run.folder.name} was not told: {error}", "bad")
         self._look_now.set()
 
-    def end(self, *, kill: bool) -> None:
-        """End the worker's process, for where it does not hear commands."""
-        if self.run is not None:
-            from tinv_tui.runs.ending import kill_worker, terminate_worker
+    def end(self, folder: RunFolder, *, kill: bool) -> None:
+        """End the process of a run's worker, for where it does not hear commands."""
+        from tinv_tui.runs.ending import kill_worker, terminate_worker
 
-            try:
-                kill_worker(self.run.folder) if kill else terminate_worker(self.run.folder)
-            except InputError as error:
-                self.note(f"{error.message}. {error.hint}", "warning")
-            self._look_now.set()
+        try:
+            kill_worker(folder) if kill else terminate_worker(folder)
+        except InputError as error:
+            self.note(f"{error.message}. {error.hint}", "warning")
+        self._look_now.set()
 
     def _handle(self, folder: RunFolder) -> Run:
         from tinv_tui.runs.run import Run

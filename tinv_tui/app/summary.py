@@ -15,10 +15,12 @@ from tinv_tui.recipe import Recipe
 _PATHS: Final = ("model.path", "dataset.path", "embedding.continue_from")
 _ALWAYS: Final = (
     "embedding.name",
-    *_PATHS,
+    "model.path",
+    "dataset.path",
     "dataset.template",
     "embedding.vectors",
     "embedding.init_text",
+    "embedding.continue_from",
     "training.learning_rate",
     "training.steps",
     "training.batch_size",

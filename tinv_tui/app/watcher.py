@@ -87,5 +87,5 @@ class RunWatcher:
             if written != self._recipe_of:
                 self._recipe, self._recipe_of = load_recipe(self.run.folder.recipe), written
         except (InputError, OSError):
-            self._recipe = None
+            self._recipe, self._recipe_of = None, 0
         return self._recipe

@@ -16,6 +16,7 @@ _PATHS = (
     ("embedding", "continue_from"),
     ("dataset", "path"),
     ("dataset", "template"),
+    ("preview", "tiny_vae"),
     ("preprocess", "source"),
     ("preprocess", "destination"),
     ("preprocess", "face_model"),

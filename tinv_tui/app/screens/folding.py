@@ -15,11 +15,12 @@ from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
+    from tinv_tui.runs.folder import RunFolder
 
 FORM = "form-pane"
 FOLDING = (FORM, "dataset-pane", "loss-pane", "gpu-pane", "preview-pane", "log-pane")
 _FOLDING_BEHIND_TABS = ("preview-pane", "log-pane")
-"""The others have a tab for themselves."""
+"""They share the loss's tab; all others, and the log too behind its own, fill the one they are on."""
 
 
 class FoldingScreen(SteeringScreen):
@@ -31,7 +32,7 @@ class FoldingScreen(SteeringScreen):
     def __init__(self, mode: ModeName) -> None:
         super().__init__(mode)
         self._by_hand: dict[str, bool] = {}
-        self._is_on = False
+        self._is_on: RunFolder | None = None
 
     @property
     def form_pane(self) -> FormPane:
@@ -39,7 +40,7 @@ class FoldingScreen(SteeringScreen):
 
     def show_run(self, now: RunNow | None) -> None:
         super().show_run(now)
-        is_on = now is not None and now.is_live
+        is_on = now.folder if now is not None and now.is_live else None
         if is_on != self._is_on:
             self._is_on = is_on
             self._by_hand.pop(FORM, None)
@@ -61,17 +62,33 @@ class FoldingScreen(SteeringScreen):
         self.form_pane.can_focus = folded[FORM]
         worn = {f"-fold-{pane}": is_folded for pane, is_folded in folded.items()}
         self.wear({**worn, "-zoom": self.alone is not None})
-        if loses_focus and self.alone is self.form_pane:
-            self.call_after_refresh(self.form_pane.enter)
-        elif loses_focus:
-            self.call_after_refresh(self.set_focus, self.form_pane if folded[FORM] else self.query_one("#loss-pane"))
+        if loses_focus:
+            self.call_after_refresh(self._find_focus)
+
+    def _find_focus(self) -> None:
+        """Where what had the focus has gone out of sight, and nothing has taken it since."""
+        if self.focused is not None and self.focused is not self.form_pane:
+            return
+        if self.is_folded(FORM):
+            self.set_focus(self.form_pane)
+        elif self.alone is self.form_pane or (self.has_class("-tabs") and self.has_class("-tab-form")):
+            self.form_pane.enter()
+        else:
+            self.set_focus(self.query_one("#loss-pane"))
 
     def is_folded(self, pane: str) -> bool:
         if self.alone is not None and self.alone.id == pane:
             return False
         if self.has_class("-tabs") and pane not in _FOLDING_BEHIND_TABS:
             return False
-        return self._by_hand.get(pane, pane == FORM and self._is_on and not self._is_in_form())
+        return self._by_hand.get(pane, pane == FORM and self._folds_by_itself())
+
+    def _folds_by_itself(self) -> bool:
+        if self._is_on is None or self._is_in_form():
+            return False
+        return self.app.app_focus or self.has_class(
+            f"-fold-{FORM}"
+        )  # nothing has the focus in a window left for another
 
     def _is_in_form(self) -> bool:
         """Whether somebody is filling it in: it does not fold under their hands."""
@@ -79,7 +96,8 @@ class FoldingScreen(SteeringScreen):
 
     def action_fold(self) -> None:
         here = self.pane_in_focus()
-        if here is None or self.alone is not None or (self.has_class("-tabs") and here not in _FOLDING_BEHIND_TABS):
+        fills_tab = self.has_class("-tabs") and (here not in _FOLDING_BEHIND_TABS or self.has_class("-tab-log"))
+        if here is None or self.alone is not None or fills_tab:
             self.app.bell()
         elif here == FORM and self.is_folded(FORM):
             self.enter_form()
@@ -92,6 +110,11 @@ class FoldingScreen(SteeringScreen):
         if self.is_folded(FORM):
             self._by_hand[FORM] = False
             self.settle_panes()
+
+    def leave_form(self) -> None:
+        """Let the form fold by itself again, where it was opened to be filled in."""
+        if self._by_hand.get(FORM) is False:
+            del self._by_hand[FORM]
 
     @on(FormPane.Wanted)
     def enter_form(self) -> None:

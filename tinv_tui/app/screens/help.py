@@ -17,9 +17,9 @@ from tinv_tui.app.widgets.dialog_keys import DialogKeys
 PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
     "form-pane": (
         "Train",
-        "While a run is on the form is folded to what the run trains: its recipe with what was changed on the way, and of "
-        "the settings below the seed those alone that are not as usual. {form.unfold} opens the form, to fill it in for "
-        "another run; {pane.fold} folds it again, as it does any pane.",
+        "While a run is on, and all panes are in sight, the form is folded to what the run trains: its recipe with what was "
+        "changed on the way, and of what one seldom sets only what is not as usual. {form.unfold} opens the form, to fill it "
+        "in for another run; esc leaves it, and it folds again. {pane.fold} folds any pane, and unfolds it.",
     ),
     "loss-pane": (
         "Loss",

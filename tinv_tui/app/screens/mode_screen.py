@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from tinv_tui.app.machine import MachineNow
     from tinv_tui.app.widgets.form import Form
 
-FOLD_WIDTH, FOLD_HEIGHT = 100, 30
+TABS_WIDTH, TABS_HEIGHT = 100, 30
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 ROOMY_HEIGHT = 36
+
+
+def _is_tiny(size: Size) -> bool:
+    return size.width < LEAST_WIDTH or size.height < LEAST_HEIGHT
 
 
 class ModeScreen(Screen[None]):
@@ -106,14 +110,14 @@ class ModeScreen(Screen[None]):
 
     @on(events.Resize)
     def _resized(self, event: events.Resize) -> None:
-        self.fit(event.size)
-        is_tiny = self.has_class("-tiny")
+        is_tiny = _is_tiny(event.size)
         if is_tiny and self.focused is not None:  # nobody sees what a key does there
             self._focused_before = self.focused
             self.set_focus(None)
         elif not is_tiny and self._focused_before is not None:
             self.set_focus(self._focused_before if self.focused is None else self.focused)
             self._focused_before = None
+        self.fit(event.size)
         if is_tiny:
             width, height = event.size
             said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
@@ -125,9 +129,8 @@ class ModeScreen(Screen[None]):
     def fit(self, size: Size, *, update: bool = True) -> None:
         """Wear the classes of a terminal of this size."""
         width, height = size
-        tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        folded = width < FOLD_WIDTH or height < FOLD_HEIGHT
-        self.wear({"-tiny": tiny, "-tabs": folded, "-short": height < ROOMY_HEIGHT}, update=update)
+        tabs = width < TABS_WIDTH or height < TABS_HEIGHT
+        self.wear({"-tiny": _is_tiny(size), "-tabs": tabs, "-short": height < ROOMY_HEIGHT}, update=update)
 
     def wear(self, classes: Mapping[str, bool], *, update: bool = True) -> None:
         """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""

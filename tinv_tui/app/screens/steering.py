@@ -41,9 +41,11 @@ class SteeringScreen(ModeScreen):
             f"Its worker ends after this step; {name_of('run.pause')} starts another, which goes on to the same bytes."
         )
 
+        run = self.app.control.run
+
         def answered(answer: str | None) -> None:
             if answer == "release":
-                self.app.control.tell("pause", release=True)
+                self.app.control.tell("pause", to=run, release=True)
 
         self.app.push_screen(ConfirmScreen(question, explanation, [("release", "Give it back")]), answered)
 
@@ -84,11 +86,13 @@ class SteeringScreen(ModeScreen):
             explanation = "It has been asked and is still there, or gives no sign of life. Its checkpoint is kept."
             answers += [("terminate", "End its process (TERM)"), ("kill", "Kill it, with all its children")]
 
+        run = self.app.control.run
+
         def answered(answer: str | None) -> None:
             if answer in ("terminate", "kill"):
-                self.app.control.end(kill=answer == "kill")
+                self.app.control.end(now.folder, kill=answer == "kill")
             elif answer not in (None, CANCEL):
                 self._asked_to_stop = now.folder
-                self.app.control.tell("stop", save=answer == "stop-save")
+                self.app.control.tell("stop", to=run, save=answer == "stop-save")
 
         self.app.push_screen(ConfirmScreen(question, explanation, answers), answered)

@@ -178,6 +178,7 @@ class Workbench(FoldingScreen):
         if event.key != "escape" or self.pane_in_focus() != "form-pane":
             return
         if not self.form_pane.show_all():
+            self.leave_form()
             (self.tab_line if self.has_class("-tabs") else self.loss).focus()
         event.stop()
 
@@ -193,11 +194,14 @@ class Workbench(FoldingScreen):
         return self.form if self.form_pane.is_furnished else None
 
     async def action_start(self) -> None:
+        self.unfold_form()  # what is started should be in sight
         await self.form_pane.start()
 
     @on(FormPane.Started)
     def focus_run(self) -> None:
         """Look at the run: its letters are keys there."""
+        if self.alone not in (None, self.loss):
+            self.end_zoom()
         self.open_tab("loss")
         self.call_after_refresh(self.loss.focus)
         if self.form_pane.is_furnished:
@@ -210,26 +214,36 @@ class Workbench(FoldingScreen):
 
     def open_form(self) -> None:
         """Bring the whole form into sight."""
+        if self.alone not in (None, self.form_pane):
+            self.end_zoom()
         self.unfold_form()
         self.open_tab("form")
 
+    def action_undo(self) -> None:
+        self.open_form()
+        super().action_undo()
+
+    def action_redo(self) -> None:
+        self.open_form()
+        super().action_redo()
+
     async def action_check(self) -> None:
-        self.unfold_form()
+        self.open_form()
         await self.form_pane.check()
 
     def action_choose(self) -> None:
         self.form_pane.choose()
 
     async def action_edit_template(self) -> None:
-        self.unfold_form()
+        self.open_form()
         await self.form_pane.edit_template()
 
     async def action_probe(self) -> None:
-        self.unfold_form()
+        self.open_form()
         await self.form_pane.probe()
 
     async def action_save_recipe(self) -> None:
-        self.unfold_form()
+        self.open_form()
         await self.form_pane.save_recipe()
 
     def action_find_field(self) -> None:
@@ -237,15 +251,15 @@ class Workbench(FoldingScreen):
         self.call_after_refresh(self.form_pane.find)
 
     async def action_changed(self) -> None:
-        self.unfold_form()
+        self.open_form()
         await self.form_pane.show_changes()
 
     def action_presets(self) -> None:
-        self.unfold_form()
+        self.open_form()
         self.form_pane.offer_presets()
 
     def action_demo(self) -> None:
-        self.unfold_form()
+        self.open_form()
         self.form_pane.offer_demos()
 
     async def action_try(self) -> None:

@@ -89,7 +89,7 @@ class FormPane(Pane):
 
     def sum_up(self, now: RunNow | None) -> None:
         """Tell in a few lines what the run trains; without one, what the form says."""
-        if now is not None and now.recipe is not None:
+        if now is not None and now.is_live and now.recipe is not None:
             self.query_one(FormSummary).tell(f"{now.name} trains", now.recipe)
         elif self.is_furnished:
             self.query_one(FormSummary).tell("the form says", self.form.checked.recipe or self.form.base)
@@ -99,7 +99,8 @@ class FormPane(Pane):
         return frozenset() if self.has_focus else frozenset({"form.unfold"})
 
     def action_unfold(self) -> None:
-        self.post_message(self.Wanted())
+        if self.can_focus:  # folded: in the form enter belongs to its fields, and many have no use for it
+            self.post_message(self.Wanted())
 
     @on(events.Click)
     def _clicked(self) -> None:
@@ -143,7 +144,7 @@ class FormPane(Pane):
         if now is None or not now.is_live:
             self.start_now()
             return
-        question = f"{now.name} is {now.state}. Start another run beside it?"
+        question = f"{now.name} is {now.state}. Start {recipe.embedding.name} beside it?"
         explanation = "Both share the machine, and each takes longer."
 
         def answered(answer: str | None) -> None:
