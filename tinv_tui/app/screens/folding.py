@@ -84,11 +84,9 @@ class FoldingScreen(SteeringScreen):
         return self._by_hand.get(pane, pane == FORM and self._folds_by_itself())
 
     def _folds_by_itself(self) -> bool:
-        if self._is_on is None or self._is_in_form():
-            return False
-        return self.app.app_focus or self.has_class(
-            f"-fold-{FORM}"
-        )  # nothing has the focus in a window left for another
+        if not self.app.app_focus:  # in a terminal that is left for another window nothing has the focus
+            return self.has_class(f"-fold-{FORM}")
+        return self._is_on is not None and not self._is_in_form()
 
     def _is_in_form(self) -> bool:
         """Whether somebody is filling it in: it does not fold under their hands."""
