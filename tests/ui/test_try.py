@@ -77,6 +77,8 @@ async def test_both_pictures_are_drawn_side_by_side_and_their_paths_told(size: t
         await until(pilot, lambda: "✖ seed: '42x' is not" in screen_text(pilot.app))
         assert "preview.seed" not in screen_text(pilot.app)
         assert [picture.path for picture in both] == shown  # what was drawn stays
+        screen.query_one("#try-seed", TextField).value = ""
+        assert screen._plan().recipe.preview.seed == -1  # another each time
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, TryScreen))
 
