@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.reactive import Reactive
 from textual.screen import ModalScreen
 from textual.widget import Widget
+
+from tinv_tui.app.roles import ROLES
 
 Answer = TypeVar("Answer")
 
@@ -14,6 +16,7 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer]):
     """Lies over a screen until it is answered."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(ROLES)
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As Textual has it, but that a move of the focus draws what has changed, not the whole screen: 11 KB at 80×24."""
 

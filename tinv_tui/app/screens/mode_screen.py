@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinv_tui.app.modes import ModeName
+from tinv_tui.app.roles import ROLES
 from tinv_tui.app.screens.help import help_on_field, help_on_pane
 from tinv_tui.app.widgets.gpu_pane import meter
 from tinv_tui.app.widgets.key_line import KeyLine
@@ -44,6 +45,7 @@ class ModeScreen(Screen[None]):
 
     app: TinvApp
     AUTO_FOCUS: ClassVar[str | None] = None
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(ROLES)
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As in :class:`Dialog`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,26 +10,14 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tinv_tui.app.roles import look_of
 from tinv_tui.app.wording import Line
 from tinv_tui.printable import printable
 
 
 class Lines(Widget):
-    """Draws a list of lines from the top; roles of their pieces get their colours from the stylesheet."""
+    """Draws a list of lines from the top; roles of their pieces get their look from the stylesheet."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "lines--label",
-        "lines--value",
-        "lines--accent",
-        "lines--good",
-        "lines--warning",
-        "lines--bad",
-        "lines--faint",
-        "lines--chart",
-        "lines--chart-eval",
-        "lines--cursor",
-        "lines--key",
-    }
     DEFAULT_CSS = "Lines { height: 1fr; width: 1fr; }"
     ALLOW_SELECT = False
 
@@ -88,5 +75,5 @@ class Lines(Widget):
         if not role:
             return Style.null()
         if role not in self._styles:
-            self._styles[role] = self.get_component_rich_style(f"lines--{role}")
+            self._styles[role] = look_of(role, self.screen, self.background_colors[1])
         return self._styles[role]
