@@ -13,7 +13,8 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Button
 
-from tinv_tui.app.keys import bindings, name_of
+from tinv_tui.app.ask_for_room import ask_where_memory_is_short
+from tinv_tui.app.keys import bindings
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.widgets.form_summary import FormSummary
 from tinv_tui.app.widgets.pane import Pane
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
     from tinv_tui.runs.estimates import Probe
-    from tinv_tui.runs.memory import MemoryNeed
 
 
 class FormPane(Pane):
@@ -171,7 +171,7 @@ class FormPane(Pane):
             if checked.recipe is None or checked.errors:
                 self._refuse(checked.errors)
                 return
-            answer = await self._ask_where_memory_is_short(checked.need)
+            answer = await ask_where_memory_is_short(self.app, checked.need)
             if answer == CANCEL:
                 return
             wanted = checked.need.peak_bytes if checked.need is not None and answer == "wait" else 0
@@ -184,25 +184,6 @@ class FormPane(Pane):
             self._refuse({"": str(error)})
         finally:
             self._starting = False
-
-    async def _ask_where_memory_is_short(self, need: MemoryNeed | None) -> str:
-        """ "start", at once where there is room; "wait", or :data:`CANCEL`."""
-        from tinv_tui.app import wording
-        from tinv_tui.runs.neighbours import in_words
-
-        if need is None or not need.is_tight:
-            return "start"
-        room = need.room
-        takes = f"this run takes {'' if need.measured else 'about '}{wording.memory(need.peak_bytes)}"
-        question = f"{room.device} has {wording.memory(room.free_bytes)} free; {takes}."
-        answers = [("start", "Start anyway")]
-        if need.may_come_free:
-            others = in_words(need.neighbours, most=2)
-            explanation = f"Others hold the rest now{f': {others}' if others else ''}."
-            answers.insert(0, ("wait", "Wait for room, then start"))
-        else:
-            explanation = f"It has {wording.memory(room.total_bytes)} in all. A smaller batch or size takes less."
-        return await self.app.push_screen_wait(ConfirmScreen(question, explanation, answers))
 
     def _refuse(self, errors: dict[str, str]) -> None:
         self.post_message(self.Refused(errors))
@@ -297,35 +278,17 @@ class FormPane(Pane):
 
     def offer_presets(self) -> None:
         """Let a preset be chosen by what it would change, and fill its values in."""
-        from tinv_tui.app.screens.presets import PresetsScreen
-        from tinv_tui.presets import Preset
-
-        def chosen(preset: Preset | None) -> None:
-            if preset is not None:
-                self.form.put_all(preset_texts(preset, FIELDS))
-                self.app.control.note(f"preset {preset.name} is in the form", "good")
+        from tinv_tui.app.fill_in import offer_presets
 
         if self.is_furnished:
-            from tinv_tui.app.fields import FIELDS
-            from tinv_tui.app.form_values import preset_texts
-
-            self.app.push_screen(PresetsScreen(self.form.texts), chosen)
+            offer_presets(self.app, self.form)
 
     def offer_demos(self) -> None:
         """Let one of the bundled sets be chosen, and fill the form in for it."""
-        from tinv_tui.app.choices import Offer
-        from tinv_tui.app.screens.pick import PickScreen
-        from tinv_tui.models import bundled
-        from tinv_tui.runs.demo import DEMO_STEPS, demo_recipe
+        from tinv_tui.app.fill_in import offer_demos
 
-        def chosen(name: str | None) -> None:
-            if name is not None and self.is_furnished:
-                self.form.fill(demo_recipe(DEMO_STEPS, name))
-                starts = f"{name_of('run.start')} starts it"
-                self.app.control.note(f"the form is filled in for the bundled set {name}; {starts}", "good")
-
-        offers = [Offer(name, said) for name, said in bundled.SETS.items()]
-        self.app.push_screen(PickScreen("What shall the bundled model learn?", offers, lambda: offers), chosen)
+        if self.is_furnished:
+            offer_demos(self.app, self.form)
 
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:
