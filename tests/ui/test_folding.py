@@ -56,6 +56,20 @@ async def test_the_form_folds_while_a_run_is_on_to_what_the_run_trains_and_is_wh
         assert framed(pilot, "form-pane")[0] == 47
 
 
+async def test_a_run_that_ends_has_the_form_checked_anew_as_it_tells_how_long_such_a_run_takes(
+    app: TinvApp, pictures: Path
+) -> None:
+    async with app.run_test(size=WIDE) as pilot:
+        bench = await ready(pilot)
+        show(bench, pictures, "running")
+        before = bench.form.checked
+        await until(pilot, lambda: bench.form.checked is not before)
+        show(bench, pictures, "running")
+        show(bench, pictures, "finished")
+        at_the_end = bench.form.checked
+        await until(pilot, lambda: bench.form.checked is not at_the_end)
+
+
 async def test_it_does_not_fold_under_the_hands_of_one_who_fills_it_in(app: TinvApp, pictures: Path) -> None:
     async with app.run_test(size=WIDE) as pilot:
         bench = await ready(pilot)

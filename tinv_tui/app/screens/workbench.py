@@ -80,7 +80,10 @@ class Workbench(FoldingScreen):
     # ----- what comes in
 
     def show_run(self, now: RunNow | None) -> None:
+        was_on = self._is_on
         super().show_run(now)
+        if self._is_on != was_on and self.form_pane.is_furnished:
+            self.form.check_soon()  # what it differs from, how long that takes, and who trains here, is another now
         with self.app.batch_update():
             self.loss.show(now)
             self.preview.show(now)
@@ -204,8 +207,6 @@ class Workbench(FoldingScreen):
             self.end_zoom()
         self.open_tab("loss")
         self.call_after_refresh(self.loss.focus)
-        if self.form_pane.is_furnished:
-            self.form.check_soon(0.01)  # what it differs from is this run now
 
     @on(FormPane.Refused)
     def _refused(self, event: FormPane.Refused) -> None:
