@@ -187,6 +187,18 @@ async def test_what_works_with_the_form_brings_it_into_sight(app: TinvApp, pictu
         await until(pilot, lambda: getattr(bench.focused, "id", None) == "form-find")
 
 
+async def test_a_pane_whose_tab_was_left_hears_no_keys(app: TinvApp) -> None:
+    async with app.run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        for tab, pane in (("loss", bench.preview), ("loss", bench.loss), ("log", bench.log_pane)):
+            bench.open_tab(tab)
+            pane.focus()
+            await until(pilot, lambda pane=pane: bench.focused is pane and bool(pane.region))
+            await pilot.press("ctrl+r")  # to the form, in which nothing is wrong
+            await until(pilot, lambda: bench.focused is bench.tab_line)
+            assert bench.form.region
+
+
 async def test_a_start_that_is_refused_opens_the_folded_form_at_the_field_that_is_wrong(
     app: TinvApp, pictures: Path
 ) -> None:

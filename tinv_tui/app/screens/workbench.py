@@ -138,6 +138,13 @@ class Workbench(FoldingScreen):
         """Bring a tab to the front; where all panes are in sight this only remembers it."""
         self._tab = tab
         self._settle()
+        if self.has_class("-tabs") and self.app.app_focus:
+            self.call_after_refresh(self._keep_focus_in_sight)
+
+    def _keep_focus_in_sight(self) -> None:
+        """A pane whose tab was left does not hear keys any more: nobody would see what they do."""
+        if self.focused is None or not self.focused.region:
+            self.tab_line.focus()
 
     @on(TabLine.Chosen)
     def _tab_chosen(self, event: TabLine.Chosen) -> None:
