@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
@@ -17,9 +18,17 @@ from tinv_tui.runs.history import RunView
 from tinv_tui.runs.liveness import RunState
 
 
-def framed(pilot: Pilot[None], pane: str) -> tuple[int, int]:
+def framed(pilot: Pilot[None], pane: str) -> Size:
     """Width and height of a pane on the screen."""
-    return pilot.app.screen.query_one(f"#{pane}").outer_size  # type: ignore[return-value]
+    return pilot.app.screen.query_one(f"#{pane}").outer_size
+
+
+async def at_the_loss(pilot: Pilot[None]) -> Workbench:
+    """The workbench, with the focus out of the form."""
+    bench = await ready(pilot)
+    bench.loss.focus()
+    await pilot.pause()
+    return bench
 
 
 @pytest.fixture
@@ -39,9 +48,7 @@ async def test_the_form_folds_while_a_run_is_on_to_what_the_run_trains_and_is_wh
     app: TinvApp, pictures: Path
 ) -> None:
     async with app.run_test(size=WIDE) as pilot:
-        bench = await ready(pilot)
-        bench.loss.focus()
-        await pilot.pause()
+        bench = await at_the_loss(pilot)
         show(bench, pictures, "running")
         await pilot.pause()
         text = screen_text(app)
@@ -111,9 +118,7 @@ async def test_enter_opens_the_folded_form_and_it_stays_open_for_this_run(app: T
 
 async def test_a_form_that_was_opened_beside_one_run_folds_for_the_next(app: TinvApp, pictures: Path) -> None:
     async with app.run_test(size=WIDE) as pilot:
-        bench = await ready(pilot)
-        bench.loss.focus()
-        await pilot.pause()
+        bench = await at_the_loss(pilot)
         for run in (all_runs()[0], RunFolder(Path("another"))):
             show(bench, pictures, "running", run)
             await until(pilot, lambda: not bench.form.region)
@@ -172,9 +177,7 @@ async def test_what_leads_to_a_field_shows_the_form_also_behind_a_tab_and_beside
 
 async def test_what_works_with_the_form_brings_it_into_sight(app: TinvApp, pictures: Path) -> None:
     async with app.run_test(size=WIDE) as pilot:
-        bench = await ready(pilot)
-        bench.loss.focus()
-        await pilot.pause()
+        bench = await at_the_loss(pilot)
         for key in ("a", "d", "n", "ctrl+r", "slash"):
             show(bench, pictures, "finished")
             show(bench, pictures, "running")

@@ -62,3 +62,7 @@ def test_where_rows_are_missing_the_last_one_counts_what_is_left_out() -> None:
         assert len(rows) <= height
     settings = len([row for row in whole if not row.startswith("  ")])
     assert told(recipe(), height=3)[-1] == f"… {settings - 2} more"
+
+
+def test_a_size_of_which_one_side_is_left_to_the_pictures_is_told() -> None:
+    assert "Size      own×768" in told(recipe(dataset__height=768))

@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.screen import Screen
 
-_PREFIX = "lines--"
+_PREFIX = "role--"
 ROLES = frozenset(
     _PREFIX + role
     for role in (

@@ -39,11 +39,9 @@ def summary(recipe: Recipe, width: int, height: int) -> list[Line]:
     """At most ``height`` lines; where there is more to say, the last one counts the settings left out."""
     texts, usual = texts_of(recipe, FIELDS), texts_of(Recipe(), FIELDS)
     texts["preview.prompts"] = "; ".join(recipe.preview.prompts)  # a list is not for reading
+    trained, drawn = _size(texts, "dataset"), _size(texts, "preview")
+    texts |= {"dataset.width": trained, "preview.width": "" if drawn == trained else drawn}
     shown = [key for key in _ALWAYS if texts[key] or key in _SAID_EMPTY]
-    of_size = {**_pair(texts, "dataset"), **_pair(texts, "preview")}
-    texts |= {key: text for key, text in of_size.items() if text}
-    if of_size["preview.width"] == of_size["dataset.width"]:
-        texts["preview.width"] = ""
     others = [key for key in FIELDS if key in texts and key not in _ALWAYS and not key.endswith(".height")]
     shown += [key for key in others if texts[key] != usual[key]]
     lines: list[Line] = []
@@ -56,10 +54,10 @@ def summary(recipe: Recipe, width: int, height: int) -> list[Line]:
     return lines
 
 
-def _pair(texts: Mapping[str, str], section: str) -> dict[str, str]:
-    """Width and height in one, at the place of the width."""
+def _size(texts: Mapping[str, str], section: str) -> str:
+    """Width and height in one, which stands in the place of the width; nothing where neither is set."""
     width, height = texts[f"{section}.width"], texts[f"{section}.height"]
-    return {f"{section}.width": f"{width}×{height}" if width and height else ""}
+    return f"{width or 'own'}×{height or 'own'}" if width or height else ""
 
 
 def _told(key: str, text: str, width: int) -> list[Line]:

@@ -32,7 +32,9 @@ class FoldingScreen(SteeringScreen):
     def __init__(self, mode: ModeName) -> None:
         super().__init__(mode)
         self._by_hand: dict[str, bool] = {}
-        self._is_on: RunFolder | None = None
+        self._run_on: RunFolder | None = None
+        self.alone: Pane | None = None
+        """The pane that has the whole screen."""
 
     @property
     def form_pane(self) -> FormPane:
@@ -40,9 +42,9 @@ class FoldingScreen(SteeringScreen):
 
     def show_run(self, now: RunNow | None) -> None:
         super().show_run(now)
-        is_on = now.folder if now is not None and now.is_live else None
-        if is_on != self._is_on:
-            self._is_on = is_on
+        run_on = now.folder if now is not None and now.is_live else None
+        if run_on != self._run_on:
+            self._run_on = run_on
             self._by_hand.pop(FORM, None)
         self.form_pane.sum_up(now)
         self.settle_panes()
@@ -86,7 +88,7 @@ class FoldingScreen(SteeringScreen):
     def _folds_by_itself(self) -> bool:
         if not self.app.app_focus:  # in a terminal that is left for another window nothing has the focus
             return self.has_class(f"-fold-{FORM}")
-        return self._is_on is not None and not self._is_in_form()
+        return self._run_on is not None and not self._is_in_form()
 
     def _is_in_form(self) -> bool:
         """Whether somebody is filling it in: it does not fold under their hands."""
@@ -122,22 +124,19 @@ class FoldingScreen(SteeringScreen):
 
     # ----- alone
 
-    @property
-    def alone(self) -> Pane | None:
-        """The pane that is alone on the screen."""
-        return next(iter(self.query(".-zoomed").results(Pane)), None)
-
     def action_zoom(self) -> None:
         here = self.pane_in_focus()
         if self.alone is not None:
             self.end_zoom()
         elif here is not None:
-            for box in self.query_one(f"#{here}").ancestors_with_self:  # the boxes it lies in have to stay too
+            self.alone = self.query_one(f"#{here}", Pane)
+            for box in self.alone.ancestors_with_self:  # the boxes it lies in have to stay too
                 if isinstance(box, Widget) and box is not self:
                     box.add_class("-zoomed", update=False)
             self.settle_panes()
 
     def end_zoom(self) -> None:
+        self.alone = None
         for box in self.query(".-zoomed"):
             box.remove_class("-zoomed", update=False)
         self.settle_panes()

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from tinv_tui.app.keys import bindings, name_of
-from tinv_tui.app.screens.folding import FOLDING, FoldingScreen
+from tinv_tui.app.screens.folding import FOLDING, FORM, FoldingScreen
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
 from tinv_tui.app.widgets.form_pane import FormPane
 from tinv_tui.app.widgets.gpu_pane import GpuPane
@@ -80,9 +80,9 @@ class Workbench(FoldingScreen):
     # ----- what comes in
 
     def show_run(self, now: RunNow | None) -> None:
-        was_on = self._is_on
+        was_on = self._run_on
         super().show_run(now)
-        if self._is_on != was_on and self.form_pane.is_furnished:
+        if self._run_on != was_on and self.form_pane.is_furnished:
             self.form.check_soon()  # what it differs from, how long that takes, and who trains here, is another now
         with self.app.batch_update():
             self.loss.show(now)
@@ -163,7 +163,7 @@ class Workbench(FoldingScreen):
     def _stops(self) -> list[tuple[str, str]]:
         """The panes ctrl+g goes through: the tab each is on, and a selector."""
         field = "#form-find" if self.form_pane.is_narrowed else "#field-embedding-name"
-        first = ("form", "#form-pane" if self.is_folded("form-pane") else field)
+        first = ("form", "#form-pane" if self.is_folded(FORM) else field)
         panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
         return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
 
@@ -185,7 +185,7 @@ class Workbench(FoldingScreen):
 
     def on_key(self, event: events.Key) -> None:
         """Escape brings all fields back, and then steps out of the form, to where letters are keys."""
-        if event.key != "escape" or self.pane_in_focus() != "form-pane":
+        if event.key != "escape" or self.pane_in_focus() != FORM:
             return
         if not self.form_pane.show_all():
             self.leave_form()

@@ -291,9 +291,12 @@ class Form(VerticalScroll, Generic[Outcome]):
         if stairs is not None:
             stairs.draw(plan)
 
-    def focus_error(self, errors: dict[str, str]) -> str | None:
-        """Go to the first field with an error; its key."""
-        key = next((k for k in self._row_of if k in errors), None)
+    def first_wrong(self, errors: Mapping[str, str]) -> str | None:
+        """The key of the first field with an error."""
+        return next((key for key in self._row_of if key in errors), None)
+
+    def focus_error(self, errors: Mapping[str, str]) -> None:
+        """Go to the first field with an error."""
+        key = self.first_wrong(errors)
         if key is not None:
             self.go_to(key)
-        return key

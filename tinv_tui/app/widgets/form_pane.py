@@ -40,7 +40,7 @@ class FormPane(Pane):
 
     @dataclass
     class Refused(Message):
-        """The form has errors, which show at their fields; nothing was done."""
+        """The form has errors, which show at their fields; nothing was started."""
 
         errors: dict[str, str]
 
@@ -188,7 +188,7 @@ class FormPane(Pane):
     def _refuse(self, errors: dict[str, str]) -> None:
         self.post_message(self.Refused(errors))
         self.form.show_errors(self.form.checked.errors | errors)
-        key = self.form.focus_error(errors)
+        key = self.form.first_wrong(errors)
         said = f"{key}: {errors[key]}" if key else next(iter(errors.values()), "the form is not complete")
         self.app.control.note(f"not started. {said}", "bad")
 

@@ -127,7 +127,7 @@ _GRADIENT = len("1.23e-05")
 def _foot(now: RunNow, width: int) -> list[Line]:
     """How it is learned, as much as fits, and how far it is."""
     view, status = now.view, now.status
-    steps = view.steps or (status.steps if status else 0)
+    steps = _steps(now)
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
     epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
@@ -158,13 +158,18 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     return [*released, *wording.flow(pairs, width)[:1], far, (*_progress(share, room), *beside)]
 
 
+def _steps(now: RunNow) -> int:
+    """How many there are to be; 0 where that is not told yet."""
+    return now.view.steps or (now.status.steps if now.status else 0)
+
+
 def _in_short(now: RunNow, look: LossLook, width: int) -> Line:
     """How low the loss is, how it came there, and how far the run is; or what is wrong with it."""
     wrong = _trouble(now, width)
     if wrong or not now.view.step:
         waits = wrong or [line for line in _waiting(now) if line]
         return waits[0] if waits else (("nothing yet", "label"),)
-    steps = now.view.steps or (now.status.steps if now.status else 0)
+    steps = _steps(now)
     share = f"{now.view.step / steps * 100:4.0f}%" if steps else ""
     value = now.view.smooth if now.view.smooth is not None else now.view.loss
     far = f"{share}  eta {wording.duration(now.eta_seconds):<6}" if now.is_live else share
