@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend
 
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators
+from tinv_tui.models.frozen.fused_text import fuse_text_encoder
 from tinv_tui.models.frozen.unet import choose_operators, freeze_operators
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
@@ -59,6 +60,9 @@ def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = No
         model.unet.compile(dynamic=False)
     chosen = operators or choose_operators(model.unet, model.base, model.device)
     freeze_operators(model.unet, chosen)
+    if chosen == "fused":
+        for encoder in model.text_encoders:
+            fuse_text_encoder(encoder)
     words += [_OPERATORS[chosen], f"{attention_backend(model)} attention"]
     if model.device.type == "cpu":
         words.append(f"{torch.get_num_threads()} thread{'s'[: torch.get_num_threads() != 1]}")

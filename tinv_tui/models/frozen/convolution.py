@@ -26,8 +26,11 @@ class _Convolve(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
-        # Only its shape is read where no gradient of the weight is asked for.
+        # Only its shape is read where no gradient of the weight is asked for; and how it lies in memory, which cuDNN
+        # brings the gradient to: channels last needs room of its own, as nothing can be said to lie so without any.
         stand_in = grad.new_empty(1).expand(ctx.shape)
+        if grad.is_cuda and grad.is_contiguous(memory_format=torch.channels_last):
+            stand_in = torch.empty_like(stand_in, memory_format=torch.channels_last)
         mask = [True, False, False]
         gradient, _, _ = torch.ops.aten.convolution_backward(
             grad, stand_in, weight, None, ctx.stride, ctx.padding, [1, 1], False, [0, 0], 1, mask

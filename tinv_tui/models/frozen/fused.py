@@ -24,45 +24,61 @@ class _Norm(torch.autograd.Function):
     """Keeps the input and two numbers a group."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shift: Tensor | None, norm: nn.GroupNorm, activates: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, shift: Tensor | None, norm: nn.GroupNorm, activates: bool
+    ) -> tuple[Tensor, Tensor]:
         from tinv_tui.models.frozen import kernels
 
         x = x.contiguous(memory_format=torch.channels_last)
-        shift = None if shift is None else shift.contiguous()
-        grid, words = _layout(x, norm.num_groups)
-        parts, statistics = x.new_empty(*grid, 2, dtype=torch.float32), x.new_empty(grid[0], 2, dtype=torch.float32)
-        y, numbers = torch.empty_like(x), (*_sizes(x), norm.num_groups)
-        chunks = words.pop("CHUNKS")
-        words |= {"SHIFTED": shift is not None}
-        kernels.measure[grid](x, shift, parts, *numbers, **words)
-        kernels.normalise[grid](
-            x, shift, norm.weight, norm.bias, parts, statistics, y, *numbers, norm.eps,
-            SILU=activates, CHUNKS=chunks, **words,
-        )  # fmt: skip
+        shift = shift if shift is None or shift.stride(1) == 1 else shift.contiguous()
+        statistics = x.new_empty(x.shape[0] * norm.num_groups, 2, dtype=torch.float32)
+        y, numbers = torch.empty_like(x), _numbers(x, norm.num_groups, shift)
+        given, told = (x, shift, norm.weight, norm.bias), {"SHIFTED": shift is not None, "SILU": activates}
+        grid, words, chunks = _layout(x, norm.num_groups)
+        parts = x.new_empty(*grid, 2, dtype=torch.float32)
+        kernels.measure[grid](x, shift, parts, *numbers, SHIFTED=shift is not None, **words)
+        kernels.normalise[grid](*given, parts, statistics, y, *numbers, norm.eps, CHUNKS=chunks, **told, **words)
         ctx.save_for_backward(x, shift, norm.weight, norm.bias, statistics)
         ctx.groups, ctx.activates = norm.num_groups, activates
-        return y
+        ctx.set_materialize_grads(False)
+        return y, x
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None, carried: Tensor | None) -> tuple[Tensor | None, ...]:
         from tinv_tui.models.frozen import kernels
 
+        if grad is None:
+            return carried, None, None, None
         x, *others = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        grid, words = _layout(x, ctx.groups)
-        parts, y, numbers = x.new_empty(*grid, 2, dtype=torch.float32), torch.empty_like(x), (*_sizes(x), ctx.groups)
-        chunks = words.pop("CHUNKS")
-        words |= {"SHIFTED": others[0] is not None, "SILU": ctx.activates}
-        kernels.measure_back[grid](x, *others, grad, parts, *numbers, **words)
-        kernels.differentiate[grid](x, *others, grad, parts, y, *numbers, CHUNKS=chunks, **words)
-        of_shift = y.sum((2, 3)) if ctx.needs_input_grad[1] else None
+        carried = None if carried is None else carried.contiguous(memory_format=torch.channels_last)
+        y, numbers = torch.empty_like(x), _numbers(x, ctx.groups, others[0])
+        told = {"SHIFTED": others[0] is not None, "SILU": ctx.activates}
+        grid, words, chunks = _layout(x, ctx.groups)
+        parts = x.new_empty(*grid, 2, dtype=torch.float32)
+        kernels.measure_back[grid](x, *others, grad, parts, *numbers, **told, **words)
+        kernels.differentiate[grid](
+            x, *others, grad, parts, carried, y, *numbers, CARRIED=carried is not None, CHUNKS=chunks, **told, **words
+        )
+        of_shift = None
+        if ctx.needs_input_grad[1]:
+            of_shift = (y if carried is None else y - carried).sum((2, 3))
         return y, of_shift, None, None
+
+
+def norm_and_carry(norm: nn.GroupNorm, x: Tensor, *, activates: bool) -> tuple[Tensor, Tensor]:
+    """``norm(x)``, and ``silu`` of it if it ``activates``, beside ``x`` itself for what goes past the norm.
+
+    Who takes both saves a pass: the gradients of the two are added where the norm's is written.
+    """
+    both: tuple[Tensor, Tensor] = _Norm.apply(x, None, norm, activates)  # type: ignore[no-untyped-call]
+    return both
 
 
 def fused_norm(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None, *, activates: bool) -> Tensor:
     """``norm(x + shift)``, and ``silu`` of it if it ``activates``; [b, c, h, w], shift [b, c]. The norm is frozen."""
-    y: Tensor = _Norm.apply(x, shift, norm, activates)  # type: ignore[no-untyped-call]
+    y: Tensor = _Norm.apply(x, shift, norm, activates)[0]  # type: ignore[no-untyped-call]
     return y
 
 
@@ -128,23 +144,22 @@ def _agree(ours: Tensor, stock: Tensor, x: Tensor) -> bool:
     return all(bool((a - b).float().norm() <= _ROUNDING * b.float().norm()) for a, b in zip(*found, strict=True))
 
 
-def _layout(x: Tensor, groups: int) -> tuple[tuple[int, int], dict[str, Any]]:
-    """How many programs work on a picture's groups and on chunks of them, and the shape of a chunk."""
+def _layout(x: Tensor, groups: int) -> tuple[tuple[int, int], dict[str, int], int]:
+    """How many programs work on a picture's groups and on chunks of them, the shape of a chunk, and for how many at most."""
     from tinv_tui.models.frozen import kernels
 
-    width = _power_of_two(x.shape[1] // groups)
+    width = power_of_two(x.shape[1] // groups)
     rows = max(1, kernels.TILE // width)
     chunks = -(-(x.shape[2] * x.shape[3]) // rows)
-    words = {"ROWS": rows, "WIDTH": width, "CHUNKS": max(_FEWEST_CHUNKS, _power_of_two(chunks))}
-    return (x.shape[0] * groups, chunks), words
+    return (x.shape[0] * groups, chunks), {"ROWS": rows, "WIDTH": width}, max(_FEWEST_CHUNKS, power_of_two(chunks))
 
 
-def _sizes(x: Tensor) -> tuple[int, int]:
-    """Pixels and channels."""
-    return x.shape[2] * x.shape[3], x.shape[1]
+def _numbers(x: Tensor, groups: int, shift: Tensor | None) -> tuple[int, int, int, int]:
+    """Pixels, channels, groups, and how far apart the shifts of two pictures lie."""
+    return x.shape[2] * x.shape[3], x.shape[1], groups, 0 if shift is None else shift.stride(0)
 
 
-def _power_of_two(count: int) -> int:
+def power_of_two(count: int) -> int:
     """The smallest that is no less."""
     return 1 << max(0, count - 1).bit_length()
 

@@ -15,8 +15,11 @@ SPAN = 1024
 
 
 @triton.jit
-def _tile(pixels, channels, groups, ROWS: tl.constexpr, WIDTH: tl.constexpr):
-    """Where the tile of this program lies in a picture and in what is told per channel, and which of it is there."""
+def _tile(pixels, channels, groups, stride, ROWS: tl.constexpr, WIDTH: tl.constexpr):
+    """Where the tile of this program lies in a picture and in what is told per channel, and which of it is there.
+
+    What is added to a picture's channels lies ``stride`` behind what is added to those of the picture before.
+    """
     picture, group = tl.program_id(0) // groups, tl.program_id(0) % groups
     own = channels // groups
     row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)[:, None]
@@ -24,7 +27,7 @@ def _tile(pixels, channels, groups, ROWS: tl.constexpr, WIDTH: tl.constexpr):
     channel = group * own + column
     inside = (row < pixels) & (column < own)
     at = (picture.to(tl.int64) * pixels + row) * channels + channel
-    return at, channel, picture * channels + channel, inside, column < own
+    return at, channel, picture * stride + channel, inside, column < own
 
 
 @triton.jit
@@ -44,12 +47,12 @@ def _activation_and_slope(z, SILU: tl.constexpr):
         return z, z * 0 + 1
 
 
-@triton.jit(do_not_specialize=["pixels", "channels", "groups"])
+@triton.jit(do_not_specialize=["pixels", "channels", "groups", "stride"])
 def measure(
-    x, shift, parts, pixels, channels, groups, SHIFTED: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr
+    x, shift, parts, pixels, channels, groups, stride, SHIFTED: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr
 ):  # fmt: skip
     """Mean of each chunk of a group, and the sum of squares about it."""
-    at, _, at_shift, inside, is_channel = _tile(pixels, channels, groups, ROWS, WIDTH)
+    at, _, at_shift, inside, is_channel = _tile(pixels, channels, groups, stride, ROWS, WIDTH)
     value = _shifted(x, shift, at, at_shift, inside, is_channel, SHIFTED)
     count = tl.minimum(ROWS, pixels - tl.program_id(1) * ROWS) * (channels // groups)
     mean = tl.sum(tl.where(inside, value, 0.0)) / count
@@ -59,13 +62,13 @@ def measure(
     tl.store(part + 1, tl.sum(away * away))
 
 
-@triton.jit(do_not_specialize=["pixels", "channels", "groups"])
+@triton.jit(do_not_specialize=["pixels", "channels", "groups", "stride"])
 def normalise(
-    x, shift, weight, bias, parts, statistics, y, pixels, channels, groups, eps,
+    x, shift, weight, bias, parts, statistics, y, pixels, channels, groups, stride, eps,
     SHIFTED: tl.constexpr, SILU: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr,
 ):  # fmt: skip
     """Puts what was measured together, keeps mean and 1 / deviation of each group, and writes what is normalised."""
-    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, ROWS, WIDTH)
+    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, stride, ROWS, WIDTH)
     own = channels // groups
     chunk = tl.arange(0, CHUNKS)
     known = chunk < tl.num_programs(1)
@@ -103,13 +106,13 @@ def _way_back(
     return normal, tl.load(grad + at, mask=inside, other=0.0).to(tl.float32) * slope * times, scale
 
 
-@triton.jit(do_not_specialize=["pixels", "channels", "groups"])
+@triton.jit(do_not_specialize=["pixels", "channels", "groups", "stride"])
 def measure_back(
-    x, shift, weight, bias, statistics, grad, parts, pixels, channels, groups,
+    x, shift, weight, bias, statistics, grad, parts, pixels, channels, groups, stride,
     SHIFTED: tl.constexpr, SILU: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Of each chunk of a group the sum of the gradient, and of its product with what is normalised."""
-    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, ROWS, WIDTH)
+    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, stride, ROWS, WIDTH)
     normal, inner, _ = _way_back(
         x, shift, weight, bias, statistics, grad, at, channel, at_shift, inside, is_channel, SHIFTED, SILU
     )  # fmt: skip
@@ -118,13 +121,14 @@ def measure_back(
     tl.store(part + 1, tl.sum(tl.where(inside, inner * normal, 0.0)))
 
 
-@triton.jit(do_not_specialize=["pixels", "channels", "groups"])
+@triton.jit(do_not_specialize=["pixels", "channels", "groups", "stride"])
 def differentiate(
-    x, shift, weight, bias, statistics, grad, parts, y, pixels, channels, groups,
-    SHIFTED: tl.constexpr, SILU: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr,
+    x, shift, weight, bias, statistics, grad, parts, carried, y, pixels, channels, groups, stride,
+    SHIFTED: tl.constexpr, SILU: tl.constexpr, CARRIED: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, CHUNKS: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of what went in."""
-    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, ROWS, WIDTH)
+    """The gradient of what went in, and what is ``CARRIED`` to it past the norm."""
+    at, channel, at_shift, inside, is_channel = _tile(pixels, channels, groups, stride, ROWS, WIDTH)
     chunk = tl.arange(0, CHUNKS)
     known = chunk < tl.num_programs(1)
     part = parts + (tl.program_id(0) * tl.num_programs(1) + chunk) * 2
@@ -135,6 +139,8 @@ def differentiate(
         x, shift, weight, bias, statistics, grad, at, channel, at_shift, inside, is_channel, SHIFTED, SILU
     )  # fmt: skip
     answer = scale * (inner - of_mean - normal * of_scale)
+    if CARRIED:
+        answer += tl.load(carried + at, mask=inside, other=0.0).to(tl.float32)
     tl.store(y + at, answer.to(y.dtype.element_ty), mask=inside)
 
 

@@ -1,0 +1,94 @@
+"""A frozen CLIP text encoder's layers in few kernels of a GPU: in a step for one picture they cost their calls, not their sums.
+
+What each computes stays in fp32, or in what of it torch's products are allowed to round (TF32).
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import scaled_dot_product_attention
+
+from tinv_tui.models.frozen.fused import power_of_two
+from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu
+from tinv_tui.models.frozen.joined import join_linears
+from tinv_tui.models.frozen.text import hold_in_16_bits
+
+_LONGEST = 128
+"""Positions that one program of a GPU attends among; a prompt has 77."""
+
+
+class _Attend(torch.autograd.Function):
+    """Keeps what goes in."""
+
+    @staticmethod
+    def forward(ctx: Any, joined: Tensor, heads: int) -> Tensor:
+        from tinv_tui.models.frozen import attention_kernels
+
+        ctx.save_for_backward(joined)
+        ctx.heads = heads
+        grid, numbers, words = _shape_of(joined, heads)
+        y = joined.new_empty(*joined.shape[:2], joined.shape[2] // 3)
+        attention_kernels.attend[grid](joined, y, *numbers, **words)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        from tinv_tui.models.frozen import attention_kernels
+
+        (joined,) = ctx.saved_tensors
+        y = torch.empty_like(joined)
+        grid, numbers, words = _shape_of(joined, ctx.heads)
+        attention_kernels.attend_back[grid](joined, grad.contiguous(), y, *numbers, **words)
+        return y, None
+
+
+def _shape_of(joined: Tensor, heads: int) -> tuple[tuple[int], tuple[int, int, float], dict[str, Any]]:
+    prompts, positions, width = joined.shape
+    own = width // 3 // heads
+    rounds = torch.backends.cuda.matmul.allow_tf32
+    words = {"N": power_of_two(positions), "D": own, "PRECISION": "tf32" if rounds else "ieee", "num_warps": 8}
+    return (prompts * heads,), (positions, heads, own**-0.5), words
+
+
+def causal_attention(joined: Tensor, heads: int) -> Tensor:
+    """Of queries, keys and values side by side, fp32 [prompts, positions, 3 · width]; [prompts, positions, width]."""
+    own = joined.shape[2] // 3 // heads
+    if joined.shape[1] <= _LONGEST and own == power_of_two(own) >= 16:
+        y: Tensor = _Attend.apply(joined.contiguous(), heads)  # type: ignore[no-untyped-call]
+        return y
+    q, k, v = joined.unflatten(-1, (3, heads, own)).permute(2, 0, 3, 1, 4)
+    return scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+
+
+def fuse_text_encoder(encoder: nn.Module) -> None:
+    """Put the fused operators into the layers of a CLIP text encoder in place; layers that are joined are gone from it."""
+    from transformers.activations import QuickGELUActivation
+    from transformers.models.clip.modeling_clip import CLIPEncoderLayer
+
+    for layer in list(encoder.modules()):
+        if not isinstance(layer, CLIPEncoderLayer):
+            continue
+        attention: Any = layer.self_attn
+        projections = [attention.q_proj, attention.k_proj, attention.v_proj]
+        attention.qkv_proj = join_linears(projections, torch.float32)
+        if projections[0].weight.dtype != torch.float32:
+            hold_in_16_bits(attention.qkv_proj)
+        del attention.q_proj, attention.k_proj, attention.v_proj
+        layer.forward = MethodType(_layer, layer)
+        if isinstance(layer.mlp.activation_fn, QuickGELUActivation):
+            layer.mlp.activation_fn.forward = fused_quick_gelu
+
+
+def _layer(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+    """A CLIPEncoderLayer's forward; each position sees those before it."""
+    hidden, normal = add_norm(self.layer_norm1, hidden_states)
+    attended = causal_attention(self.self_attn.qkv_proj(normal), self.self_attn.num_heads)
+    hidden, normal = add_norm(self.layer_norm2, hidden, self.self_attn.out_proj(attended))
+    answer: Tensor = hidden + self.mlp(normal)
+    return answer
