@@ -20,9 +20,12 @@ _TINY_TEXT = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 
 _TINY_PROJECTION = 64
 
 
-def make_random_model(shape: str, folder: Path, *, seed: int = 0) -> None:
-    """Write a diffusers folder, fp32, of one of the ``shapes``. Raises OSError."""
-    family = next(f for f in FAMILIES if f.name.lower() == shape.removesuffix(TINY))
+def make_random_model(shape: str, folder: Path, *, seed: int = 0, drawn_on: str = "cpu") -> None:
+    """Write a diffusers folder, fp32, of one of the ``shapes``. Raises OSError.
+
+    The same kind of device draws the same weights; a GPU does so in a second.
+    """
+    family = _family(shape)
     configs = {part: dict(config) for part, config in published_configs(family).items()}
     if shape.endswith(TINY):
         _shrink(configs, family)
@@ -33,7 +36,7 @@ def make_random_model(shape: str, folder: Path, *, seed: int = 0) -> None:
     from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
     index: dict[str, Any] = {"_class_name": family.pipeline, "scheduler": ["diffusers", "DDIMScheduler"]}
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.device(drawn_on):
         torch.manual_seed(seed)
         _save(UNet2DConditionModel.from_config(configs["unet"]), folder / "unet")
         _save(AutoencoderKL.from_config(configs["vae"]), folder / "vae")
@@ -49,6 +52,16 @@ def make_random_model(shape: str, folder: Path, *, seed: int = 0) -> None:
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(configs["scheduler"]), encoding="utf-8")
     (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def quickest_device(shape: str) -> str:
+    """A GPU, where there is one with room for the largest part, the UNet."""
+    has_room = torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > 5 * _family(shape).unet_parameters
+    return "cuda" if has_room else "cpu"
+
+
+def _family(shape: str) -> Family:
+    return next(family for family in FAMILIES if family.name.lower() == shape.removesuffix(TINY))
 
 
 def _save(module: Any, folder: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import nn
 
 from tinv_tui.worker.bench.clock import LOOKED_INTO, UNCOUNTED, StepClock
@@ -45,7 +46,8 @@ def _tell_steps(clock: StepClock) -> None:
 
 
 def _stand_in_for_torchvision() -> None:
-    """The script takes one thing from torchvision, a random mirror image; where it is missing, that one is given.
+    """The scripts take two things from torchvision, a random mirror image and a random crop; where it is missing, these
+    are given.
 
     Only after the libraries have looked for torchvision themselves: a half one would mislead them.
     """
@@ -60,21 +62,45 @@ def _stand_in_for_torchvision() -> None:
     except ImportError:
         pass
 
-    class RandomHorizontalFlip:
-        def __init__(self, p: float = 0.5) -> None:
-            self._p = p
-
-        def __call__(self, image: Any) -> Any:
-            from PIL import Image
-
-            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1).item() < self._p else image
-
-    for name in ("torchvision", "torchvision.transforms"):
-        module = types.ModuleType(name)
+    names = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
+    modules = {name: types.ModuleType(name) for name in names}
+    for name, module in modules.items():
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        sys.modules[name] = module
-    sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]  # type: ignore[attr-defined]
-    sys.modules["torchvision.transforms"].RandomHorizontalFlip = RandomHorizontalFlip  # type: ignore[attr-defined]
+    library, transforms, functional = (vars(module) for module in modules.values())
+    library["transforms"] = modules[names[1]]
+    transforms |= {"functional": modules[names[2]], "RandomHorizontalFlip": _RandomMirror, "RandomCrop": _RandomCrop}
+    functional["crop"] = _crop
+    sys.modules |= modules
+
+
+class _RandomMirror:
+    def __init__(self, p: float = 0.5) -> None:
+        self._p = p
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        is_mirrored = torch.rand(1).item() < self._p
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if is_mirrored else image
+
+
+class _RandomCrop:
+    """A square of so many pixels a side."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        return _crop(image, *self.get_params(image, (self._size, self._size)))
+
+    @staticmethod
+    def get_params(image: Image.Image, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Top, left, height and width."""
+        height, width = output_size
+        top, left = (int(torch.randint(room + 1, ())) for room in (image.height - height, image.width - width))
+        return top, left, height, width
+
+
+def _crop(image: Image.Image, top: int, left: int, height: int, width: int) -> Image.Image:
+    return image.crop((left, top, left + width, top + height))
 
 
 if __name__ == "__main__":
