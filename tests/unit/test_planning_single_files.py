@@ -132,7 +132,7 @@ def test_the_form_tells_the_family_at_its_foot(asked: Asked) -> None:
 
 @pytest.mark.parametrize(
     ("family", "least", "most"),
-    [(SD1, 3, 4), (SD2, 4.5, 6), (SDXL, 12, 15)],
+    [(SD1, 2.7, 3.2), (SD2, 4, 5), (SDXL, 11, 13)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_memory_is_the_familys_whatever_the_file_holds(

@@ -59,3 +59,12 @@ async def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: P
 def test_the_memory_of_a_gpu_that_is_not_there_cannot_be_capped() -> None:
     said = json.loads(bench("--memory", "4", "--no-plain", "--json", code=2))
     assert said["error"]["code"] == "bench-memory"
+
+
+def test_the_smallest_plan_is_measured_whatever_there_is() -> None:
+    (case,) = json.loads(bench("--steps", "2", "--batch", "2", "--no-plain", "--least-memory", "--json"))["cases"]
+    ours, least = case["results"]
+    assert (ours["way"], ours["plan"]) == ("tinv-tui", "")
+    assert least["way"] == "tinv-tui least memory"
+    assert "2 in 2 parts" in least["plan"]
+    assert "gradient checkpointing" in least["plan"]

@@ -36,7 +36,7 @@ from tinv_tui.worker.setup import CheckpointFiles, encode, load
 from tinv_tui.worker.signals import Signals
 
 VaeThere = Callable[[Any], None]
-ON_HOST = MemoryPlan(vae_on_host=True)
+SHORT = MemoryPlan(text_in_16_bits=True)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_where_memory_is_short_all_pictures_are_encoded_before_the_unet_comes(li
         assert life.reporter.status.phase == "loading"
         return model
 
-    life.encoding.beside(load, ON_HOST)
+    life.encoding.beside(load, SHORT)
     assert life.told()[-2:] == [("encoding", len(life.dataset.files)), ("UNet", 0)]
 
 
@@ -164,7 +164,7 @@ def test_a_broken_picture_ends_the_loading(tmp_path: Path, model: LoadedModel) -
     life.reporter.close("failed", "")
 
 
-@pytest.mark.parametrize("plan", [WHOLE, ON_HOST])
+@pytest.mark.parametrize("plan", [WHOLE, SHORT])
 def test_a_stop_is_obeyed_while_a_picture_is_encoded(
     plan: MemoryPlan, life: Life, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

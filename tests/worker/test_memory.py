@@ -41,7 +41,7 @@ SMALLER = [
     MemoryPlan(3),
     MemoryPlan(4),
     MemoryPlan(4, checkpointing=True),
-    MemoryPlan(2, vae_on_host=True, text_in_16_bits=True),
+    MemoryPlan(2, text_in_16_bits=True),
 ]
 
 
@@ -132,17 +132,16 @@ def test_on_a_gpu_what_costs_least_time_goes_first() -> None:
         plan = plan.smaller(2, on_gpu=True)
     assert seen == [
         "",
-        "the VAE on the host",
-        "the VAE on the host and text encoders in 16 bits",
-        "batches of 2 in 2 parts, the VAE on the host and text encoders in 16 bits",
-        "batches of 2 in 2 parts, gradient checkpointing, the VAE on the host and text encoders in 16 bits",
+        "text encoders in 16 bits",
+        "batches of 2 in 2 parts and text encoders in 16 bits",
+        "batches of 2 in 2 parts, gradient checkpointing and text encoders in 16 bits",
     ]
 
 
 def test_a_plan_is_undone_by_the_next(tmp_path: Path) -> None:
     job, _ = make_job(tmp_path, recipe())
     before = weights_hash(job)  # of fp16 values, as the bundled model's are
-    apply_plan(MemoryPlan(checkpointing=True, vae_on_host=True, text_in_16_bits=True), job.model)
+    apply_plan(MemoryPlan(checkpointing=True, text_in_16_bits=True), job.model)
     (encoder,) = job.model.text_encoders
     held = {weight.dtype for weight in encoder.parameters()}
     assert (held, job.model.unet.is_gradient_checkpointing) == ({torch.float16, torch.float32}, True)
@@ -152,11 +151,11 @@ def test_a_plan_is_undone_by_the_next(tmp_path: Path) -> None:
     assert weights_hash(job) == before
 
 
-def test_a_checkpoint_from_before_there_were_more_ways_is_read(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_version_with_fewer_ways_or_others_is_read(tmp_path: Path) -> None:
     state = TrainingState.fresh(torch.zeros(1, 4))
     state.save(tmp_path / "state.safetensors")
     content, facts = read_checkpoint(tmp_path / "state.safetensors")
-    facts["plan"] = {"parts": 2, "checkpointing": True}
+    facts["plan"] = {"parts": 2, "checkpointing": True, "vae_on_host": True}
     tensors = safetensors.torch.load(content)
     write_checkpoint(tmp_path / "state.safetensors", safetensors.torch.save(tensors, {"tinv": json.dumps(facts)}))
     assert TrainingState.load(tmp_path / "state.safetensors", CPU).plan == MemoryPlan(2, checkpointing=True)

@@ -16,7 +16,7 @@ from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.bundled import picture_sets
 from tinv_tui.models.identify import identify
 from tinv_tui.models.memory_plan import LIBRARY_BYTES, MemoryPlan
-from tinv_tui.models.random_model import make_random_model
+from tinv_tui.models.random_model import make_random_model, quickest_device
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
@@ -55,7 +55,7 @@ def test_true_shapes_train_and_draw_on_a_card_of_that_size(
     if torch.cuda.mem_get_info()[0] < card_gib * GIB:
         pytest.skip(f"the GPU has no {card_gib} GiB free")
     (tmp_path / "model").mkdir()
-    make_random_model(shape, tmp_path / "model")
+    make_random_model(shape, tmp_path / "model", drawn_on=quickest_device(shape))
     wanted = recipe(
         model__path=str(tmp_path / "model"),
         dataset__width=side,
@@ -109,7 +109,7 @@ def test_a_worker_plans_by_what_is_free_when_it_begins(card: Any, base: BaseMode
 
 
 def test_a_resumed_worker_keeps_to_its_plan(card: Any, base: BaseModel) -> None:
-    kept = MemoryPlan(parts=2, vae_on_host=True)
+    kept = MemoryPlan(parts=2)
     expected = expect(recipe(), base, [(64, 64)], card(70), kept)
     assert expected is not None
     assert expected.plan == kept

@@ -61,6 +61,7 @@ from tinv_tui.telemetry.room import room_for_training
     metavar="GIB",
     help="Also with no more of the GPU's memory than a card of that size would give.",
 )
+@click.option("--least-memory", is_flag=True, help="Also by the plan that takes the least memory, whatever there is.")
 @click.option("--plain/--no-plain", default=True, show_default=True, help="Also the loop as it is usually written.")
 @click.option(
     "--diffusers",
@@ -81,6 +82,7 @@ def _bench(
     operators: tuple[str, ...],
     acceleration: tuple[str, ...],
     memories: tuple[float, ...],
+    least_memory: bool,
     plain: bool,
     diffusers: Path | None,
     steps: int,
@@ -92,14 +94,16 @@ def _bench(
     if memories and not room_for_training().on_gpu:
         hint = "Leave it out: a host's memory is not capped."
         raise InputError("bench-memory", "--memory: there is no GPU here", hint)
+    plans = [*((gib, False) for gib in (0.0, *memories)), *([(0.0, True)] if least_memory else [])]
     ways = [
         Way(
-            " ".join(["tinv-tui", *(word for word in (kind, how, _card(gib)) if word not in ("auto", ""))]),
+            " ".join(["tinv-tui", *(word for word in (kind, how, _memory(gib, least)) if word not in ("auto", ""))]),
             kind,
             how,
             gib,
+            least,
         )
-        for kind, how, gib in itertools.product(operators, acceleration, (0.0, *memories))
+        for kind, how, (gib, least) in itertools.product(operators, acceleration, plans)
     ]
     ways += [Way(PLAIN)] if plain else []
     if diffusers is not None:
@@ -123,8 +127,8 @@ def _bench(
         print_json({"cases": cases})
 
 
-def _card(gib: float) -> str:
-    return f"{gib:g} GiB" if gib else ""
+def _memory(gib: float, least: bool) -> str:
+    return f"{gib:g} GiB" if gib else "least memory" if least else ""
 
 
 async def _model_path(model: str, folder: Path, line: JobLine) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+_TOKENS = 49_408
+"""Of CLIP's vocabulary, which all read by."""
+
 
 @dataclass(frozen=True)
 class TextEncoder:
@@ -78,6 +81,11 @@ class Family:
     def parameters(self) -> int:
         """Of all parts of the published model."""
         return self.unet_parameters + self.text_parameters + self.vae_parameters
+
+    @property
+    def table_parameters(self) -> int:
+        """Of those of the text encoders, the rows of their tokens."""
+        return _TOKENS * sum(encoder.width for encoder in self.encoders)
 
     @property
     def unet_share(self) -> float:

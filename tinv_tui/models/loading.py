@@ -34,8 +34,9 @@ _TITLES = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_e
 class LoadedModel:
     """A base model in memory; every weight is frozen and every part is in evaluation mode.
 
-    The UNet is in ``dtype``; text encoders and VAE compute in fp32, where the sums that matter are. A memory plan says how
-    the text encoders' weights are held, and where the VAE is between uses.
+    The UNet is in ``dtype``; text encoders and VAE compute in fp32, where the sums that matter are. The text encoders' token
+    tables are on the host, where prompts are, as the VAE is while there are steps to make; a memory plan says how the text
+    encoders' other weights are held.
     """
 
     base: BaseModel
@@ -67,16 +68,18 @@ class LoadedModel:
 
     @contextmanager
     def _on_device(self, part: nn.Module) -> Iterator[None]:
-        """Bring a part that is kept on the host, for as long as it takes, and put it back whatever happens."""
-        home = next(part.parameters()).device
-        if home.type == self.device.type:
+        """Copy a part that is kept on the host, for as long as it takes."""
+        homes = [(weight, weight.data) for weight in part.parameters()]
+        if homes[0][1].device.type == self.device.type:
             yield
             return
         try:
-            part.to(self.device)
+            for weight, home in homes:
+                weight.data = home.to(self.device)
             yield
         finally:
-            part.to(home)
+            for weight, home in homes:
+                weight.data = home
             torch.cuda.empty_cache()  # decoding takes more than a step leaves free
 
     @property
@@ -135,8 +138,10 @@ def load_model(
             if folder == "unet":
                 vae_there(cast("AutoencoderKL", parts["vae"].module))
             fill(part, device, took)
-            if text_in_16_bits and folder.startswith("text_encoder"):
-                hold_in_16_bits(part.module)
+            if folder.startswith("text_encoder"):
+                cast("CLIPTextModel", part.module).get_input_embeddings().to("cpu")
+                if text_in_16_bits:
+                    hold_in_16_bits(part.module)
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     config = dict(base.components["scheduler"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from tinv_tui.models.families import Family
 from tinv_tui.models.frozen import Operators
@@ -22,23 +24,32 @@ class MemoryPlan:
     """A batch is computed in so many parts, one after another."""
     checkpointing: bool = False
     """The UNet keeps only what goes into its blocks, and computes the rest once more on the way back."""
-    vae_on_host: bool = False
-    """The VAE comes to the GPU only for as long as it encodes or decodes."""
     text_in_16_bits: bool = False
     """The text encoders' weights are held in 16 bits, and computed with in fp32 as ever."""
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> MemoryPlan:
+        """A plan as it was written down, by whichever version: what this one does not know makes no difference to it."""
+        known = {field.name for field in fields(MemoryPlan)}
+        return MemoryPlan(**{name: value for name, value in facts.items() if name in known})
 
     def smaller(self, batch: int, *, on_gpu: bool = False) -> MemoryPlan | None:
         """The next one that takes less memory, in the order of what costs least time; None when there is none.
 
         What moves weights off a GPU, or makes them smaller there, is for a GPU alone: a host has one memory.
         """
-        if on_gpu and not self.vae_on_host:
-            return replace(self, vae_on_host=True)
         if on_gpu and not self.text_in_16_bits:
             return replace(self, text_in_16_bits=True)
         if self.parts < batch:
             return replace(self, parts=min(2 * self.parts, batch))
         return None if self.checkpointing else replace(self, checkpointing=True)
+
+    def smallest(self, batch: int, *, on_gpu: bool = False) -> MemoryPlan:
+        """The one behind all others."""
+        plan = self
+        while (next_one := plan.smaller(batch, on_gpu=on_gpu)) is not None:
+            plan = next_one
+        return plan
 
     def at_once(self, batch: int) -> int:
         """How many samples of a batch are computed together, at most."""
@@ -48,7 +59,6 @@ class MemoryPlan:
         """Empty for the plan that does without nothing."""
         words = [f"batches of {batch} in {self.parts} parts"] if self.parts > 1 else []
         words += ["gradient checkpointing"] if self.checkpointing else []
-        words += ["the VAE on the host"] if self.vae_on_host else []
         words += ["text encoders in 16 bits"] if self.text_in_16_bits else []
         return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
@@ -75,13 +85,15 @@ class Step:
     def bytes_by(self, plan: MemoryPlan) -> int:
         """What a process that makes the step by a plan takes at most, about: libraries, weights and what is computed.
 
-        The UNet is in its number format and all else is fp32, unless the plan says otherwise.
+        The UNet is in its number format and all else is fp32, unless the plan says otherwise. On a GPU are neither token
+        tables nor, while steps are made, the VAE.
         """
         family, scale = self.family, self.parameters / self.family.parameters
         unet = family.unet_parameters * (1 + family.convolved * (self.operators == "packed"))
         weights = unet * self.number_bytes
-        weights += family.text_parameters * (_FP32 / 2 if plan.text_in_16_bits else _FP32)
-        weights += 0 if plan.vae_on_host else family.vae_parameters * _FP32
+        text = family.text_parameters - (family.table_parameters if self.on_gpu else 0)
+        weights += text * (_FP32 / 2 if plan.text_in_16_bits else _FP32)
+        weights += 0 if self.on_gpu else family.vae_parameters * _FP32
         kept = family.step_bytes.stock if self.operators == "stock" else family.step_bytes.frozen
         if plan.checkpointing:
             kept = family.step_bytes.checkpointed
@@ -106,7 +118,5 @@ class Step:
         # The last thing it came to do without may have made room for what it did without before.
         fewer_parts = [replace(plan, parts=parts) for parts in range(1, plan.parts)]
         plan = next((larger for larger in fewer_parts if self.bytes_by(larger) <= free_bytes), plan)
-        for back in ("text_in_16_bits", "vae_on_host"):
-            larger = replace(plan, **{back: False})
-            plan = larger if self.bytes_by(larger) <= free_bytes else plan
-        return plan
+        larger = replace(plan, text_in_16_bits=False)
+        return larger if self.bytes_by(larger) <= free_bytes else plan

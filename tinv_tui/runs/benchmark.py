@@ -63,6 +63,8 @@ class Way:
     acceleration: str = "auto"
     memory_gib: float = 0.0
     """Of a GPU's memory no more than a card of this size would give; 0 for all of it."""
+    least_memory: bool = False
+    """By the plan that takes the least, whatever there is."""
     script: Path | None = None
 
 
@@ -120,7 +122,13 @@ async def _once(case: Case, way: Way, steps: int, pictures: Path, told: Told) ->
         return await run_job("bench-plain", named, recipe=recipe, steps=steps)
     recipe["training"]["acceleration"] = way.acceleration
     return await run_job(
-        "bench-engine", named, recipe=recipe, steps=steps, operators=way.operators, memory_gib=way.memory_gib
+        "bench-engine",
+        named,
+        recipe=recipe,
+        steps=steps,
+        operators=way.operators,
+        memory_gib=way.memory_gib,
+        least_memory=way.least_memory,
     )
 
 

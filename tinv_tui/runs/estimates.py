@@ -43,7 +43,7 @@ class Probe:
     @staticmethod
     def of(result: dict[str, Any]) -> Probe:
         """From the job's result."""
-        return Probe(**result | {"memory_plan": MemoryPlan(**result["memory_plan"])})
+        return Probe(**result | {"memory_plan": MemoryPlan.of(result["memory_plan"])})
 
     def seconds_of(self, plan: RunPlan) -> float:
         """Of a whole run: loading, encoding every picture, all steps. Previews are not counted."""

@@ -21,7 +21,8 @@ from tinv_tui.training.vectors import SplicingEncoder, pack_prompts
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples [b, …] on the device. ``ids`` and ``slots`` are those of :func:`pack_prompts`, ``sizes`` of ``told_sizes``."""
+    """Samples [b, …] on the device. ``ids``, ``slots`` and ``tokens`` are those of :func:`pack_prompts`, ``sizes`` of
+    ``told_sizes``."""
 
     latents: Tensor
     noise: Tensor
@@ -31,6 +32,7 @@ class Batch:
     sizes: Tensor
     ids: Tensor
     slots: Tensor
+    tokens: Tensor
     first_prompt: str = ""
     share: float = 1.0
     """Of the batch that this is a part of."""
@@ -41,13 +43,13 @@ class Batch:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All that is on the device."""
-        return self.latents, self.noise, self.timesteps, self.weight, self.sizes, self.ids, self.slots
+        return self.latents, self.noise, self.timesteps, self.weight, self.sizes, self.ids, self.slots, self.tokens
 
     @staticmethod
     def of(tensors: Sequence[Tensor]) -> Batch:
         """A batch of what :attr:`tensors` gave."""
-        latents, noise, timesteps, weight, sizes, ids, slots = tensors
-        return Batch(latents, noise, timesteps, weight, sizes, ids, slots)
+        latents, noise, timesteps, weight, sizes, ids, slots, tokens = tensors
+        return Batch(latents, noise, timesteps, weight, sizes, ids, slots, tokens)
 
     def parts(self, count: int) -> Iterator[Batch]:
         """The same samples in ``count`` parts, as equal as can be; their losses times their shares add up to the whole's."""
@@ -62,6 +64,7 @@ class Batch:
                 sizes=self.sizes[own],
                 ids=self.ids[:, own],
                 slots=self.slots[own],
+                tokens=self.tokens[own],
                 share=len(members) / len(self),
             )
 
@@ -94,7 +97,7 @@ class Batches:
         positions = [place % len(bucket.pictures) for place in places]
         texts = [self._prompts.text(step, s, bucket.pictures[p]) for s, p in zip(samples, positions, strict=True)]
         chunks = [self._prompts.chunks(text) for text in texts]
-        ids, slots = pack_prompts(chunks, self._blank, self._model.pads, device)
+        ids, slots, tokens = pack_prompts(chunks, self._blank, self._model)
 
         shape = tuple(bucket.mean.shape[2:])
         mirrored = np.zeros(size, dtype=np.int64)
@@ -106,12 +109,12 @@ class Batches:
         latents, weight, sizes = self._latents.take(chosen, positions, mirrored, spread)
         noise = to_device(normal(seed, Purpose.NOISE, step, samples, shape), device)
         timesteps = to_device(whole_numbers(seed, Purpose.TIMESTEP, step, samples, self._model.timesteps), device)
-        return Batch(latents, noise, timesteps, weight, sizes, ids, slots, texts[0])
+        return Batch(latents, noise, timesteps, weight, sizes, ids, slots, tokens, texts[0])
 
 
 def loss_of(model: LoadedModel, encoder: SplicingEncoder, batch: Batch, vectors: Tensor) -> Tensor:
     """The mean loss of a batch's samples, for vectors [n, width]; fp32."""
-    told = encoder.encode(batch.ids, batch.slots, vectors)
+    told = encoder.encode(batch.ids, batch.slots, batch.tokens, vectors)
     noisy = add_noise(batch.latents, batch.noise, model.alphas_cumprod, batch.timesteps)
     predicted = predict(model, noisy, batch.timesteps, told, batch.sizes)
     target = target_of(model.prediction_type, batch.latents, batch.noise, model.alphas_cumprod, batch.timesteps)

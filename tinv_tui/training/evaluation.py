@@ -49,10 +49,10 @@ class Evaluation:
             )
             texts = [prompts.fixed_text(store.buckets[bucket].pictures[p]) for p in positions]
             blank = prompts.chunks("")[0]
-            ids, slots = pack_prompts([prompts.chunks(text) for text in texts], blank, model.pads, model.device)
+            packed = pack_prompts([prompts.chunks(text) for text in texts], blank, model)
             timestep = torch.tensor([levels[i] for i in members], device=model.device)
             self._groups.append(
-                Batch(latents, torch.from_numpy(noise).to(model.device), timestep, weight, sizes, ids, slots)
+                Batch(latents, torch.from_numpy(noise).to(model.device), timestep, weight, sizes, *packed)
             )
 
     @torch.no_grad()

@@ -41,7 +41,7 @@ def apply_plan(plan: MemoryPlan, model: LoadedModel) -> None:
         model.unet.disable_gradient_checkpointing()
     for encoder in model.text_encoders:
         hold_in_16_bits(encoder) if plan.text_in_16_bits else hold_in_32_bits(encoder)
-    model.vae.to("cpu" if plan.vae_on_host else model.device)
+    model.vae.to("cpu")  # steps need none; it comes to the device for as long as it decodes
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
 

@@ -117,8 +117,7 @@ def _draw_latents(
     scheduler.set_timesteps(settings.steps, device=model.device)
     count = len(texts)
     wanted = [prompts.chunks(text) for text in (settings.negative, *texts)]
-    ids, slots = pack_prompts(wanted, prompts.chunks("")[0], model.pads, model.device)
-    told = encoder.encode(ids, slots, rows)
+    told = encoder.encode(*pack_prompts(wanted, prompts.chunks("")[0], model), rows)
     if model.base.zero_for_empty and not settings.negative.strip():
         for tensor in (told.context, told.pooled):
             if tensor is not None:

@@ -115,7 +115,7 @@ class TrainingState:
         state.times_halved = int(facts["times_halved"])
         state.loss_scale = float(facts.get("loss_scale", 0.0))  # states of 0.1 had none
         state.scaled_since = int(facts.get("scaled_since", 0))
-        state.plan = MemoryPlan(**facts["plan"])
+        state.plan = MemoryPlan.of(facts["plan"])
         state.family = facts["family"]
         state.tensors = facts["tensors"]
         state.environment = facts["environment"]

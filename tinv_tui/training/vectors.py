@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from tinv_tui.embeddings.start import starting_tokens
 from tinv_tui.models.families import TextEncoder
@@ -29,23 +30,29 @@ def initial_vectors(text: str, count: int, model: LoadedModel) -> Tensor:
     chosen = starting_tokens(text, count, model.tokenizer)
     if not chosen:
         return torch.zeros(count, model.base.width, dtype=torch.float32, device=model.device)
-    tables = [encoder.get_input_embeddings().weight.detach() for encoder in model.text_encoders]
-    return torch.cat([table[torch.tensor(chosen, device=table.device)].float() for table in tables], dim=1)
+    return _own_rows([torch.tensor(chosen)] * len(model.text_encoders), model).to(model.device)
 
 
-def pack_prompts(
-    prompts: Sequence[Sequence[Chunk]], blank: Chunk, pads: Sequence[int], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Token ids, int64 [encoders, prompts, chunks, 77], and slots [prompts, chunks, 77] of prompts.
+def pack_prompts(prompts: Sequence[Sequence[Chunk]], blank: Chunk, model: LoadedModel) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids, int64 [encoders, prompts, chunks, 77], slots [prompts, chunks, 77] and tokens [prompts, chunks, 77, width]
+    of prompts, on the model's device.
 
     The text encoders read the same tokens and differ in what fills up a chunk, their ``pads``. Prompts with fewer chunks
-    are filled up with ``blank``.
+    are filled up with ``blank``. What the token tables have for the ids is looked up here, on the host, side by side for
+    all encoders: a prompt takes 77 rows of 49,408.
     """
     longest = max(len(chunks) for chunks in prompts)
     filled = [[*chunks, *[blank] * (longest - len(chunks))] for chunks in prompts]
-    ids = torch.tensor([[[_filled_up(c, pad) for c in chunks] for chunks in filled] for pad in pads])
+    ids = torch.tensor([[[_filled_up(c, pad) for c in chunks] for chunks in filled] for pad in model.pads])
     slots = torch.tensor([[c.slots for c in chunks] for chunks in filled])
-    return to_device(ids, device), to_device(slots, device)
+    tokens = _own_rows(list(ids), model)
+    return to_device(ids, model.device), to_device(slots, model.device), to_device(tokens, model.device)
+
+
+def _own_rows(ids: Sequence[Tensor], model: LoadedModel) -> Tensor:
+    """The rows of each encoder's ids, [..., width] side by side; fp32, on the host."""
+    tables = [encoder.get_input_embeddings().weight.detach() for encoder in model.text_encoders]
+    return torch.cat([embedding(own, table) for own, table in zip(ids, tables, strict=True)], dim=-1)
 
 
 def _filled_up(chunk: Chunk, pad: int) -> tuple[int, ...]:
@@ -70,19 +77,21 @@ class SplicingEncoder:
             )
         ]
 
-    def encode(self, ids: Tensor, slots: Tensor, rows: Tensor) -> Conditioning:
-        """What the UNet is told of prompts, from the ids and slots of :func:`pack_prompts`.
+    def encode(self, ids: Tensor, slots: Tensor, tokens: Tensor, rows: Tensor) -> Conditioning:
+        """What the UNet is told of prompts, from the ids, slots and tokens of :func:`pack_prompts`.
 
         ``rows`` is the stack of vectors [n, width]; slots index it, so that one batch may hold prompts of several
         embeddings. A slot of -1 keeps the token's own row.
         """
-        read = [encoder.read(own, slots, rows) for encoder, own in zip(self._encoders, ids, strict=True)]
+        # [prompts, chunks, 77, width]
+        spliced = torch.where((slots >= 0)[..., None], rows[slots.clamp(min=0)], tokens)
+        read = [encoder.read(own, spliced) for encoder, own in zip(self._encoders, ids, strict=True)]
         context = torch.cat([hidden for hidden, _ in read], dim=-1)
         return Conditioning(context, next((pooled for _, pooled in read if pooled is not None), None))
 
 
 class _SplicedEncoder:
-    """One text encoder. It takes no ``inputs_embeds``, so a forward hook on its token embedding puts the rows in."""
+    """One text encoder. It takes no ``inputs_embeds``, so its token embedding is made to answer with what is given."""
 
     def __init__(
         self,
@@ -98,25 +107,20 @@ class _SplicedEncoder:
         self._columns = columns
         self._end = end
         self._clip_skip = clip_skip
-        self._splice: tuple[Tensor, Tensor] | None = None
-        module.get_input_embeddings().register_forward_hook(self._put_in)
+        self._given: Tensor | None = None
+        table: Any = module.get_input_embeddings()
+        look_up = table.forward
+        table.forward = lambda ids: look_up(ids) if self._given is None else self._given
 
-    def _put_in(self, _module: Any, _inputs: Any, embedded: Tensor) -> Tensor:
-        if self._splice is None:
-            return embedded
-        slots, rows = self._splice
-        spliced = rows[slots.clamp(min=0)].to(embedded.dtype)
-        return torch.where((slots >= 0)[..., None], spliced, embedded)
-
-    def read(self, ids: Tensor, slots: Tensor, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    def read(self, ids: Tensor, spliced: Tensor) -> tuple[Tensor, Tensor | None]:
         """Hidden states [prompts, chunks · 77, own width] and, where the family has it, the pooled output."""
         prompts, chunks, positions = ids.shape
         from_the_last = self._clip_skip - 1 if self._kind.hidden == "final" else self._clip_skip
-        self._splice = (slots.view(-1, positions), rows[:, self._columns])
+        self._given = spliced[..., self._columns].reshape(prompts * chunks, positions, -1)
         try:
             output = self._module(ids.view(-1, positions), output_hidden_states=from_the_last > 0)
         finally:
-            self._splice = None
+            self._given = None
         hidden: Tensor = output.last_hidden_state  # behind the final norm, which the others are not
         if from_the_last:
             hidden = output.hidden_states[-1 - from_the_last]

@@ -78,7 +78,7 @@ class PictureEncoding:
             self._begin(vae)
             if plan != WHOLE:
                 self._wait()
-                vae.to("cpu" if plan.vae_on_host else vae.device)
+                vae.to("cpu")
                 release_memory()
                 self._reporter.update(phase="loading")
 

@@ -165,7 +165,7 @@ def prepare_job(
 
 def kept_plan(files: CheckpointFiles) -> MemoryPlan | None:
     """The checkpoint's memory plan, which a resumed run keeps to. Raises OSError, ValueError, KeyError."""
-    return MemoryPlan(**read_checkpoint(files.state)[1]["plan"]) if files.state.exists() else None
+    return MemoryPlan.of(read_checkpoint(files.state)[1]["plan"]) if files.state.exists() else None
 
 
 def prepare_state(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding, linear
+from torch.nn.functional import linear
 
 
 class _Linear(torch.autograd.Function):
@@ -28,14 +28,14 @@ class _Linear(torch.autograd.Function):
 
 
 def hold_in_16_bits(encoder: nn.Module) -> None:
-    """Narrow the token table and the linear layers of a frozen fp32 text encoder, in place.
+    """Narrow the linear layers of a frozen fp32 text encoder, in place.
 
     Weights that 16 bits cannot say are rounded, by a 2000th of themselves.
     """
     for module in _wide(encoder, torch.float32):
         module.weight = nn.Parameter(_narrow(module.weight), requires_grad=False)
         # Bound to the module as it is: hooks on it, and whoever holds it, stay.
-        module.forward = MethodType(_read_table if isinstance(module, nn.Embedding) else _compute, module)
+        module.forward = MethodType(_compute, module)
 
 
 def hold_in_32_bits(encoder: nn.Module) -> None:
@@ -46,8 +46,7 @@ def hold_in_32_bits(encoder: nn.Module) -> None:
 
 
 def _wide(encoder: nn.Module, dtype: torch.dtype) -> list[Any]:
-    kinds = (nn.Linear, nn.Embedding)
-    return [module for module in encoder.modules() if type(module) in kinds and module.weight.dtype == dtype]
+    return [module for module in encoder.modules() if type(module) is nn.Linear and module.weight.dtype == dtype]
 
 
 def _narrow(weight: Tensor) -> Tensor:
@@ -64,7 +63,3 @@ def _compute(self: nn.Linear, x: Tensor) -> Tensor:
         return linear(x, self.weight.float(), self.bias)
     y: Tensor = _Linear.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
     return y
-
-
-def _read_table(self: nn.Embedding, ids: Tensor) -> Tensor:
-    return embedding(ids, self.weight, self.padding_idx).float()

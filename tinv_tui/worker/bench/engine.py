@@ -74,7 +74,8 @@ class _Timed:
 def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     """Train ``steps`` counted steps of ``recipe`` with ``operators``, "auto" for what a run would take. Raises InputError.
 
-    With ``memory_gib`` this process gets no more of a GPU than a card of that size would give it.
+    With ``memory_gib`` this process gets no more of a GPU than a card of that size would give it; with ``least_memory``
+    steps are computed by the smallest plan.
     """
     recipe = make_recipe(arguments["recipe"], "bench")
     plan = plan_run(recipe, Path.cwd(), name_is_settled=True)
@@ -84,6 +85,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         _take_no_more_than(arguments["memory_gib"] * 2**30, device)
     expected = expect(plan.recipe, plan.model, plan.groups, device)
     memory_plan = expected.plan if expected is not None else WHOLE
+    if arguments["least_memory"]:
+        memory_plan = memory_plan.smallest(plan.recipe.training.batch_size, on_gpu=device.type == "cuda")
     asked = arguments["operators"]
     dataset, latents = FrozenDataset.of(plan), list[LatentStore]()
 
@@ -93,7 +96,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     def vae_there(vae: AutoencoderKL) -> None:
         if memory_plan != WHOLE:  # pictures have their turn before the UNet comes, as in a run
             encode_with(vae)
-            vae.to("cpu" if memory_plan.vae_on_host else device)
+            vae.to("cpu")
             release_memory()
 
     model = load(

@@ -36,7 +36,8 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     clock = StepClock(
         int(arguments["steps"]), device, {"text encoder": encoder, "UNet": model.unet, "VAE": model.vae.encoder}
     )
-    model.vae.to(model.dtype)
+    model.vae.to(device, model.dtype)
+    encoder.to(device)  # its token table too, which is the parameter here
     table = encoder.get_input_embeddings().weight
     rows = table.shape[0]
     placeholder = rows - 1  # whose row it was does not matter to the clock
