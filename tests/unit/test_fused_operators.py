@@ -148,11 +148,10 @@ def test_the_gradient_of_a_whole_unet(dtype: torch.dtype, checkpoints: bool) -> 
     assert fused_bytes < 0.67 * stock_bytes
 
 
-def test_where_there_are_none_nothing_is_fused() -> None:
-    if DEVICE.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
-        assert not can_fuse(DEVICE, torch.float32)
-    else:
-        assert can_fuse(DEVICE, torch.float32)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_they_are_tried_and_where_there_are_none_nothing_is_fused(dtype: torch.dtype) -> None:
+    there_are = DEVICE.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"
+    assert can_fuse(DEVICE, dtype) == there_are
 
 
 def test_a_unet_built_otherwise_is_not_fused() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.unit.test_fused_operators import DEVICE, needs_triton, unrounded
+from tinv_tui.models.frozen import fused_text
 from tinv_tui.models.frozen.fused_text import fuse_text_encoder
 from tinv_tui.models.frozen.text import hold_in_16_bits, hold_in_32_bits
 
@@ -66,6 +67,21 @@ def test_hidden_states_and_gradient_are_those_of_the_library(activation: str) ->
     for one, two, three in zip(ours, stock, exact, strict=True):
         own, theirs = (float((answer - three).norm() / three.norm()) for answer in (one, two))
         assert own < max(2 * theirs, 1e-6)
+
+
+@pytest.mark.parametrize("trouble", ["no room", "nonsense"])
+def test_a_gpu_that_cannot_attend_in_one_program_does_as_torch(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def attend(joined: Tensor, heads: int) -> Tensor:
+        if trouble == "no room":
+            raise RuntimeError("out of resource: shared memory, Required: 163840, Hardware limit: 101376")
+        return joined[..., : joined.shape[2] // 3]
+
+    monkeypatch.setattr(fused_text, "causal_attention", attend)
+    encoder = _encoder("quick_gelu")
+    stock = _answers(encoder)
+    fuse_text_encoder(encoder)
+    for ours, theirs in zip(_answers(encoder), stock, strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
 def test_weights_can_be_held_in_16_bits_before_and_after() -> None:

@@ -36,6 +36,7 @@ def test_our_engine_is_measured_beside_the_usual_loop() -> None:
     assert "VAE" not in ours["phases"]
     assert ours["ratios"]["plain loop"]["speed"] == pytest.approx(plain["seconds_per_step"] / ours["seconds_per_step"])
     assert plain["ratios"] == {}
+    assert ours["computing"].startswith("computing in fp32, ")
 
 
 def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> None:

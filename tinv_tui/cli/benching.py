@@ -154,6 +154,8 @@ def _say(case: dict[str, Any]) -> None:
             row += f"{ratio['speed']:16.2f}{ratio['memory']:8.2f}" if ratio else f"{'':24}"
         click.echo(row)
     for result in results:
+        if result["computing"]:
+            click.echo(f"  {result['way']:22}{result['computing']}")
         if result["plan"]:
             click.echo(f"  {result['way']:22}with {result['plan']}")
         if result["phases"]:

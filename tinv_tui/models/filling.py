@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,10 @@ class Part:
             wanted.numel() * DTYPES[self.weights.tensors[self.sources[name].name].kind].itemsize
             for name, wanted in self.module.state_dict().items()
         )
+
+    def reads_ahead(self) -> AbstractContextManager[None]:
+        """While it is entered, the system reads what :func:`fill` will read."""
+        return self.weights.read_ahead({source.name for source in self.sources.values()})
 
 
 def find_part(

@@ -136,7 +136,8 @@ def load_model(
         progress(done, total)
         for folder, part in sorted(parts.items(), key=lambda found: found[0] == "unet"):
             if folder == "unet":
-                vae_there(cast("AutoencoderKL", parts["vae"].module))
+                with part.reads_ahead():
+                    vae_there(cast("AutoencoderKL", parts["vae"].module))
             fill(part, device, took)
             if folder.startswith("text_encoder"):
                 cast("CLIPTextModel", part.module).get_input_embeddings().to("cpu")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ DTYPES = {
 }
 """The number formats that weights are read from, as safetensors calls them."""
 _MOST_UNPACKED = 2**30
+_BLOCK = 2**22
 
 
 class Weights:
@@ -78,6 +80,34 @@ class Weights:
             ) from None
         tensor = flat.view(shape) if _is_in_rows(stored) else flat.as_strided(shape, stored.stride)
         return tensor if rows is None else tensor[rows]
+
+    @contextmanager
+    def read_ahead(self, names: Iterable[str]) -> Iterator[None]:
+        """Meanwhile have the system read tensors into its cache of files, so that they are there when they are read.
+
+        Whoever enters this does something else than reading. It takes no memory that somebody could want.
+        """
+        ranges = sorted((self._paths[n], self.tensors[n].offset, self.tensors[n].byte_count) for n in names)
+        ended = threading.Event()
+
+        def look() -> None:
+            block = bytearray(_BLOCK)
+            with suppress(OSError):  # whoever reads it in earnest says what is wrong
+                for path, offset, count in ranges:
+                    with FileIO(path) as file:
+                        file.seek(offset)
+                        for _ in range(0, count, _BLOCK):
+                            if ended.is_set():
+                                return
+                            file.readinto(block)
+
+        thread = threading.Thread(target=look, name="reading ahead", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _room(self, count: int) -> Tensor:
         """Memory for so many bytes that is used again and again."""

@@ -192,6 +192,7 @@ def _median_of(name: str, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "way": name,
         "operators": answers[0].get("operators", ""),
         "plan": answers[0].get("plan", ""),
+        "computing": answers[0].get("computing", ""),
         "seconds_per_step": seconds,
         "steps_per_second": 1 / seconds,
         "phases": phases,

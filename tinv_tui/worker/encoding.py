@@ -1,4 +1,4 @@
-"""The pictures of a run become latents while its UNet is still being read: a thread computes, the other waits for the disk."""
+"""The pictures of a run become latents while its UNet is being read: a thread computes, another waits for the disk."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ class PictureEncoding:
         self._is_abandoned = False
 
     def beside(self, load: Load, plan: MemoryPlan) -> LoadedModel:
-        """Load the model, and encode meanwhile; before the UNet comes where the memory ``plan`` says that it is short.
+        """Load the model, and encode meanwhile.
+
+        On a GPU the UNet comes there when the VAE has gone: both at once would take more than a step. So it is wherever the
+        memory ``plan`` says that there is little.
 
         Raises what ``load`` does, EndedEarly, and InputError for a picture that cannot be read.
         """
@@ -76,7 +79,7 @@ class PictureEncoding:
             if self._files.latents.exists() or self._files.state.exists():
                 return  # there already, or to be computed as the checkpoint says, which is not read yet
             self._begin(vae)
-            if plan != WHOLE:
+            if plan != WHOLE or vae.device.type == "cuda":
                 self._wait()
                 vae.to("cpu")
                 release_memory()

@@ -7,6 +7,8 @@ where it is called: Triton comes with torch's CUDA builds alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -128,20 +130,26 @@ class PointwiseConv2d(nn.Module):
 def can_fuse(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the kernels can be compiled for a device, and come to what torch comes to: tried, not guessed."""
     try:
-        norm = nn.GroupNorm(4, 8).to(device, dtype).requires_grad_(False)
-        x = torch.linspace(-2, 2, 320, device=device, dtype=dtype).view(2, 8, 4, 5).requires_grad_()
-        close = [_agree(fused_norm(norm, x, activates=True), silu(norm(x)), x)]
-        value, opening = x.chunk(2, dim=-2)
-        flat = torch.stack([value, opening], dim=-2).flatten(-2)
-        close.append(_agree(fused_gate(flat), flat.chunk(2, dim=-1)[0] * gelu(flat.chunk(2, dim=-1)[1]), x))
-        return all(close)
+        norm = nn.GroupNorm(4, 8).to(device).requires_grad_(False)
+        x = torch.linspace(-2, 2, 320, device=device, dtype=dtype).view(2, 8, 4, 5)
+        rounded = deepcopy(norm).to(dtype)
+        return agree(lambda x: fused_norm(rounded, x, activates=True), lambda x: silu(norm(x)), x) and agree(
+            lambda x: fused_gate(x.flatten(1)),
+            lambda x: x.flatten(1).chunk(2, dim=1)[0] * gelu(x.flatten(1).chunk(2, dim=1)[1]),
+            x,
+        )
     except Exception:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know: training does without
         return False
 
 
-def _agree(ours: Tensor, stock: Tensor, x: Tensor) -> bool:
-    found = [(y, torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0]) for y in (ours, stock)]
-    return all(bool((a - b).float().norm() <= _ROUNDING * b.float().norm()) for a, b in zip(*found, strict=True))
+def agree(ours: Callable[[Tensor], Tensor], exact: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    """Whether an operator and its gradient come to what torch comes to in fp32, but for the rounding of ``x``'s format."""
+    found = []
+    for compute, of in ((ours, x.detach().clone()), (exact, x.detach().float())):
+        y = compute(of.requires_grad_())
+        up = torch.linspace(0, 99, y.numel(), device=y.device).sin().view(y.shape)
+        found.append((y, torch.autograd.grad(y, of, up.to(y.dtype))[0]))
+    return all(bool((a - b).norm() <= _ROUNDING * b.norm()) for a, b in zip(*found, strict=True))
 
 
 def _layout(x: Tensor, groups: int) -> tuple[tuple[int, int], dict[str, int], int]:

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
-from tinv_tui.models.frozen.fused import power_of_two
+from tinv_tui.models.frozen.fused import agree, power_of_two
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu
 from tinv_tui.models.frozen.joined import join_linears
 from tinv_tui.models.frozen.text import hold_in_16_bits
 
-_LONGEST = 128
-"""Positions that one program of a GPU attends among; a prompt has 77."""
+_LONGEST, _NARROWEST = 128, 16
+"""Positions that one program of a GPU attends among, of which a prompt has 77; numbers of a head that it multiplies."""
 
 
 class _Attend(torch.autograd.Function):
@@ -58,12 +58,25 @@ def _shape_of(joined: Tensor, heads: int) -> tuple[tuple[int], tuple[int, int, f
 
 def causal_attention(joined: Tensor, heads: int) -> Tensor:
     """Of queries, keys and values side by side, fp32 [prompts, positions, 3 · width]; [prompts, positions, width]."""
-    own = joined.shape[2] // 3 // heads
-    if joined.shape[1] <= _LONGEST and own == power_of_two(own) >= 16:
-        y: Tensor = _Attend.apply(joined.contiguous(), heads)  # type: ignore[no-untyped-call]
-        return y
-    q, k, v = joined.unflatten(-1, (3, heads, own)).permute(2, 0, 3, 1, 4)
+    y: Tensor = _Attend.apply(joined.contiguous(), heads)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _torchs_attention(joined: Tensor, heads: int) -> Tensor:
+    q, k, v = joined.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     return scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+
+
+def _can_attend(positions: int, width: int, heads: int, device: torch.device) -> bool:
+    """Whether one program can attend among all positions: it takes more shared memory than some GPUs have. Tried."""
+    own = width // heads
+    if positions > _LONGEST or own != power_of_two(own) or own < _NARROWEST:
+        return False
+    try:
+        joined = torch.linspace(-40, 40, positions * 3 * width, device=device).sin().view(1, positions, 3 * width)
+        return agree(lambda x: causal_attention(x, heads), lambda x: _torchs_attention(x, heads), joined)
+    except Exception:  # noqa: BLE001  whatever a compiler or a driver has against it: torch's own does as well
+        return False
 
 
 def fuse_text_encoder(encoder: nn.Module) -> None:
@@ -71,10 +84,14 @@ def fuse_text_encoder(encoder: nn.Module) -> None:
     from transformers.activations import QuickGELUActivation
     from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
-    for layer in list(encoder.modules()):
-        if not isinstance(layer, CLIPEncoderLayer):
-            continue
+    layers = [module for module in encoder.modules() if isinstance(module, CLIPEncoderLayer)]
+    if not layers:
+        return
+    config, own = layers[0].self_attn.config, layers[0].layer_norm1.weight
+    attends = _can_attend(config.max_position_embeddings, own.shape[0], config.num_attention_heads, own.device)
+    for layer in layers:
         attention: Any = layer.self_attn
+        attention.attend = causal_attention if attends else _torchs_attention
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
         attention.qkv_proj = join_linears(projections, torch.float32)
         if projections[0].weight.dtype != torch.float32:
@@ -88,7 +105,7 @@ def fuse_text_encoder(encoder: nn.Module) -> None:
 def _layer(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
     """A CLIPEncoderLayer's forward; each position sees those before it."""
     hidden, normal = add_norm(self.layer_norm1, hidden_states)
-    attended = causal_attention(self.self_attn.qkv_proj(normal), self.self_attn.num_heads)
+    attended = self.self_attn.attend(self.self_attn.qkv_proj(normal), self.self_attn.num_heads)
     hidden, normal = add_norm(self.layer_norm2, hidden, self.self_attn.out_proj(attended))
     answer: Tensor = hidden + self.mlp(normal)
     return answer

@@ -94,7 +94,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         latents.append(encode(plan.recipe, dataset, vae, lambda done, n: desk.progress(done, n, phase="encoding")))
 
     def vae_there(vae: AutoencoderKL) -> None:
-        if memory_plan != WHOLE:  # pictures have their turn before the UNet comes, as in a run
+        if memory_plan != WHOLE or device.type == "cuda":  # pictures have their turn before the UNet comes, as in a run
             encode_with(vae)
             vae.to("cpu")
             release_memory()
@@ -121,7 +121,12 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         clock = StepClock(int(arguments["steps"]), device, parts)
         timed = _Timed(clock, desk, memory_plan)
         train(job, state, timed)
-    return clock.result() | {"operators": asked, "plan": timed.plan.in_words(plan.recipe.training.batch_size)}
+    told = {
+        "operators": asked,
+        "plan": timed.plan.in_words(plan.recipe.training.batch_size),
+        "computing": "; ".join([model.computing, *timed.notes]),
+    }
+    return clock.result() | told
 
 
 def _take_no_more_than(card_bytes: float, device: torch.device) -> None:
