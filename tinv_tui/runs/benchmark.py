@@ -21,7 +21,7 @@ from tinv_tui.runs.jobs import JobBroken, Progress, run_job
 
 PLAIN, DIFFUSERS = "plain loop", "diffusers"
 PICTURES = 6
-EXTRA_STEPS = 8
+EXTRA_STEPS = 11
 """Of a script timed from outside: what the clock of the jobs leaves out before and after the counted steps."""
 
 Told = Callable[[Progress], None]

@@ -80,6 +80,8 @@ def release_memory() -> None:
         spare.forget()
     gc.collect()
     if torch.cuda.is_initialized():
+        # The scratch memory of matrix products, 32 MiB for each thread and stream: what was recorded with it is forgotten.
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-UNCOUNTED = 3
-"""Of the first steps, which compile, allocate and warm up."""
+UNCOUNTED = 6
+"""Of the first steps, which compile, allocate and warm up; on a GPU the third is recorded, and those after it run ahead."""
 _TOLD_EVERY = 1.0
 """Seconds: whoever shows the progress works on the same processor."""
 LOOKED_INTO = 5
