@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.worker.helpers import CPU, Onlooker, gradient, recipe
 from tests.worker.test_exactness import relative_error
 from tinv_tui.models.frozen import Operators
+from tinv_tui.models.memory_plan import WHOLE
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import Job, train
+from tinv_tui.training.memory import apply_plan
+from tinv_tui.training.previews import draw_previews
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.setup import CheckpointFiles, encode, load, prepare_job, prepare_state
 
@@ -96,3 +100,20 @@ def test_the_host_does_not_wait_for_the_gpu_within_a_step(tmp_path: Path) -> Non
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert len(seen.results) == 9
+
+
+@pytest.mark.parametrize("operators", ["frozen", "fused"])
+def test_previews_are_those_of_the_processor_and_the_vae_goes_back_to_the_host(
+    tmp_path: Path, operators: Operators
+) -> None:
+    wanted = recipe(training__precision="fp32", preview__steps=4)
+    drawn = []
+    for device, chosen in ((CPU, None), (GPU, operators)):
+        job, state = make_job(tmp_path, wanted, device, None, chosen)
+        apply_plan(WHOLE, job.model)
+        images = draw_previews(
+            job.model, job.encoder, job.prompts, state.vectors, ["a zork", "zork"], wanted.preview, (64, 64), 3
+        )
+        drawn.append(np.stack([np.asarray(image, dtype=float) for image in images]))
+    assert {weight.device.type for weight in job.model.vae.parameters()} == {"cpu"}
+    assert np.abs(drawn[0] - drawn[1]).mean() < 1 < drawn[0].std()
