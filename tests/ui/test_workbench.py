@@ -28,6 +28,19 @@ async def test_all_panes_are_in_sight_at_120_by_36_and_fold_below_that(pictures:
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
 
 
+async def test_where_one_works_stays_in_sight_when_panes_become_tabs(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        workbench = await ready(pilot)
+        for pane, title in ((workbench.gpu, "GPU"), (workbench.dataset.query_one("#pictures"), "Dataset")):
+            pane.focus()
+            await pilot.pause()
+            await pilot.resize_terminal(*NARROW)
+            await until(pilot, lambda title=title: f"╭─ {title}" in screen_text(pilot.app))  # type: ignore[misc]
+            assert workbench.focused is pane
+            await pilot.resize_terminal(*WIDE)
+            await pilot.pause()
+
+
 async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:
     async with TinvApp().run_test(size=WIDE) as pilot:
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)

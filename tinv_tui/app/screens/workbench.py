@@ -9,6 +9,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.folding import FOLDING, FORM, FoldingScreen
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form import Form
     from tinv_tui.app.widgets.recipe_form import RecipeForm
+
+_TAB_OF = dict(zip(FOLDING, ("form", "dataset", "loss", "gpu", "loss", "log"), strict=True))
+"""Of each pane, where it is whole."""
 
 
 class Workbench(FoldingScreen):
@@ -133,6 +137,12 @@ class Workbench(FoldingScreen):
 
     def on_mount(self) -> None:
         self._settle()
+
+    def fit(self, size: Size, *, update: bool = True) -> None:
+        had_tabs, here = self.has_class("-tabs"), self.pane_in_focus()
+        super().fit(size, update=update)
+        if here is not None and self.has_class("-tabs") and not had_tabs:
+            self.open_tab(_TAB_OF[here])  # where somebody works stays in sight
 
     def open_tab(self, tab: str) -> None:
         """Bring a tab to the front; where all panes are in sight this only remembers it."""
