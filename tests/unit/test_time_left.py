@@ -75,6 +75,14 @@ def test_what_is_still_to_come_between_the_steps_is_counted_by_the_time_it_took_
     assert pace.steps_per_second == 2.0
 
 
+def test_a_preview_that_was_not_drawn_yet_counts_as_the_steps_it_is_worth() -> None:
+    pace = pace_at(25)
+    pace.expect("preview", 8)
+    assert pace.seconds_left(400) == 375 * 0.5 + 19 * 8 * 0.5
+    pace.spent("preview", 3.0)
+    assert pace.seconds_left(400) == 375 * 0.5 + 19 * 3.0
+
+
 def test_one_preview_that_was_held_up_does_not_count_for_all() -> None:
     pace = pace_at(100)
     for seconds in (90.0, 3.0, 3.0, 2.0, 4.0):

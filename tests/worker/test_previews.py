@@ -56,11 +56,16 @@ def test_what_comes_between_the_steps_of_a_run_has_its_part_in_the_time_left(mon
     spent, intervals = list[str](), list[Mapping[str, int]]()
     monkeypatch.setattr(Pace, "spent", lambda _, what, seconds: spent.append(what))
     monkeypatch.setattr(Pace, "stepped", lambda *given: intervals.append(given[-1]))
+    expected = dict[str, float]()
+    monkeypatch.setattr(Pace, "expect", lambda _, what, steps: expected.update({what: steps}))
     monkeypatch.setattr("tinv_tui.training.loop.evaluation_interval", lambda *_: 3)
     monkeypatch.setattr("tinv_tui.worker.attendant.evaluation_interval", lambda *_: 3)
     trained(recipe(training__steps=6, saving__image_every=2, saving__embedding_every=4, preview__steps=1))
     assert Counter(spent) == {"evaluation": 2, "preview": 3, "copy": 1}
     assert intervals == [{"evaluation": 3, "preview": 2, "copy": 4}] * 6
+    assert expected == {
+        "preview": pytest.approx(2 / (3 * 2))
+    }  # with and without the prompt, forward alone; a batch of two
 
 
 def test_a_card_carries_the_vectors_of_its_step_in_chunk_and_pixels() -> None:

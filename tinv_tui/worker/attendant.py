@@ -44,6 +44,7 @@ class RunAttendant:
         """Called when the first step is about to start."""
         self._left = self._counted = time.monotonic()
         self._keeper.begin()
+        self._work.reporter.pace.expect("preview", self._desk.previewer.worth)
         if self._expected is not None:
             self._expected.begin()
 

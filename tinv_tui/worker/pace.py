@@ -26,6 +26,7 @@ class Pace:
         self._steps_seen = 0
         self._step_seconds: deque[float] = deque(maxlen=_STEPS)
         self._between: dict[str, deque[float]] = {}
+        self._worth: dict[str, float] = {}
         self._under_way: tuple[str, float] | None = None
 
     def stepped(self, step: int, seconds: float, every: Mapping[str, int]) -> None:
@@ -38,6 +39,10 @@ class Pace:
     def go_back(self, step: int) -> None:
         """The steps after this one are made again."""
         self._step = step
+
+    def expect(self, what: str, steps: float) -> None:
+        """How many steps something between steps is worth, about, as long as it has not been done."""
+        self._worth[what] = steps
 
     def spent(self, what: str, seconds: float) -> None:
         """The time that something between steps took."""
@@ -63,21 +68,22 @@ class Pace:
     def seconds_left(self, steps: int) -> float | None:
         """Until the last of ``steps`` by the wall clock, pauses not counted; None before the first steps are known.
 
-        What has not been done yet is not counted: nobody knows how long it takes.
+        What has not been done yet counts as is expected of it, and not at all where nothing is.
         """
         recent = list(self._step_seconds)
         if not recent:
             return None
         most = _HELD_UP * statistics.median(recent)
-        left = max(0, steps - self._step) * statistics.fmean(s for s in recent if s <= most)
+        a_step = statistics.fmean(seconds for seconds in recent if seconds <= most)
+        left = max(0, steps - self._step) * a_step
         for what, every in self._every.items():
             if every:
-                left += max(0, steps // every - self._step // every) * self._usual(what)
+                left += max(0, steps // every - self._step // every) * self._usual(what, a_step)
         if (under_way := self._under_way) is not None:
             what, began = under_way
-            left += max(0.0, self._usual(what) - (time.monotonic() - began))
+            left += max(0.0, self._usual(what, a_step) - (time.monotonic() - began))
         return left
 
-    def _usual(self, what: str) -> float:
+    def _usual(self, what: str, a_step: float) -> float:
         times = list(self._between.get(what, ()))
-        return statistics.median(times) if times else 0.0
+        return statistics.median(times) if times else self._worth.get(what, 0.0) * a_step

@@ -50,6 +50,14 @@ class Previewer:
         """What is drawn unasked: the recipe's prompts, else the step's own."""
         return list(self._work.job.recipe.preview.prompts) or [last_prompt]
 
+    @property
+    def worth(self) -> float:
+        """How many steps drawing them takes, about: a step goes forward once for each sample, and back for twice as much."""
+        recipe = self._work.job.recipe
+        (width, height), trained = self._size, recipe.dataset.width * recipe.dataset.height
+        passes = 2 * recipe.preview.steps * max(1, len(recipe.preview.prompts))
+        return passes * (width * height / trained) / (3 * recipe.samples_per_step)
+
     def _free_name(self, step: int) -> str:
         """``name-500``, or ``name-500-2`` … where a picture of that step is there already."""
         first = f"{self._work.job.recipe.embedding.name}-{step}"
