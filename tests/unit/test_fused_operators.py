@@ -14,8 +14,9 @@ from torch.nn.functional import gelu, silu
 
 from tests.unit.test_frozen_operators import _gradient, _unet
 from tinv_tui.models.frozen.convolution import FrozenConv2d
-from tinv_tui.models.frozen.fused import can_fuse, fused_gate, fused_norm, norm_and_carry
+from tinv_tui.models.frozen.fused import fused_gate, fused_norm, norm_and_carry
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu, join
+from tinv_tui.models.frozen.trial import can_fuse
 from tinv_tui.models.frozen.unet import can_be_fused, freeze_operators
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -7,19 +7,15 @@ where it is called: Triton comes with torch's CUDA builds alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import gelu, linear, silu
+from torch.nn.functional import linear
 
 _FEWEST_CHUNKS = 64
 """For which the kernels are compiled at least: one kernel then serves most sizes of picture."""
-_ROUNDING = 2e-2
-"""By how much of it the kernels' answer in 16 bits may differ from torch's, which rounds at each of its passes."""
 
 
 class _Norm(torch.autograd.Function):
@@ -125,31 +121,6 @@ class PointwiseConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
-
-
-def can_fuse(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the kernels can be compiled for a device, and come to what torch comes to: tried, not guessed."""
-    try:
-        norm = nn.GroupNorm(4, 8).to(device).requires_grad_(False)
-        x = torch.linspace(-2, 2, 320, device=device, dtype=dtype).view(2, 8, 4, 5)
-        rounded = deepcopy(norm).to(dtype)
-        return agree(lambda x: fused_norm(rounded, x, activates=True), lambda x: silu(norm(x)), x) and agree(
-            lambda x: fused_gate(x.flatten(1)),
-            lambda x: x.flatten(1).chunk(2, dim=1)[0] * gelu(x.flatten(1).chunk(2, dim=1)[1]),
-            x,
-        )
-    except Exception:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know: training does without
-        return False
-
-
-def agree(ours: Callable[[Tensor], Tensor], exact: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Whether an operator and its gradient come to what torch comes to in fp32, but for the rounding of ``x``'s format."""
-    found = []
-    for compute, of in ((ours, x.detach().clone()), (exact, x.detach().float())):
-        y = compute(of.requires_grad_())
-        up = torch.linspace(0, 99, y.numel(), device=y.device).sin().view(y.shape)
-        found.append((y, torch.autograd.grad(y, of, up.to(y.dtype))[0]))
-    return all(bool((a - b).norm() <= _ROUNDING * b.norm()) for a, b in zip(*found, strict=True))
 
 
 def _layout(x: Tensor, groups: int) -> tuple[tuple[int, int], dict[str, int], int]:

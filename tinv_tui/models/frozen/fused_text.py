@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
-from tinv_tui.models.frozen.fused import agree, power_of_two
+from tinv_tui.models.frozen.fused import power_of_two
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu
 from tinv_tui.models.frozen.joined import join_linears
 from tinv_tui.models.frozen.text import hold_in_16_bits
+from tinv_tui.models.frozen.trial import agree
 
 _LONGEST, _NARROWEST = 128, 16
 """Positions that one program of a GPU attends among, of which a prompt has 77; numbers of a head that it multiplies."""
@@ -81,9 +82,11 @@ def _can_attend(positions: int, width: int, heads: int, device: torch.device) ->
 
 def fuse_text_encoder(encoder: nn.Module) -> None:
     """Put the fused operators into the layers of a CLIP text encoder in place; layers that are joined are gone from it."""
+    import transformers
     from transformers.activations import QuickGELUActivation
     from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
+    forward = _layer if int(transformers.__version__.partition(".")[0]) >= 5 else _layer_of_4
     layers = [module for module in encoder.modules() if isinstance(module, CLIPEncoderLayer)]
     if not layers:
         return
@@ -97,7 +100,7 @@ def fuse_text_encoder(encoder: nn.Module) -> None:
         if projections[0].weight.dtype != torch.float32:
             hold_in_16_bits(attention.qkv_proj)
         del attention.q_proj, attention.k_proj, attention.v_proj
-        layer.forward = MethodType(_layer, layer)
+        layer.forward = MethodType(forward, layer)
         if isinstance(layer.mlp.activation_fn, QuickGELUActivation):
             layer.mlp.activation_fn.forward = fused_quick_gelu
 
@@ -109,3 +112,8 @@ def _layer(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor
     hidden, normal = add_norm(self.layer_norm2, hidden, self.self_attn.out_proj(attended))
     answer: Tensor = hidden + self.mlp(normal)
     return answer
+
+
+def _layer_of_4(self: Any, hidden_states: Tensor, *_: object, **__: object) -> tuple[Tensor]:
+    """As transformers before 5 has it."""
+    return (_layer(self, hidden_states),)

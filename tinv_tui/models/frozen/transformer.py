@@ -85,8 +85,10 @@ def fuse_transformers(unet: Any) -> None:
     widths = [width for crossing in crossings for width in (crossing.inner_kv_dim, crossing.inner_kv_dim)]
     if not crossings:
         return
-    layers = [layer for crossing in crossings for layer in (crossing.to_k, crossing.to_v)]
-    unet.of_prompt = join_linears(layers, layers[0].weight.dtype)
+    device = crossings[0].to_k.weight.device
+    # By way of the host: they are half a gigabyte of SDXL, for which a GPU may have no room twice.
+    layers = [layer.to("cpu") for crossing in crossings for layer in (crossing.to_k, crossing.to_v)]
+    unet.of_prompt = join_linears(layers, layers[0].weight.dtype).to(device)
     for crossing in crossings:
         del crossing.to_k, crossing.to_v
     forward = unet.forward

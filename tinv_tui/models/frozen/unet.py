@@ -14,10 +14,11 @@ from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators, suitable_operators
 from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
 from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain, is_pointwise
-from tinv_tui.models.frozen.fused import PointwiseConv2d, can_fuse, fused_gate
+from tinv_tui.models.frozen.fused import PointwiseConv2d, fused_gate
 from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
 from tinv_tui.models.frozen.residuals import are_common_residuals, fuse_residuals, is_common_residual
 from tinv_tui.models.frozen.transformer import are_common_transformers, fuse_transformers
+from tinv_tui.models.frozen.trial import can_fuse
 
 
 def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> Operators:
