@@ -39,6 +39,12 @@ async def test_where_one_works_stays_in_sight_when_panes_become_tabs(pictures: P
             assert workbench.focused is pane
             await pilot.resize_terminal(*WIDE)
             await pilot.pause()
+            await pilot.resize_terminal(60, 20)
+            await until(pilot, lambda: workbench.has_class("-tiny"))
+            await pilot.resize_terminal(*NARROW)
+            await until(pilot, lambda title=title: f"╭─ {title}" in screen_text(pilot.app))  # type: ignore[misc]
+            await pilot.resize_terminal(*WIDE)
+            await pilot.pause()
 
 
 async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.form import Form
     from tinv_tui.app.widgets.recipe_form import RecipeForm
 
-_TAB_OF = dict(zip(FOLDING, ("form", "dataset", "loss", "gpu", "loss", "log"), strict=True))
-"""Of each pane, where it is whole."""
+_TABS_OF = dict(zip(FOLDING, (("form",), ("dataset",), ("loss",), ("gpu",), ("loss",), ("log", "loss")), strict=True))
+"""Of each pane, those it can be seen on, first where it is whole."""
 
 
 class Workbench(FoldingScreen):
@@ -139,10 +139,14 @@ class Workbench(FoldingScreen):
         self._settle()
 
     def fit(self, size: Size, *, update: bool = True) -> None:
-        had_tabs, here = self.has_class("-tabs"), self.pane_in_focus()
+        here, showed_tabs = self.pane_in_focus(), self._shows_tabs
         super().fit(size, update=update)
-        if here is not None and self.has_class("-tabs") and not had_tabs:
-            self.open_tab(_TAB_OF[here])  # where somebody works stays in sight
+        if here is not None and self._shows_tabs and not showed_tabs and self._tab not in _TABS_OF[here]:
+            self.open_tab(_TABS_OF[here][0])  # where somebody works stays in sight
+
+    @property
+    def _shows_tabs(self) -> bool:
+        return self.has_class("-tabs") and not self.has_class("-tiny")
 
     def open_tab(self, tab: str) -> None:
         """Bring a tab to the front; where all panes are in sight this only remembers it."""
