@@ -211,7 +211,7 @@ async def test_a_cancelled_job_leaves_whole_pictures_with_their_captions_and_not
 
 
 def test_ctrl_c_ends_the_command_with_130_and_tells_what_was_written(tmp_path: Path) -> None:
-    section = many(tmp_path / "many", 100)
+    section = many(tmp_path / "many", 500)
     words = [*COMMAND, section["source"], section["destination"], "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     made = tmp_path / "made"

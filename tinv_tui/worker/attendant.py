@@ -44,7 +44,6 @@ class RunAttendant:
         """Called when the first step is about to start."""
         self._left = self._counted = time.monotonic()
         self._keeper.begin()
-        self._work.reporter.pace.expect("preview", self._desk.previewer.worth)
         if self._expected is not None:
             self._expected.begin()
 
@@ -105,6 +104,7 @@ class RunAttendant:
     def goes_on(self, state: TrainingState, last_prompt: str, settle: Callable[[], None]) -> bool:
         self._keeper.settle = settle
         pace = self._work.reporter.pace
+        pace.expect("preview", self._desk.previewer.worth)
         pace.stepped(state.step, time.monotonic() - self._left - self._evaluation_seconds, self._intervals())
         self._evaluation_seconds = 0.0
         self._work.room.look()

@@ -55,8 +55,9 @@ class Previewer:
         """How many steps drawing them takes, about: a step goes forward once for each sample, and back for twice as much."""
         recipe = self._work.job.recipe
         (width, height), trained = self._size, recipe.dataset.width * recipe.dataset.height
+        larger = width * height / trained if trained else 1.0
         passes = 2 * recipe.preview.steps * max(1, len(recipe.preview.prompts))
-        return passes * (width * height / trained) / (3 * recipe.samples_per_step)
+        return passes * larger / (3 * recipe.samples_per_step)
 
     def _free_name(self, step: int) -> str:
         """``name-500``, or ``name-500-2`` … where a picture of that step is there already."""
