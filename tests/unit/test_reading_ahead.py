@@ -31,7 +31,7 @@ def test_what_is_named_is_read_and_nothing_else(tmp_path: Path) -> None:
         before = bytes_read()
         with weights.read_ahead(["wanted"]):
             assert read_within(20, 6 * MIB, before) >= 6 * MIB
-            assert read_within(0.2, 20 * MIB, before) < 20 * MIB
+            assert read_within(0.2, 7 * MIB, before) < 7 * MIB  # the last block is no larger than it has to be
         assert weights.read("wanted").sum() == 6 * MIB // 4
 
 

@@ -67,7 +67,7 @@ from tinv_tui.telemetry.room import room_for_training
     "--diffusers",
     type=click.Path(path_type=Path),
     metavar="SCRIPT",
-    help="Also diffusers' examples/textual_inversion/textual_inversion.py, unmodified. Needs accelerate.",
+    help="Also diffusers' textual_inversion.py, or textual_inversion_sdxl.py, unmodified. Needs accelerate.",
 )
 @click.option("--steps", type=click.IntRange(min=2), default=30, show_default=True, help="Counted, of each way.")
 @click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often each way is run.")

@@ -36,7 +36,7 @@ class MemoryPlan:
     def smaller(self, batch: int, *, on_gpu: bool = False) -> MemoryPlan | None:
         """The next one that takes less memory, in the order of what costs least time; None when there is none.
 
-        What moves weights off a GPU, or makes them smaller there, is for a GPU alone: a host has one memory.
+        What makes weights smaller is for a GPU alone, which converts them in no time.
         """
         if on_gpu and not self.text_in_16_bits:
             return replace(self, text_in_16_bits=True)

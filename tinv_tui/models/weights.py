@@ -91,15 +91,15 @@ class Weights:
         ended = threading.Event()
 
         def look() -> None:
-            block = bytearray(_BLOCK)
+            block = memoryview(bytearray(_BLOCK))
             with suppress(OSError):  # whoever reads it in earnest says what is wrong
                 for path, offset, count in ranges:
                     with FileIO(path) as file:
                         file.seek(offset)
-                        for _ in range(0, count, _BLOCK):
+                        for done in range(0, count, _BLOCK):
                             if ended.is_set():
                                 return
-                            file.readinto(block)
+                            file.readinto(block[: count - done])
 
         thread = threading.Thread(target=look, name="reading ahead", daemon=True)
         thread.start()

@@ -34,14 +34,17 @@ class OutOfMemory(Exception):
 
 
 def apply_plan(plan: MemoryPlan, model: LoadedModel) -> None:
-    """Have the parts of a model hold and keep what a plan says, and where; what an earlier plan did without comes back."""
+    """Have the parts of a model hold and keep what a plan says, as steps want them: the VAE goes to the host.
+
+    What an earlier plan did without comes back.
+    """
     if plan.checkpointing:
         model.unet.enable_gradient_checkpointing(_checkpoint)
     else:
         model.unet.disable_gradient_checkpointing()
     for encoder in model.text_encoders:
         hold_in_16_bits(encoder) if plan.text_in_16_bits else hold_in_32_bits(encoder)
-    model.vae.to("cpu")  # steps need none; it comes to the device for as long as it decodes
+    model.vae.to("cpu")  # it comes to the device for as long as it decodes
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
 

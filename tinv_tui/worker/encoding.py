@@ -37,12 +37,33 @@ class Load(Protocol):
     def __call__(self, *, vae_there: Callable[[AutoencoderKL], None]) -> LoadedModel: ...
 
 
+def encodes_first(plan: MemoryPlan, device: torch.device) -> bool:
+    """Whether pictures are encoded before the UNet comes: on a GPU, where both take more than a step, or by the plan."""
+    return plan != WHOLE or device.type == "cuda"
+
+
+def load_and_encode(
+    load: Load, encode_with: Callable[[AutoencoderKL], LatentStore], plan: MemoryPlan, device: torch.device
+) -> tuple[LoadedModel, LatentStore]:
+    """A model and its latents, for what is no run but should take as much memory as one."""
+    latents = list[LatentStore]()
+
+    def vae_there(vae: AutoencoderKL) -> None:
+        if encodes_first(plan, device):
+            latents.append(encode_with(vae))
+            vae.to("cpu")
+            release_memory()
+
+    model = load(vae_there=vae_there)
+    return model, latents[0] if latents else encode_with(model.vae)
+
+
 class _Abandoned(Exception):
     """Nobody waits for the latents any more."""
 
 
 class PictureEncoding:
-    """Has the pictures of a run encoded, once: beside the loading of its model, where there is memory for both at once.
+    """Has the pictures of a run encoded, once: beside the loading of its model, or between its VAE and its UNet.
 
     The thread only computes; all that is told or asked for is so by the thread that made this.
     """
@@ -69,17 +90,19 @@ class PictureEncoding:
     def beside(self, load: Load, plan: MemoryPlan) -> LoadedModel:
         """Load the model, and encode meanwhile.
 
-        On a GPU the UNet comes there when the VAE has gone: both at once would take more than a step. So it is wherever the
-        memory ``plan`` says that there is little.
+        Where :func:`encodes_first` the UNet comes when the VAE has gone; its file is read ahead then.
 
         Raises what ``load`` does, EndedEarly, and InputError for a picture that cannot be read.
         """
 
         def vae_there(vae: AutoencoderKL) -> None:
-            if self._files.latents.exists() or self._files.state.exists():
-                return  # there already, or to be computed as the checkpoint says, which is not read yet
+            if self._files.latents.exists():
+                vae.to("cpu")
+                return
+            if self._files.state.exists():
+                return  # to be computed as the checkpoint says, which is not read yet
             self._begin(vae)
-            if plan != WHOLE or vae.device.type == "cuda":
+            if encodes_first(plan, vae.device):
                 self._wait()
                 vae.to("cpu")
                 release_memory()
@@ -93,7 +116,7 @@ class PictureEncoding:
         self._wait()  # it had the room that the UNet wants: one after the other, then
         release_memory()
         self._reporter.update(phase="loading")
-        return load(vae_there=lambda vae: None)
+        return load(vae_there=lambda vae: vae.to("cpu"))
 
     def look(self) -> None:
         """Called while the model is loaded. Raises InputError as soon as a picture could not be read."""

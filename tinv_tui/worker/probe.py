@@ -8,8 +8,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -21,9 +22,11 @@ from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import train
 from tinv_tui.training.memory import OutOfMemory
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.encoding import load_and_encode
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import (
@@ -34,6 +37,9 @@ from tinv_tui.worker.setup import (
     prepare_job,
     prepare_state,
 )
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 PICTURES = 2
 STEPS = 15
@@ -98,20 +104,26 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     began = time.monotonic()
     expected = expect(plan.recipe, plan.model, plan.groups, device)
     first_plan = expected.plan if expected is not None else WHOLE
-    model = load(
-        plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"), plan=first_plan
+    few, encode_seconds = _few(plan), 0.0
+
+    def encode_with(vae: AutoencoderKL) -> LatentStore:
+        nonlocal encode_seconds
+        desk.progress(0, len(few.files), phase="encoding")
+        encoding_began = time.monotonic()
+        latents = encode(plan.recipe, few, vae, lambda done, n: desk.progress(done, n, phase="encoding"))
+        _settle(device)
+        encode_seconds = time.monotonic() - encoding_began
+        return latents
+
+    loading = partial(
+        load, plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"), plan=first_plan
     )
-    load_seconds = time.monotonic() - began
+    model, latents = load_and_encode(loading, encode_with, first_plan, device)
+    load_seconds = time.monotonic() - began - encode_seconds
     with tempfile.TemporaryDirectory(prefix="tinv-probe-") as folder:
         scratch = RunFolder(Path(folder))
         scratch.checkpoint.mkdir()
         files = CheckpointFiles(scratch.checkpoint)
-        few = _few(plan)
-        desk.progress(0, len(few.files), phase="encoding")
-        began = time.monotonic()
-        latents = encode(plan.recipe, few, model.vae, lambda done, n: desk.progress(done, n, phase="encoding"))
-        _settle(device)
-        encode_seconds = (time.monotonic() - began) / len(few.files)
         job = prepare_job(plan.recipe, plan.rates, plan.clips, few, model, latents)
         state = prepare_state(plan.recipe, model, files, scratch, first_plan)
         watch = Stopwatch(desk, first_plan)
@@ -126,7 +138,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
         "seconds_per_step": watch.seconds_per_step,
         "steps": len(watch.seconds),
         "load_seconds": load_seconds,
-        "encode_seconds": encode_seconds,
+        "encode_seconds": encode_seconds / len(few.files),
         "peak_bytes": peak_bytes(device),
         "plan": watch.plan.in_words(plan.recipe.training.batch_size),
         "memory_plan": asdict(watch.plan),

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -17,11 +17,10 @@ from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.guard import NotFinite
-from tinv_tui.training.latents import LatentStore
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory import release_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.bench.clock import StepClock
+from tinv_tui.worker.encoding import load_and_encode
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.memory import expect
 from tinv_tui.worker.setup import (
@@ -32,9 +31,6 @@ from tinv_tui.worker.setup import (
     prepare_job,
     prepare_state,
 )
-
-if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
 
 
 class _Timed:
@@ -88,35 +84,28 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     if arguments["least_memory"]:
         memory_plan = memory_plan.smallest(plan.recipe.training.batch_size, on_gpu=device.type == "cuda")
     asked = arguments["operators"]
-    dataset, latents = FrozenDataset.of(plan), list[LatentStore]()
-
-    def encode_with(vae: AutoencoderKL) -> None:
-        latents.append(encode(plan.recipe, dataset, vae, lambda done, n: desk.progress(done, n, phase="encoding")))
-
-    def vae_there(vae: AutoencoderKL) -> None:
-        if memory_plan != WHOLE or device.type == "cuda":  # pictures have their turn before the UNet comes, as in a run
-            encode_with(vae)
-            vae.to("cpu")
-            release_memory()
-
-    model = load(
-        plan.recipe,
-        plan.model,
+    dataset = FrozenDataset.of(plan)
+    model, latents = load_and_encode(
+        partial(
+            load,
+            plan.recipe,
+            plan.model,
+            device,
+            lambda done, n: desk.progress(done, n, phase="loading"),
+            operators=None if asked == "auto" else asked,
+            plan=memory_plan,
+        ),
+        lambda vae: encode(plan.recipe, dataset, vae, lambda done, n: desk.progress(done, n, phase="encoding")),
+        memory_plan,
         device,
-        lambda done, n: desk.progress(done, n, phase="loading"),
-        operators=None if asked == "auto" else asked,
-        plan=memory_plan,
-        vae_there=vae_there,
     )
-    if not latents:
-        encode_with(model.vae)
     parts = {"text encoder": model.text_encoders[0], "UNet": model.unet, "VAE": model.vae.encoder}
     if len(model.text_encoders) > 1:
         parts["second text encoder"] = model.text_encoders[1]
     with tempfile.TemporaryDirectory(prefix="tinv-bench-") as folder:
         scratch = RunFolder(Path(folder))
         scratch.checkpoint.mkdir()
-        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents[0])
+        job = prepare_job(plan.recipe, plan.rates, plan.clips, dataset, model, latents)
         state = prepare_state(plan.recipe, model, CheckpointFiles(scratch.checkpoint), scratch, memory_plan)
         clock = StepClock(int(arguments["steps"]), device, parts)
         timed = _Timed(clock, desk, memory_plan)

@@ -31,7 +31,9 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
     plan = plan_run(recipe, Path.cwd(), name_is_settled=True)
     device = choose_device()
     desk.progress(0, 1, phase="loading")
-    model = load(plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"))
+    model = load(
+        plan.recipe, plan.model, device, lambda done, n: desk.progress(done, n, phase="loading"), operators="stock"
+    )
     (encoder,) = model.text_encoders
     clock = StepClock(
         int(arguments["steps"]), device, {"text encoder": encoder, "UNet": model.unet, "VAE": model.vae.encoder}
