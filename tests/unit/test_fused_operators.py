@@ -6,6 +6,8 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, silu
 
 from tests.unit.test_frozen_operators import _gradient, _unet
+from tinv_tui.models.frozen import trial
 from tinv_tui.models.frozen.convolution import FrozenConv2d
 from tinv_tui.models.frozen.fused import fused_gate, fused_norm, norm_and_carry
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu, join
-from tinv_tui.models.frozen.trial import can_fuse
-from tinv_tui.models.frozen.unet import can_be_fused, freeze_operators
+from tinv_tui.models.frozen.trial import why_not_fused
+from tinv_tui.models.frozen.unet import can_be_fused, choose_operators, freeze_operators
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 needs_triton = pytest.mark.skipif(
@@ -152,7 +155,26 @@ def test_the_gradient_of_a_whole_unet(dtype: torch.dtype, checkpoints: bool) -> 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_they_are_tried_and_where_there_are_none_nothing_is_fused(dtype: torch.dtype) -> None:
     there_are = DEVICE.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"
-    assert can_fuse(DEVICE, dtype) == there_are
+    assert (why_not_fused(DEVICE, dtype) == "") == there_are
+
+
+@needs_triton
+def test_an_operator_that_comes_out_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "fused_gate", lambda both: both[:, : both.shape[1] // 2])
+    assert why_not_fused(DEVICE, torch.bfloat16) == "a gate comes out otherwise than torch's own"
+
+
+def test_why_nothing_is_fused_is_told_where_it_would_suit(monkeypatch: pytest.MonkeyPatch) -> None:
+    large, gpu = SimpleNamespace(is_small=False), torch.device("meta")  # no processor, that is
+    unet: Any = _unet(torch.float32)
+    chosen, told = choose_operators(unet, large, gpu)  # type: ignore[arg-type]
+    assert chosen == "frozen"
+    assert told.startswith("not fused, which is slower: ")
+    assert len(told) > 40
+    monkeypatch.setattr("tinv_tui.models.frozen.unet.why_not_fused", lambda *_: "")
+    assert choose_operators(unet, large, gpu) == ("fused", "")  # type: ignore[arg-type]
+    unet.time_embed_act = nn.SiLU()
+    assert "built otherwise" in choose_operators(unet, large, gpu)[1]  # type: ignore[arg-type]
 
 
 def test_a_unet_built_otherwise_is_not_fused() -> None:

@@ -21,7 +21,7 @@ _OPERATORS = {
     "stock": "torch's own operators",
     "frozen": "operators that keep less for the way back",
     "packed": "operators that keep less for the way back, convolutions packed once",
-    "fused": "operators that keep less for the way back, fused by Triton",
+    "fused": "operators that keep less for the way back, fused by Triton (the first run here compiles them, half a minute)",
 }
 _TRIED_CELLS = 1024
 """Positions of the attention that is tried: a picture of 512 pixels has four times as many, which chooses alike."""
@@ -52,13 +52,13 @@ def round_as_the_unet(device: torch.device, dtype: torch.dtype) -> None:
 def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = None) -> LoadedModel:
     """The same model, its UNet with the ``operators`` that suit it or those given, compiled if the recipe wants that."""
     words = [_FORMATS.get(model.dtype, str(model.dtype))]
-    trouble = _why_no_compiler(model.device) if recipe.training.acceleration == "compile" else ""
-    if recipe.training.acceleration == "compile" and not trouble:
+    no_compiler = _why_no_compiler(model.device) if recipe.training.acceleration == "compile" else ""
+    if recipe.training.acceleration == "compile" and not no_compiler:
         operators = "stock"  # a compiler sees through these, and itself decides what to keep
         words.append("compiled (the first steps take minutes)")
         torch._dynamo.config.suppress_errors = True  # what it cannot compile runs as it is
         model.unet.compile(dynamic=False)
-    chosen = operators or choose_operators(model.unet, model.base, model.device)
+    chosen, lacks = (operators, "") if operators else choose_operators(model.unet, model.base, model.device)
     freeze_operators(model.unet, chosen)
     if chosen == "fused":
         for encoder in model.text_encoders:
@@ -66,8 +66,9 @@ def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = No
     words += [_OPERATORS[chosen], f"{attention_backend(model)} attention"]
     if model.device.type == "cpu":
         words.append(f"{torch.get_num_threads()} thread{'s'[: torch.get_num_threads() != 1]}")
-    text = f"computing in {', '.join(words)}"
-    return replace(model, computing=f"{text}; not compiled: {trouble}" if trouble else text)
+    troubles = [lacks] if lacks else []
+    troubles += [f"not compiled: {no_compiler}"] if no_compiler else []
+    return replace(model, computing="; ".join([f"computing in {', '.join(words)}", *troubles]))
 
 
 def attention_backend(model: LoadedModel) -> str:

@@ -17,16 +17,19 @@ _ROUNDING = 2e-2
 """By how much of it the kernels' answer in 16 bits may differ from torch's, which rounds at each of its passes."""
 
 
-def can_fuse(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the kernels can be compiled for a device, and come to what torch comes to."""
+def why_not_fused(device: torch.device, dtype: torch.dtype) -> str:
+    """Empty where the kernels can be compiled for a device, and come to what torch comes to; else why training does without."""
     x = torch.linspace(-2, 2, 320, device=device, dtype=dtype).view(2, 8, 4, 5)
     try:
-        return all(agree(ours, exact, x) for ours, exact in _pairs(device, dtype))
-    except Exception:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know: training does without
-        return False
+        for name, (ours, exact) in _pairs(device, dtype).items():
+            if not agree(ours, exact, x):
+                return f"{name} comes out otherwise than torch's own"
+    except Exception as error:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know
+        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return ""
 
 
-def _pairs(device: torch.device, dtype: torch.dtype) -> list[tuple[Compute, Compute]]:
+def _pairs(device: torch.device, dtype: torch.dtype) -> dict[str, tuple[Compute, Compute]]:
     """Each operator as it is used, and what it should come to for numbers in fp32."""
     groups, row = nn.GroupNorm(4, 8, device=device), nn.LayerNorm(5, device=device)
     own_groups = deepcopy(groups).to(dtype).requires_grad_(False)
@@ -42,20 +45,20 @@ def _pairs(device: torch.device, dtype: torch.dtype) -> list[tuple[Compute, Comp
         total, y = add_norm(own_row, x, x)
         return total + y
 
-    return [
-        (past_a_norm, lambda x: silu(groups(x)) + x),
-        (
+    return {
+        "a norm": (past_a_norm, lambda x: silu(groups(x)) + x),
+        "a shifted norm": (
             lambda x: fused_norm(own_groups, x, shift.to(dtype), activates=True),
             lambda x: silu(groups(x + shift[..., None, None])),
         ),
-        (past_a_row_norm, lambda x: 2 * x + row(2 * x)),
-        (lambda x: join(x, x.square(), bias.to(dtype)), lambda x: x + x.square() + bias[:, None, None]),
-        (
+        "a layer norm": (past_a_row_norm, lambda x: 2 * x + row(2 * x)),
+        "a sum": (lambda x: join(x, x.square(), bias.to(dtype)), lambda x: x + x.square() + bias[:, None, None]),
+        "a gate": (
             lambda x: fused_gate(x.flatten(1)),
             lambda x: x.flatten(1).chunk(2, dim=1)[0] * gelu(x.flatten(1).chunk(2, dim=1)[1]),
         ),
-        (lambda x: fused_quick_gelu(x.float()), lambda x: x * (1.702 * x).sigmoid()),
-    ]
+        "an activation": (lambda x: fused_quick_gelu(x.float()), lambda x: x * (1.702 * x).sigmoid()),
+    }
 
 
 def agree(ours: Compute, exact: Compute, x: Tensor) -> bool:

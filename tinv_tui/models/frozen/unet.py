@@ -18,18 +18,21 @@ from tinv_tui.models.frozen.fused import PointwiseConv2d, fused_gate
 from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
 from tinv_tui.models.frozen.residuals import are_common_residuals, fuse_residuals, is_common_residual
 from tinv_tui.models.frozen.transformer import are_common_transformers, fuse_transformers
-from tinv_tui.models.frozen.trial import can_fuse
+from tinv_tui.models.frozen.trial import why_not_fused
 
 
-def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> Operators:
-    """Those that suit the model and the device, of those that this torch and this processor have."""
+def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> tuple[Operators, str]:
+    """Those that suit the model and the device, of those that this torch and this processor have; and why no faster ones."""
     held, memory = sum(weight.nbytes for weight in unet.parameters()), psutil.virtual_memory().total
     suitable = suitable_operators(held, memory, is_small=base.is_small, on_gpu=device.type != "cpu")
-    dtype = next(unet.parameters()).dtype
-    lacks = (suitable == "packed" and not can_pack(dtype)) or (
-        suitable == "fused" and not (can_be_fused(unet) and can_fuse(device, dtype))
-    )
-    return "frozen" if lacks else suitable
+    dtype, trouble = next(unet.parameters()).dtype, ""
+    if suitable == "packed" and not can_pack(dtype):
+        trouble = "not packed: this torch packs no convolutions of such numbers"
+    elif suitable == "fused":
+        odd = "" if can_be_fused(unet) else "a UNet that is built otherwise than Stable Diffusion's"
+        reason = odd or why_not_fused(device, dtype)
+        trouble = f"not fused, which is slower: {reason}" if reason else ""
+    return ("frozen", trouble) if trouble else (suitable, "")
 
 
 def freeze_operators(unet: nn.Module, operators: Operators) -> None:
