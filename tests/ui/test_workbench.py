@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
+from textual.app import App
 from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
@@ -28,6 +30,10 @@ async def test_all_panes_are_in_sight_at_120_by_36_and_fold_below_that(pictures:
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
 
 
+def _shows(app: App[None], pane: str) -> bool:
+    return f"╭─ {pane}" in screen_text(app)
+
+
 async def test_where_one_works_stays_in_sight_when_panes_become_tabs(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
@@ -35,14 +41,14 @@ async def test_where_one_works_stays_in_sight_when_panes_become_tabs(pictures: P
             pane.focus()
             await pilot.pause()
             await pilot.resize_terminal(*NARROW)
-            await until(pilot, lambda title=title: f"╭─ {title}" in screen_text(pilot.app))  # type: ignore[misc]
+            await until(pilot, partial(_shows, pilot.app, title))
             assert workbench.focused is pane
             await pilot.resize_terminal(*WIDE)
             await pilot.pause()
             await pilot.resize_terminal(60, 20)
             await until(pilot, lambda: workbench.has_class("-tiny"))
             await pilot.resize_terminal(*NARROW)
-            await until(pilot, lambda title=title: f"╭─ {title}" in screen_text(pilot.app))  # type: ignore[misc]
+            await until(pilot, partial(_shows, pilot.app, title))
             await pilot.resize_terminal(*WIDE)
             await pilot.pause()
 

@@ -165,16 +165,17 @@ def test_an_operator_that_comes_out_otherwise_is_named(monkeypatch: pytest.Monke
 
 
 def test_why_nothing_is_fused_is_told_where_it_would_suit(monkeypatch: pytest.MonkeyPatch) -> None:
-    large, gpu = SimpleNamespace(is_small=False), torch.device("meta")  # no processor, that is
+    large: Any = SimpleNamespace(is_small=False)
+    gpu = torch.device("meta")  # no processor, that is
     unet: Any = _unet(torch.float32)
-    chosen, told = choose_operators(unet, large, gpu)  # type: ignore[arg-type]
+    chosen, told = choose_operators(unet, large, gpu)
     assert chosen == "frozen"
     assert told.startswith("not fused, which is slower: ")
     assert len(told) > 40
     monkeypatch.setattr("tinv_tui.models.frozen.unet.why_not_fused", lambda *_: "")
-    assert choose_operators(unet, large, gpu) == ("fused", "")  # type: ignore[arg-type]
+    assert choose_operators(unet, large, gpu) == ("fused", "")
     unet.time_embed_act = nn.SiLU()
-    assert "built otherwise" in choose_operators(unet, large, gpu)[1]  # type: ignore[arg-type]
+    assert "built otherwise" in choose_operators(unet, large, gpu)[1]
 
 
 def test_a_unet_built_otherwise_is_not_fused() -> None:

@@ -61,15 +61,19 @@ class LoadedModel:
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures [b, 3, h, w] from -1 to 1, fp32, of latents as the UNet has them."""
-        vae = self.vae if self.tiny_vae is None else self.tiny_vae
-        with self._on_device(vae):
+        vae = self._decoder
+        with self.decoder_there():
             pixels: torch.Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
             return pixels.float().clamp(-1, 1)
 
+    @property
+    def _decoder(self) -> AutoencoderKL | AutoencoderTiny:
+        return self.vae if self.tiny_vae is None else self.tiny_vae
+
     @contextmanager
-    def _on_device(self, part: nn.Module) -> Iterator[None]:
-        """Copy a part that is kept on the host, for as long as it takes."""
-        homes = [(weight, weight.data) for weight in part.parameters()]
+    def decoder_there(self) -> Iterator[None]:
+        """Have what decodes on the device meanwhile, a copy where it is kept on the host: once for several pictures."""
+        homes = [(weight, weight.data) for weight in self._decoder.parameters()]
         if homes[0][1].device.type == self.device.type:
             yield
             return

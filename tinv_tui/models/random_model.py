@@ -56,7 +56,8 @@ def make_random_model(shape: str, folder: Path, *, seed: int = 0, drawn_on: str 
 
 def quickest_device(shape: str) -> str:
     """A GPU, where there is one with room for the largest part, the UNet."""
-    has_room = torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > 5 * _family(shape).unet_parameters
+    held = 4 * _family(shape).unet_parameters * 1.25  # fp32, and what its drawing takes beside it
+    has_room = torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > held
     return "cuda" if has_room else "cpu"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -90,8 +91,10 @@ def draw_previews(
             limits.together = 1  # which costs less than what is held to make steps fast
             continue
         del waiting[: len(batch)]
-        for one in latents.split(1):
-            yield _decode(model, one, max(size), limits)
+        with ExitStack() as decoder:
+            with_what_is_spare(lambda: decoder.enter_context(model.decoder_there()))
+            for one in latents.split(1):
+                yield _decode(model, one, max(size), limits)
 
 
 def _of_one_length(prompts: Prompts, negative: str, texts: Sequence[str]) -> list[str]:

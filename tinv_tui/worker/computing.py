@@ -60,15 +60,15 @@ def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = No
         model.unet.compile(dynamic=False)
     chosen, lacks = (operators, "") if operators else choose_operators(model.unet, model.base, model.device)
     freeze_operators(model.unet, chosen)
+    troubles = [lacks]
     if chosen == "fused":
-        for encoder in model.text_encoders:
-            fuse_text_encoder(encoder)
+        found = {fuse_text_encoder(encoder) for encoder in model.text_encoders} - {""}
+        troubles += [f"attention to prompts is torch's own: {reason}" for reason in sorted(found)]
     words += [_OPERATORS[chosen], f"{attention_backend(model)} attention"]
     if model.device.type == "cpu":
         words.append(f"{torch.get_num_threads()} thread{'s'[: torch.get_num_threads() != 1]}")
-    troubles = [lacks] if lacks else []
     troubles += [f"not compiled: {no_compiler}"] if no_compiler else []
-    return replace(model, computing="; ".join([f"computing in {', '.join(words)}", *troubles]))
+    return replace(model, computing="; ".join([f"computing in {', '.join(words)}", *filter(None, troubles)]))
 
 
 def attention_backend(model: LoadedModel) -> str:

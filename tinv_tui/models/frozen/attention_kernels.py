@@ -18,6 +18,17 @@ def _head(joined, positions, heads, part, N: tl.constexpr, D: tl.constexpr):
 
 
 @triton.jit
+def _inputs(joined, positions, heads, N: tl.constexpr, D: tl.constexpr):
+    """Queries, keys and values of this program's head, and which positions there are."""
+    at, there = _head(joined, positions, heads, 0, N, D)
+    queries = tl.load(at, mask=there, other=0.0)
+    at, _ = _head(joined, positions, heads, 1, N, D)
+    keys = tl.load(at, mask=there, other=0.0)
+    at, _ = _head(joined, positions, heads, 2, N, D)
+    return queries, keys, tl.load(at, mask=there, other=0.0), there
+
+
+@triton.jit
 def _out(y, positions, heads, N: tl.constexpr, D: tl.constexpr):
     """Where the answer of this program's head lies in [b, positions, heads, D]."""
     prompt, head = tl.program_id(0) // heads, tl.program_id(0) % heads
@@ -38,12 +49,7 @@ def _shares(queries, keys, scale, positions, N: tl.constexpr, PRECISION: tl.cons
 @triton.jit(do_not_specialize=["positions", "heads"])
 def attend(joined, y, positions, heads, scale, N: tl.constexpr, D: tl.constexpr, PRECISION: tl.constexpr):
     """Causal attention of each head."""
-    at, there = _head(joined, positions, heads, 0, N, D)
-    queries = tl.load(at, mask=there, other=0.0)
-    at, _ = _head(joined, positions, heads, 1, N, D)
-    keys = tl.load(at, mask=there, other=0.0)
-    at, _ = _head(joined, positions, heads, 2, N, D)
-    values = tl.load(at, mask=there, other=0.0)
+    queries, keys, values, there = _inputs(joined, positions, heads, N, D)
     shares = _shares(queries, keys, scale, positions, N, PRECISION)
     at, _ = _out(y, positions, heads, N, D)
     tl.store(at, tl.dot(shares, values, input_precision=PRECISION), mask=there)
@@ -52,12 +58,7 @@ def attend(joined, y, positions, heads, scale, N: tl.constexpr, D: tl.constexpr,
 @triton.jit(do_not_specialize=["positions", "heads"])
 def attend_back(joined, grad, y, positions, heads, scale, N: tl.constexpr, D: tl.constexpr, PRECISION: tl.constexpr):
     """The gradients of queries, keys and values, side by side as these are."""
-    at, there = _head(joined, positions, heads, 0, N, D)
-    queries = tl.load(at, mask=there, other=0.0)
-    at, _ = _head(joined, positions, heads, 1, N, D)
-    keys = tl.load(at, mask=there, other=0.0)
-    at, _ = _head(joined, positions, heads, 2, N, D)
-    values = tl.load(at, mask=there, other=0.0)
+    queries, keys, values, there = _inputs(joined, positions, heads, N, D)
     at, _ = _out(grad, positions, heads, N, D)
     given = tl.load(at, mask=there, other=0.0)
     shares = _shares(queries, keys, scale, positions, N, PRECISION)

@@ -10,9 +10,6 @@ from torch.autograd.function import once_differentiable
 
 from tinv_tui.models.frozen.fused import power_of_two
 
-_SPAN = 1024
-"""Numbers that a program works on where each is for itself."""
-
 
 class _AddNorm(torch.autograd.Function):
     """Keeps the sum, which the block goes on with anyway, and two numbers a row."""
@@ -66,7 +63,7 @@ class _Join(torch.autograd.Function):
 
         x, hidden = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, hidden))
         y = torch.empty_like(x)
-        row_kernels.join[(-(-x.numel() // _SPAN),)](x, hidden, bias, y, x.numel(), x.shape[1], SPAN=_SPAN)
+        row_kernels.join[_spans(x)](x, hidden, bias, y, x.numel(), x.shape[1], SPAN=row_kernels.SPAN)
         return y
 
     @staticmethod
@@ -91,7 +88,7 @@ class _QuickGELU(torch.autograd.Function):
         x = x.contiguous()
         ctx.save_for_backward(x)
         y = torch.empty_like(x)
-        row_kernels.quick_gelu[(-(-x.numel() // _SPAN),)](x, y, x.numel(), SPAN=_SPAN)
+        row_kernels.quick_gelu[_spans(x)](x, y, x.numel(), SPAN=row_kernels.SPAN)
         return y
 
     @staticmethod
@@ -101,7 +98,7 @@ class _QuickGELU(torch.autograd.Function):
 
         (x,) = ctx.saved_tensors
         y = torch.empty_like(x)
-        row_kernels.quick_gelu_back[(-(-x.numel() // _SPAN),)](x, grad.contiguous(), y, x.numel(), SPAN=_SPAN)
+        row_kernels.quick_gelu_back[_spans(x)](x, grad.contiguous(), y, x.numel(), SPAN=row_kernels.SPAN)
         return y
 
 
@@ -121,3 +118,9 @@ def _rows(x: Tensor) -> tuple[int, dict[str, int]]:
 
 def _grid(rows: int, words: dict[str, int]) -> tuple[int]:
     return (-(-rows // words["ROWS"]),)
+
+
+def _spans(x: Tensor) -> tuple[int]:
+    from tinv_tui.models.frozen import row_kernels
+
+    return (-(-x.numel() // row_kernels.SPAN),)

@@ -68,20 +68,24 @@ def _torchs_attention(joined: Tensor, heads: int) -> Tensor:
     return scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
 
 
-def _can_attend(positions: int, width: int, heads: int, device: torch.device) -> bool:
-    """Whether one program can attend among all positions: it takes more shared memory than some GPUs have. Tried."""
+def _why_not_attend(positions: int, width: int, heads: int, device: torch.device) -> str:
+    """Empty where one program can attend among all positions, which takes more shared memory than some GPUs have. Tried."""
     own = width // heads
     if positions > _LONGEST or own != power_of_two(own) or own < _NARROWEST:
-        return False
+        return f"{positions} positions and heads of {own} suit no program"
     try:
         joined = torch.linspace(-40, 40, positions * 3 * width, device=device).sin().view(1, positions, 3 * width)
-        return agree(lambda x: causal_attention(x, heads), lambda x: _torchs_attention(x, heads), joined)
-    except Exception:  # noqa: BLE001  whatever a compiler or a driver has against it: torch's own does as well
-        return False
+        is_right = agree(lambda x: causal_attention(x, heads), lambda x: _torchs_attention(x, heads), joined)
+    except Exception as error:  # noqa: BLE001  whatever a compiler or a driver has against it: torch's own does as well
+        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return "" if is_right else "it comes out otherwise"
 
 
-def fuse_text_encoder(encoder: nn.Module) -> None:
-    """Put the fused operators into the layers of a CLIP text encoder in place; layers that are joined are gone from it."""
+def fuse_text_encoder(encoder: nn.Module) -> str:
+    """Put the fused operators into the layers of a CLIP text encoder in place; layers that are joined are gone from it.
+
+    The answer says why its attention is torch's own, and is empty where it is not.
+    """
     import transformers
     from transformers.activations import QuickGELUActivation
     from transformers.models.clip.modeling_clip import CLIPEncoderLayer
@@ -89,12 +93,12 @@ def fuse_text_encoder(encoder: nn.Module) -> None:
     forward = _layer if int(transformers.__version__.partition(".")[0]) >= 5 else _layer_of_4
     layers = [module for module in encoder.modules() if isinstance(module, CLIPEncoderLayer)]
     if not layers:
-        return
+        return ""
     config, own = layers[0].self_attn.config, layers[0].layer_norm1.weight
-    attends = _can_attend(config.max_position_embeddings, own.shape[0], config.num_attention_heads, own.device)
+    trouble = _why_not_attend(config.max_position_embeddings, own.shape[0], config.num_attention_heads, own.device)
     for layer in layers:
         attention: Any = layer.self_attn
-        attention.attend = causal_attention if attends else _torchs_attention
+        attention.attend = _torchs_attention if trouble else causal_attention
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
         attention.qkv_proj = join_linears(projections, torch.float32)
         if projections[0].weight.dtype != torch.float32:
@@ -103,6 +107,7 @@ def fuse_text_encoder(encoder: nn.Module) -> None:
         layer.forward = MethodType(forward, layer)
         if isinstance(layer.mlp.activation_fn, QuickGELUActivation):
             layer.mlp.activation_fn.forward = fused_quick_gelu
+    return trouble
 
 
 def _layer(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:

@@ -8,6 +8,8 @@ import triton.language as tl
 
 TILE = 2048
 """Numbers that a program works on."""
+SPAN = 1024
+"""The same, where each number is for itself."""
 
 
 @triton.jit
