@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tinv_tui.app.gallery import Gallery
@@ -31,3 +32,14 @@ def test_what_was_chosen_stays_when_another_comes_and_the_newest_is_followed() -
     assert Gallery(two, chosen=earlier.chosen).title == "step 1"
     assert Gallery(two, chosen=earlier.moved(1).chosen).title == "step 3"
     assert earlier.moved(-1) == earlier
+
+
+def test_what_was_asked_for_last_stands_beside_the_preview_and_the_mark_comes_back() -> None:
+    original = Path("/set/001.png")
+    held = Gallery(previews((1, "a", 1), (2, "a", 1))).with_mark().moved(-1)
+    assert (held.title, held.beside) == ("B step 1", ("A step 2", Path("/r/1.png")))
+    beside_the_dataset = replace(held, originals=(original,))
+    assert (beside_the_dataset.title, beside_the_dataset.beside) == ("step 1", ("001.png of the dataset", original))
+    assert replace(beside_the_dataset, originals=()) == held
+    marked_anew = beside_the_dataset.with_mark().moved(1)
+    assert marked_anew.beside == ("A step 1", Path("/r/0.png"))

@@ -55,9 +55,9 @@ class Gallery:
 
     @property
     def held_against(self) -> Preview | None:
-        """The marked one, unless it is itself the one seen."""
+        """The marked one, unless it is itself the one seen, or the dataset is what was asked for since."""
         marked = self._find(self.marked)
-        return None if marked is None or marked == self.shown else marked
+        return None if self.originals or marked is None or marked == self.shown else marked
 
     @property
     def beside(self) -> tuple[str, Path] | None:
@@ -99,7 +99,7 @@ class Gallery:
     def with_mark(self) -> Gallery:
         """Mark the one seen, to go to another and see both; marked again it is no longer."""
         here = self.shown.path if self.shown is not None else None
-        return replace(self, marked=None if here == self.marked else here)
+        return replace(self, marked=None if here == self.marked else here, originals=())
 
     def with_original(self, by: int) -> Gallery:
         return replace(self, original=(self.original + by) % len(self.originals)) if self.originals else self
