@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui import settings
@@ -74,10 +75,13 @@ async def test_without_colours_what_is_the_terminals_own_stays_so(theme: str, mo
     have_settings(f'[app]\ntheme = "{theme}"')
     async with TinvApp().run_test(size=NARROW) as pilot:
         await until(pilot, lambda: "Form" in screen_text(pilot.app))
-        strips = pilot.app.screen._compositor.render_strips()
-        styles = [s.style for strip in strips for s in strip if s.text.strip() and s.style is not None]
-        assert {c.is_default for style in styles for c in (style.color, style.bgcolor) if c} == {True}
-        assert any(style.reverse for style in styles), "what has the focus"
+
+        def styles() -> list[Style]:
+            strips = pilot.app.screen._compositor.render_strips()
+            return [s.style for strip in strips for s in strip if s.text.strip() and s.style is not None]
+
+        await until(pilot, lambda: any(style.reverse for style in styles()))  # what has the focus, once it is there
+        assert {c.is_default for style in styles() for c in (style.color, style.bgcolor) if c} == {True}
 
 
 # ----- glyphs
