@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.style import Style
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui import settings
@@ -70,18 +69,19 @@ async def test_without_colours_all_is_told_in_words_and_marks(
 
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
-async def test_without_colours_what_is_the_terminals_own_stays_so(theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_colours_what_is_the_terminals_own_stays_so(
+    theme: str, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     have_settings(f'[app]\ntheme = "{theme}"')
-    async with TinvApp().run_test(size=NARROW) as pilot:
-        await until(pilot, lambda: "Form" in screen_text(pilot.app))
-
-        def styles() -> list[Style]:
-            strips = pilot.app.screen._compositor.render_strips()
-            return [s.style for strip in strips for s in strip if s.text.strip() and s.style is not None]
-
-        await until(pilot, lambda: any(style.reverse for style in styles()))  # what has the focus, once it is there
-        assert {c.is_default for style in styles() for c in (style.color, style.bgcolor) if c} == {True}
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        await until(pilot, lambda: bench.focused is not None)
+        await pilot.pause()
+        strips = pilot.app.screen._compositor.render_strips()
+        styles = [s.style for strip in strips for s in strip if s.text.strip() and s.style is not None]
+        assert {c.is_default for style in styles for c in (style.color, style.bgcolor) if c} == {True}
+        assert any(style.reverse for style in styles), "what has the focus"
 
 
 # ----- glyphs
