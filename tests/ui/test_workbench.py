@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import RenderableType
+from textual._compositor import LayoutUpdate
 from textual.app import App
+from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
@@ -56,6 +60,22 @@ async def test_where_one_works_stays_in_sight_when_panes_become_tabs(pictures: P
 async def test_the_first_frame_has_the_panes_before_the_form_is_there() -> None:
     async with TinvApp().run_test(size=WIDE) as pilot:
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+
+
+async def test_what_is_drawn_first_is_the_whole_screen_and_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual draws the first screen within a batch and does not show it, then parts of it, then all of it again."""
+    drawn: list[tuple[type, int]] = []
+    display = TinvApp._display
+
+    def record(app: TinvApp, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if renderable is not None:
+            drawn.append((type(renderable), app._batch_count))
+        display(app, screen, renderable)
+
+    monkeypatch.setattr(TinvApp, "_display", record)
+    async with TinvApp().run_test(size=WIDE):
+        assert drawn[0] == (LayoutUpdate, 0)
+        assert all(within == 0 for _, within in drawn)
 
 
 async def test_panes_fold_into_tabs_at_80_by_24_and_help_on_a_field_says_what_it_is_and_takes(pictures: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.test_families import SD15, make_model
 from tinv_tui import paths, settings
-from tinv_tui.app.choices import Offer, offers_for
+from tinv_tui.app.choices import offers_for
+from tinv_tui.app.offer import Offer
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.models import bundled
 

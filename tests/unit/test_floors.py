@@ -22,11 +22,22 @@ def test_every_module_imports_only_from_floors_below_its_own() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_first_frame_waits_for_no_library_that_the_panes_do_not_need() -> None:
+_PIXELS = {"PIL", "numpy", "safetensors", "tokenizers", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        pytest.param("app.app", {*_PIXELS, "click", "pydantic", "pynvml", "psutil", "tomlkit"}, id="first frame"),
+        pytest.param("app.widgets.recipe_form", {*_PIXELS, "psutil"}, id="form"),
+        pytest.param("cli.watching", {*_PIXELS, "pydantic", "textual"}, id="watching by command"),
+        pytest.param("cli.steering", {*_PIXELS, "pydantic", "textual"}, id="steering by command"),
+    ],
+)
+def test_what_one_waits_for_imports_no_library_it_does_not_need(module: str, slow: set[str]) -> None:
     """Each of them takes as long to import as all of the app's own modules."""
-    script = "import sys, tinv_tui.app.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = f"import sys, tinv_tui.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    slow = {"PIL", "click", "numpy", "pydantic", "pynvml", "psutil", "safetensors", "tokenizers", "tomlkit", "torch"}
     assert slow & set(done.stdout.split()) == set()
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from tests.ui.support import past_run, recipe
 from tinv_tui import paths
-from tinv_tui.app.choices import FROM_PICTURE, Offer, offers_for
+from tinv_tui.app.choices import offers_for
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import texts_of
 from tinv_tui.app.last_run import SinceLastRun, since_last_run
+from tinv_tui.app.offer import FROM_PICTURE, Offer
 from tinv_tui.app.screens.changed import change_line
 from tinv_tui.recipe import Recipe, make_recipe
 

@@ -123,7 +123,7 @@ def trained(wanted: Recipe) -> Run:
 async def resumed_here(run: Run, **changes: Any) -> int:
     """Go on with a run as ``Run.resume`` has it, but train in this process; the exit code that its worker would have."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinv_tui.runs.run.launch_worker", lambda *_: None)
+        patch.setattr("tinv_tui.runs.launch.launch_worker", lambda *_: None)
         await run.resume(**changes)
     return await asyncio.to_thread(train_here, run.folder)
 

@@ -91,7 +91,6 @@ class TinvApp(App[None]):
         loop.add_signal_handler(signal.SIGTERM, self.exit)
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up(loop))
         self.look.put_on()
-        self.call_after_refresh(self._furnish)
 
     def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave now that the terminal is gone.
@@ -103,6 +102,10 @@ class TinvApp(App[None]):
         last_resort.daemon = True
         last_resort.start()
         loop.call_soon_threadsafe(self.exit)
+
+    def on_ready(self) -> None:
+        """The first frame is on the screen. What follows is the screen's to do: keys are taken meanwhile."""
+        self.screen.call_later(self._furnish)
 
     async def _furnish(self) -> None:
         """All that need not be in the first frame."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from tinv_tui import paths
 from tinv_tui.app import wording
+from tinv_tui.app.checked_recipe import CheckedRecipe
 from tinv_tui.app.embedding_notes import library_notes, start_notes, tokenizer_of, vectors_of
 from tinv_tui.app.fields import FIELDS
-from tinv_tui.app.form_values import Checked, Mark, key_of, read_fields, short, value_of
-from tinv_tui.app.last_run import SinceLastRun, since_last_run
+from tinv_tui.app.form_values import Mark, key_of, read_fields, short, value_of
+from tinv_tui.app.last_run import since_last_run
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
-from tinv_tui.datasets.findings import Finding
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, without
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
@@ -53,27 +53,6 @@ class PromptMaker:
             chunks = self.tokenizer.chunks(line, self.name, self.vectors)
             tokens = sum(chunk.used for chunk in chunks)
         return line.replace("[name]", self.name or "[name]"), tokens
-
-
-@dataclass(frozen=True)
-class CheckedRecipe(Checked):
-    """The outcome, and for the dataset pane the pictures, what prompts they become and what they are checked for."""
-
-    plan: RunPlan | None = None
-    need: MemoryNeed | None = None
-    """Where there is a plan."""
-    pictures: tuple[PictureEntry, ...] | None = None
-    """All of the folder, those left out too."""
-    exclude: frozenset[str] = frozenset()
-    """The file names of those that are left out."""
-    prompts: PromptMaker | None = None
-    settings: CheckSettings | None = None
-    findings: tuple[Finding, ...] = ()
-    """What the headers of the pictures tell; a closer look takes longer."""
-    schedules: dict[str, Plan] = field(default_factory=dict)
-    """Of the rate, and of clipping where there is any; empty where a field cannot be read."""
-    since: SinceLastRun | None = None
-    """What differs from the newest run, where there is one."""
 
 
 def check_form(

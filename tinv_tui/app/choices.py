@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tinv_tui import paths
 from tinv_tui.app.embedding_notes import in_words
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import text_of
+from tinv_tui.app.offer import FROM_PICTURE, Offer
 from tinv_tui.datasets.captioner_models import TAGGERS, presence
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
@@ -22,17 +22,6 @@ from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30
 _PATHS = ("model.path", "model.vae", "dataset.path", "preview.tiny_vae")
-FROM_PICTURE = "from a picture"
-"""The offer of a preview's prompt that asks for a PNG instead."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A value to choose, and what is said of it; with a ``reason`` why it cannot be chosen."""
-
-    value: str
-    said: str = ""
-    reason: str = ""
 
 
 def offers_for(key: str, texts: Mapping[str, str]) -> list[Offer]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinv_tui.app.choices import Offer
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import preset_texts
 from tinv_tui.app.keys import name_of
+from tinv_tui.app.offer import Offer
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.presets import PresetsScreen
 from tinv_tui.models import bundled

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def pick_and_use(app: TinvApp, folder: RunFolder) -> None:
     """Offer what the run has, ask once more, and say in the log what was done."""
-    from tinv_tui.app.choices import Offer
+    from tinv_tui.app.offer import Offer
     from tinv_tui.runs.use import copies_of, use_copy
 
     def offers() -> list[Offer]:

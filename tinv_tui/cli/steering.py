@@ -10,8 +10,6 @@ import click
 
 from tinv_tui.cli.output import JobFailed, command, is_terminal, print_json
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import load_recipe, read_override
-from tinv_tui.runs.changes import change_live, change_recipe
 from tinv_tui.runs.ending import is_gone, kill_worker, terminate_worker
 from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.liveness import has_worker, in_words
@@ -123,6 +121,9 @@ def _preview(run: str, prompt: str | None, as_json: bool) -> None:
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
+    from tinv_tui.recipe import load_recipe, read_override  # pydantic, which a stop does not wait for
+    from tinv_tui.runs.changes import change_live, change_recipe
+
     handle = Run(find_run(run))
     pairs = [read_override(change, "set") for change in changes]
     recipe = load_recipe(handle.folder.recipe)

@@ -10,21 +10,17 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinv_tui import atomic
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, load_recipe, to_toml
-from tinv_tui.runs.budget import require_time_left
-from tinv_tui.runs.changes import Change, change_recipe
-from tinv_tui.runs.events import Event, EventReader, EventWriter
+from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder
-from tinv_tui.runs.inbox import post_command, take_commands
-from tinv_tui.runs.inputs import accept_inputs, compare_inputs, require_same
-from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
+from tinv_tui.runs.inbox import post_command
 from tinv_tui.runs.liveness import LIVE_STATES, RunState, has_worker, in_words, state_of
-from tinv_tui.runs.plan import check_changes, plan_run
-from tinv_tui.runs.status import Status, write_status
+
+if TYPE_CHECKING:
+    from tinv_tui.recipe import Recipe
+    from tinv_tui.runs.status import Status
 
 _POLL_SECONDS = 0.2
 HOOK_FAILED = "hook-failed"
@@ -48,9 +44,10 @@ class Run:
 
         The worker waits until its device has ``wait_free_bytes`` of free memory.
         """
-        plan = await asyncio.to_thread(plan_run, recipe, beside or Path.cwd())
-        folder = await asyncio.to_thread(make_run, plan)
-        return cls(folder, launch_worker(folder, wait_free_bytes))
+        from tinv_tui.runs.starting import start_run  # it reads models and pictures, whoever watches does not
+
+        folder, process = await start_run(recipe, beside or Path.cwd(), wait_free_bytes)
+        return cls(folder, process)
 
     async def resume(
         self,
@@ -66,36 +63,13 @@ class Run:
         the run's recipe and told as ``changed`` events. A model or pictures that have become others are refused, unless
         ``anyway``: then they are told too. ``wait_free_bytes`` is as for :meth:`start`.
         """
+        from tinv_tui.runs.launch import launch_worker
+        from tinv_tui.runs.starting import prepare_resume
+
         state, status = self.state()
         if has_worker(state, status):
             raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
-        await asyncio.to_thread(await_last_breath, self.folder)
-        recipe = load_recipe(self.folder.recipe)
-        changed, changes = change_recipe(recipe, [*overrides, *([f"training.steps={steps}"] if steps else [])])
-        total = changed.training.steps
-        reached = status.step if status else 0
-        if total < reached or (total == reached and state == "finished"):
-            raise InputError(
-                "run-complete",
-                f"{self.folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
-                f"Extend it: tinv-tui resume {self.folder.handle} --steps {reached * 2}",
-            )
-        require_time_left(self.folder, changed)
-        inputs = await asyncio.to_thread(compare_inputs, self.folder, recipe)
-        if not anyway:
-            require_same(self.folder.name, inputs)
-        if changes:
-            await asyncio.to_thread(check_changes, changed, self.folder.path)
-            atomic.write_atomic(self.folder.recipe, to_toml(changed))
-        earlier = EventReader(self.folder.events)
-        earlier.read_new()
-        self._since = earlier.offset
-        if inputs.changes:
-            await asyncio.to_thread(accept_inputs, self.folder, recipe)
-            changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]
-        _tell_changes(self.folder, changes, inputs.pictures_gone, reached)
-        take_commands(self.folder.inbox)  # what an earlier worker never took is not meant for this one
-        write_status(self.folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
+        self._since = await prepare_resume(self.folder, state, status, steps=steps, overrides=overrides, anyway=anyway)
         self.process = await asyncio.to_thread(launch_worker, self.folder, wait_free_bytes)
 
     async def unpause(self) -> str:
@@ -169,15 +143,3 @@ class Run:
             if event.get("code") != HOOK_FAILED:
                 last = event
         return last if last is not None and last["kind"] == "ended" else None
-
-
-def _tell_changes(folder: RunFolder, changes: Sequence[Change], pictures_gone: int, step: int) -> None:
-    """Tell what was changed while no worker lived to tell it."""
-    if changes or pictures_gone:
-        writer = EventWriter(folder.events)
-        if pictures_gone:
-            message = f"{pictures_gone} pictures are gone: the run goes on with what it holds of them"
-            writer.write("warning", code="pictures-gone", message=message, hint="")
-        for key, old, new in changes:
-            writer.write("changed", key=key, old=old, new=new, step=step)
-        writer.close()

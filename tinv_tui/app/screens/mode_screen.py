@@ -55,6 +55,7 @@ class ModeScreen(Screen[None]):
         # It comes to the newest stylesheet: otherwise Textual would read all of it anew, and style what is there once more.
         self._css_update_count = self.app._css_update_count
         self._focused_before: Widget | None = None
+        self._was_shown = False
 
     def compose(self) -> ComposeResult:
         self.fit(self.app.size, update=False)
@@ -66,6 +67,16 @@ class ModeScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         """What lies between the top bar and the line of keys."""
         yield from ()
+
+    def _compositor_refresh(self) -> None:
+        """Draw nothing within a batch: Textual would draw what is new, all of it at the start, and throw it away.
+
+        It stays to be drawn when the batch is over. (Textual's method: without this the first frame took 0.1 s longer.)
+        """
+        if self.app._batch_count:
+            self._repaint_required = True
+        else:
+            super()._compositor_refresh()
 
     @property
     def field_in_focus(self) -> str | None:
@@ -99,7 +110,9 @@ class ModeScreen(Screen[None]):
         self.show_keys()
 
     @on(events.ScreenResume)
-    def _resumed(self) -> None:
+    def _resumed(self, event: events.ScreenResume) -> None:
+        event.refresh_styles &= self._was_shown  # at first all is styled just now
+        self._was_shown = True
         self.show_keys()
         if self.app.machine_now is not None:
             self.show_machine(self.app.machine_now)

@@ -11,8 +11,8 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tinv_tui.app.choices import Offer
 from tinv_tui.app.keys import bindings_of, hint, pair
+from tinv_tui.app.offer import Offer
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList

@@ -17,9 +17,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tinv_tui.app.choices import Offer
 from tinv_tui.app.folder_reading import NO_ANSWER, READER, Entry
 from tinv_tui.app.keys import bindings_of, hint
+from tinv_tui.app.offer import Offer
 from tinv_tui.app.path_completion import Takes
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.walk import Place, held_in_words, said_of, start_of

@@ -22,7 +22,7 @@ from tinv_tui.datasets.templates import NAME, check_lines
 from tinv_tui.errors import InputError
 
 if TYPE_CHECKING:
-    from tinv_tui.app.checks import CheckedRecipe
+    from tinv_tui.app.checked_recipe import CheckedRecipe
 
 
 class TemplateEditor(TextEditor[str]):

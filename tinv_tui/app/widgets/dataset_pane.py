@@ -25,7 +25,8 @@ from tinv_tui.app.wording import Line, cut_path, short_path, tokens_piece
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
-    from tinv_tui.app.checks import CheckedRecipe, PromptMaker
+    from tinv_tui.app.checked_recipe import CheckedRecipe
+    from tinv_tui.app.checks import PromptMaker
     from tinv_tui.datasets.checks import CheckSettings
     from tinv_tui.datasets.findings import Finding
     from tinv_tui.datasets.pictures import PictureEntry

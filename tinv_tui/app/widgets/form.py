@@ -20,7 +20,6 @@ from tinv_tui.app.field_search import is_called, is_meant
 from tinv_tui.app.fields import Rows, fields_of
 from tinv_tui.app.form_values import Change, Checked, changes, read_fields, texts_of
 from tinv_tui.app.widgets.controls import Choice, Tick
-from tinv_tui.app.widgets.form_offers import let_choose
 from tinv_tui.app.widgets.form_row import Control, FormRow
 from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.recipe import Recipe
@@ -83,7 +82,8 @@ class Form(VerticalScroll, Generic[Outcome]):
                 yield row.stairs
 
     def on_mount(self) -> None:
-        self.fill(self.base)
+        self._show(self.base)
+        self.call_after_refresh(self.check_soon, 0.01)  # what checks takes a moment to import: the form is shown before
 
     def control(self, key: str) -> Control:
         return self._row_of[key].controls[key]
@@ -115,12 +115,15 @@ class Form(VerticalScroll, Generic[Outcome]):
 
     def fill(self, recipe: Recipe) -> None:
         """Show a recipe, and keep what the form has no field for."""
+        self._show(recipe)
+        self.check_soon(0.01)
+
+    def _show(self, recipe: Recipe) -> None:
         self.base = recipe
         self._touched.clear()
         self._texts = texts_of(recipe, self.fields)
         self._show_texts(self._texts)
         self._edits.keep(self._filled)
-        self.check_soon(0.01)
 
     def put(self, key: str, text: str) -> None:
         """Set one field, as if it had been typed."""
@@ -242,6 +245,8 @@ class Form(VerticalScroll, Generic[Outcome]):
         if key is None or not (self.fields[key].lists or isinstance(self.control(key), TextField)):
             self.app.bell()
         else:
+            from tinv_tui.app.widgets.form_offers import let_choose
+
             self.run_worker(let_choose(self, key), group="choose", exclusive=True, exit_on_error=False)
 
     def take_offer(self, key: str, value: str) -> None:

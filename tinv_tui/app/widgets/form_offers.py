@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tinv_tui.app.choices import Offer, offers_for
+from tinv_tui.app.offer import Offer
 from tinv_tui.app.path_completion import TAKES
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.pick_path import PickPathScreen
@@ -18,6 +18,8 @@ async def let_choose(form: Form[Any], key: str) -> None:
     """Show what there is to choose for a field, as the form stands now; the form hears of what is chosen."""
 
     def read() -> list[Offer]:
+        from tinv_tui.app.choices import offers_for  # numpy, which a form does not wait for
+
         return offers_for(key, texts)
 
     def take(value: str | None) -> None:

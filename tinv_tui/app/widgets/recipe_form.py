@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.message import Message
 
-from tinv_tui.app.checks import CheckedRecipe, check_form
-from tinv_tui.app.choices import FROM_PICTURE
+from tinv_tui.app.checked_recipe import CheckedRecipe
 from tinv_tui.app.fields import KIND, ROWS
+from tinv_tui.app.offer import FROM_PICTURE
 from tinv_tui.app.widgets.controls import Choice
 from tinv_tui.app.widgets.form import Form
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.estimates import Probe, Work, work_of
+
+if TYPE_CHECKING:
+    from tinv_tui.runs.estimates import Probe, Work
 
 
 class RecipeForm(Form[CheckedRecipe]):
@@ -28,10 +31,14 @@ class RecipeForm(Form[CheckedRecipe]):
 
     def keep_probe(self, recipe: Recipe, probe: Probe) -> None:
         """Tell time and memory of recipes that do the same work as this one, resolved, by what was measured."""
+        from tinv_tui.runs.estimates import work_of
+
         self._probes[work_of(recipe)] = probe
         self.check_soon(0.01)
 
     def _check_recipe(self, texts: dict[str, str], base: Recipe, beside: Path) -> CheckedRecipe:
+        from tinv_tui.app.checks import check_form  # numpy and more, once the form is in sight
+
         return check_form(texts, base, beside, self._probes)
 
     @on(Form.WasChecked)

@@ -1,0 +1,85 @@
+"""What comes before a run's worker: a new run's folder, or a folder made ready to go on. It reads models and pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinv_tui import atomic
+from tinv_tui.errors import InputError
+from tinv_tui.recipe import Recipe, load_recipe, to_toml
+from tinv_tui.runs.budget import require_time_left
+from tinv_tui.runs.changes import Change, change_recipe
+from tinv_tui.runs.events import EventReader, EventWriter
+from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.inbox import take_commands
+from tinv_tui.runs.inputs import accept_inputs, compare_inputs, require_same
+from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
+from tinv_tui.runs.liveness import RunState
+from tinv_tui.runs.plan import check_changes, plan_run
+from tinv_tui.runs.status import Status, write_status
+
+
+async def start_run(
+    recipe: Recipe, beside: Path, wait_free_bytes: int = 0
+) -> tuple[RunFolder, subprocess.Popen[bytes]]:
+    """As :meth:`Run.start`: the folder of the new run, and its worker."""
+    plan = await asyncio.to_thread(plan_run, recipe, beside)
+    folder = await asyncio.to_thread(make_run, plan)
+    return folder, launch_worker(folder, wait_free_bytes)
+
+
+async def prepare_resume(
+    folder: RunFolder,
+    state: RunState,
+    status: Status | None,
+    *,
+    steps: int | None = None,
+    overrides: Sequence[str] = (),
+    anyway: bool = False,
+) -> int:
+    """Make the folder of a run without a worker ready for a new one, as :meth:`Run.resume` says.
+
+    Returns where in its file of events the new worker's begin. Raises InputError, and then nothing has changed.
+    """
+    await asyncio.to_thread(await_last_breath, folder)
+    recipe = load_recipe(folder.recipe)
+    changed, changes = change_recipe(recipe, [*overrides, *([f"training.steps={steps}"] if steps else [])])
+    total = changed.training.steps
+    reached = status.step if status else 0
+    if total < reached or (total == reached and state == "finished"):
+        raise InputError(
+            "run-complete",
+            f"{folder.name} is at step {reached} of {recipe.training.steps}: nothing is left to do",
+            f"Extend it: tinv-tui resume {folder.handle} --steps {reached * 2}",
+        )
+    require_time_left(folder, changed)
+    inputs = await asyncio.to_thread(compare_inputs, folder, recipe)
+    if not anyway:
+        require_same(folder.name, inputs)
+    if changes:
+        await asyncio.to_thread(check_changes, changed, folder.path)
+        atomic.write_atomic(folder.recipe, to_toml(changed))
+    earlier = EventReader(folder.events)
+    earlier.read_new()
+    if inputs.changes:
+        await asyncio.to_thread(accept_inputs, folder, recipe)
+        changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]
+    _tell_changes(folder, changes, inputs.pictures_gone, reached)
+    take_commands(folder.inbox)  # what an earlier worker never took is not meant for this one
+    write_status(folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
+    return earlier.offset
+
+
+def _tell_changes(folder: RunFolder, changes: Sequence[Change], pictures_gone: int, step: int) -> None:
+    """Tell what was changed while no worker lived to tell it."""
+    if changes or pictures_gone:
+        writer = EventWriter(folder.events)
+        if pictures_gone:
+            message = f"{pictures_gone} pictures are gone: the run goes on with what it holds of them"
+            writer.write("warning", code="pictures-gone", message=message, hint="")
+        for key, old, new in changes:
+            writer.write("changed", key=key, old=old, new=new, step=step)
+        writer.close()
