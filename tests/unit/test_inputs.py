@@ -13,7 +13,7 @@ import pytest
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, make_recipe, to_toml
 from tinv_tui.runs import inputs as module
-from tinv_tui.runs import run as run_module
+from tinv_tui.runs import launch as launching
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.inputs import compare_inputs, record_inputs
@@ -113,7 +113,7 @@ async def test_a_resume_refuses_what_changed_and_leaves_all_as_it_was_unless_tol
         launched.append(folder)
         return subprocess.Popen(["true"])
 
-    monkeypatch.setattr(run_module, "launch_worker", launch)
+    monkeypatch.setattr(launching, "launch_worker", launch)
     pictures[0].write_bytes(b"other")
     pictures[1].unlink()
     before = run.status.read_bytes()
