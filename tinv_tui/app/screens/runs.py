@@ -202,7 +202,7 @@ def _line(row: RunRow, width: int, *, marked: bool) -> Line:
     word, role = wording.state_piece(row.state)
     live = row.state == "running"
     step = f"{wording.count(status.step)}/{wording.count(status.steps)}" if status else wording.DASH
-    speed = wording.speed(status.steps_per_second) if status and live else wording.DASH
+    speed = wording.speed(status.steps_per_second) if status and status.steps_per_second else wording.DASH
     left = wording.duration(status.eta_seconds) if status and live else wording.DASH
     room = _name_width(width)
     rate, made = "", ""

@@ -158,7 +158,7 @@ class Workbench(FoldingScreen):
     def _keep_focus_in_sight(self) -> None:
         """A pane whose tab was left does not hear keys any more: nobody would see what they do."""
         if self.focused is None or not self.focused.region:
-            self.tab_line.focus()
+            self.set_focus(self.tab_line)  # at once: who comes next may give the focus to a pane
 
     @on(TabLine.Chosen)
     def _tab_chosen(self, event: TabLine.Chosen) -> None:
