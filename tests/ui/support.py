@@ -125,6 +125,7 @@ def past_run(
         steps=wanted.training.steps,
         loss=0.15,
         learning_rate=0.005,
+        steps_per_second=20.0,
         device="cpu",
     )
     write_status(folder.status, status)

@@ -37,6 +37,7 @@ async def test_runs_are_listed_a_lost_one_says_why_and_enter_shows_one(
         assert "✖ failed" in text
         assert "✔ finished" in text
         assert "300/5 000" in text
+        assert "20.0/s" in text  # how fast those went that ended
         await pilot.press("end")
         await until(pilot, lambda: "the loss is not finite" in screen_text(pilot.app))
         await pilot.press("enter")

@@ -29,6 +29,7 @@ from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
+from tinv_tui.training.arriving import StepResult
 from tinv_tui.training.loop import train
 from tinv_tui.training.memory import apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.state import TrainingState
@@ -202,9 +203,9 @@ class Edge(Reporter):
         if facts.get("phase") == "training" and not self.bytes_before:
             self.bytes_before = psutil.Process().memory_info().vms
 
-    def step(self, step: int, *told: Any) -> None:
-        super().step(step, *told)
-        if step == 1 and self._room_bytes is not None:
+    def step(self, result: StepResult, epoch: int, epoch_step: int) -> None:
+        super().step(result, epoch, epoch_step)
+        if result.step == 1 and self._room_bytes is not None:
             self._limit(0)
             try:
                 while True:

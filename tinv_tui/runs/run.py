@@ -66,10 +66,9 @@ class Run:
         from tinv_tui.runs.launch import launch_worker
         from tinv_tui.runs.starting import prepare_resume
 
-        state, status = self.state()
-        if has_worker(state, status):
-            raise InputError("run-live", f"{self.folder.name} is {state}", "It needs no resuming.")
-        self._since = await prepare_resume(self.folder, state, status, steps=steps, overrides=overrides, anyway=anyway)
+        self._since = await asyncio.to_thread(
+            prepare_resume, self.folder, self.state, steps=steps, overrides=overrides, anyway=anyway
+        )
         self.process = await asyncio.to_thread(launch_worker, self.folder, wait_free_bytes)
 
     async def unpause(self) -> str:

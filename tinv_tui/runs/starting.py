@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tinv_tui import atomic
@@ -17,9 +20,12 @@ from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import take_commands
 from tinv_tui.runs.inputs import accept_inputs, compare_inputs, require_same
 from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
-from tinv_tui.runs.liveness import RunState
+from tinv_tui.runs.liveness import RunState, has_worker
 from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
+
+_turn_in_this_process = threading.Lock()
+"""The file's lock is one per process: threads need one of their own."""
 
 
 async def start_run(
@@ -31,20 +37,38 @@ async def start_run(
     return folder, launch_worker(folder, wait_free_bytes)
 
 
-async def prepare_resume(
+def prepare_resume(
     folder: RunFolder,
-    state: RunState,
-    status: Status | None,
+    state_now: Callable[[], tuple[RunState, Status | None]],
     *,
     steps: int | None = None,
     overrides: Sequence[str] = (),
     anyway: bool = False,
 ) -> int:
-    """Make the folder of a run without a worker ready for a new one, as :meth:`Run.resume` says.
+    """Make the folder of a run without a worker ready for a new one, as :meth:`Run.resume` says. It may wait for seconds.
 
     Returns where in its file of events the new worker's begin. Raises InputError, and then nothing has changed.
     """
-    await asyncio.to_thread(await_last_breath, folder)
+    with _turn(folder):
+        return _prepare_resume(folder, *state_now(), steps, overrides, anyway)
+
+
+@contextmanager
+def _turn(folder: RunFolder) -> Iterator[None]:
+    """Of several that resume a run at once each sees the status of the one before, which says that a worker is starting."""
+    with _turn_in_this_process, ExitStack() as held:
+        with suppress(OSError):  # a file system without locks, a folder that is another's: what follows tells
+            turn = held.enter_context(atomic.open_to_append(folder.path / ".resume.lock"))
+            os.lockf(turn.fileno(), os.F_LOCK, 0)
+        yield
+
+
+def _prepare_resume(
+    folder: RunFolder, state: RunState, status: Status | None, steps: int | None, overrides: Sequence[str], anyway: bool
+) -> int:
+    if has_worker(state, status):
+        raise InputError("run-live", f"{folder.name} is {state}", "It needs no resuming.")
+    await_last_breath(folder)
     recipe = load_recipe(folder.recipe)
     changed, changes = change_recipe(recipe, [*overrides, *([f"training.steps={steps}"] if steps else [])])
     total = changed.training.steps
@@ -56,16 +80,16 @@ async def prepare_resume(
             f"Extend it: tinv-tui resume {folder.handle} --steps {reached * 2}",
         )
     require_time_left(folder, changed)
-    inputs = await asyncio.to_thread(compare_inputs, folder, recipe)
+    inputs = compare_inputs(folder, recipe)
     if not anyway:
         require_same(folder.name, inputs)
     if changes:
-        await asyncio.to_thread(check_changes, changed, folder.path)
+        check_changes(changed, folder.path)
         atomic.write_atomic(folder.recipe, to_toml(changed))
     earlier = EventReader(folder.events)
     earlier.read_new()
     if inputs.changes:
-        await asyncio.to_thread(accept_inputs, folder, recipe)
+        accept_inputs(folder, recipe)
         changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]
     _tell_changes(folder, changes, inputs.pictures_gone, reached)
     take_commands(folder.inbox)  # what an earlier worker never took is not meant for this one
