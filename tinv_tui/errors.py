@@ -1,4 +1,4 @@
-"""The one error a user's input can cause."""
+"""The one error a user's input can cause, and how the errors of libraries are told."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def in_one_line(error: Exception) -> str:
+    """For a log: the kind of a library's error, and its first line, at most 200 characters."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]

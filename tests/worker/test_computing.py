@@ -76,6 +76,7 @@ def test_the_loss_scale_grows_where_it_has_held_and_other_formats_have_none() ->
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)  # the compiler alone takes 90 s where nothing is cached
 def test_a_compiled_unet_has_the_same_gradient(tmp_path: Path) -> None:
     gradients = []
     for acceleration in ("eager", "compile"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -18,14 +17,11 @@ from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.orphans import MARK
 from tinv_tui.runs.plan import RunPlan, settle_name
 from tinv_tui.runs.status import Status, write_status
+from tinv_tui.runs.turns import in_turn
 from tinv_tui.sections import EmbeddingSection
 from tinv_tui.telemetry.room import NVIDIA_ORDER
 
 _LAST_BREATH_SECONDS = 20.0
-
-
-_turn_in_this_process = threading.Lock()
-"""The file's lock is one per process: threads need one of their own."""
 
 
 def make_run(plan: RunPlan) -> RunFolder:
@@ -35,8 +31,7 @@ def make_run(plan: RunPlan) -> RunFolder:
     """
     try:
         paths.home().mkdir(parents=True, exist_ok=True)
-        with _turn_in_this_process, (paths.home() / ".names.lock").open("w") as turn:
-            os.lockf(turn.fileno(), os.F_LOCK, 0)
+        with in_turn(paths.home() / ".names.lock"):
             return _make_run(plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)}))
     except OSError as error:
         raise InputError("home-unwritable", f"{paths.home()}: {error}", "Set TINV_HOME to a folder of yours.") from None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinv_tui import atomic
@@ -23,9 +20,7 @@ from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
 from tinv_tui.runs.liveness import RunState, has_worker
 from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
-
-_turn_in_this_process = threading.Lock()
-"""The file's lock is one per process: threads need one of their own."""
+from tinv_tui.runs.turns import in_turn
 
 
 async def start_run(
@@ -49,18 +44,8 @@ def prepare_resume(
 
     Returns where in its file of events the new worker's begin. Raises InputError, and then nothing has changed.
     """
-    with _turn(folder):
+    with in_turn(folder.path / ".resume.lock"):  # whoever comes next sees that a worker is starting
         return _prepare_resume(folder, *state_now(), steps, overrides, anyway)
-
-
-@contextmanager
-def _turn(folder: RunFolder) -> Iterator[None]:
-    """Of several that resume a run at once each sees the status of the one before, which says that a worker is starting."""
-    with _turn_in_this_process, ExitStack() as held:
-        with suppress(OSError):  # a file system without locks, a folder that is another's: what follows tells
-            turn = held.enter_context(atomic.open_to_append(folder.path / ".resume.lock"))
-            os.lockf(turn.fileno(), os.F_LOCK, 0)
-        yield
 
 
 def _prepare_resume(

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tinv_tui.errors import in_one_line
 from tinv_tui.training.memory import gives_way, is_out_of_memory
 
 _WARM_UPS = 2
@@ -125,7 +126,7 @@ class Graphs:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            trouble = f"{type(error).__name__}: {error}".partition("\n")[0]
+            trouble = in_one_line(error)
         _put(computed, changed)
         if trouble:
             self.give_up(trouble)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch.nn.attention import SDPBackend
 
+from tinv_tui.errors import in_one_line
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators
 from tinv_tui.models.frozen.fused_text import fuse_text_encoder
@@ -90,5 +91,5 @@ def _why_no_compiler(device: torch.device) -> str:
     try:
         torch.compile(lambda x: x.sin() + x)(torch.ones(8, device=device))
     except Exception as error:  # noqa: BLE001  whatever the compiler's trouble is, training does without
-        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        return in_one_line(error)
     return ""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
+from tinv_tui.errors import in_one_line
 from tinv_tui.models.frozen.fused import power_of_two
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu
 from tinv_tui.models.frozen.joined import join_linears
@@ -77,7 +78,7 @@ def _why_not_attend(positions: int, width: int, heads: int, device: torch.device
         joined = torch.linspace(-40, 40, positions * 3 * width, device=device).sin().view(1, positions, 3 * width)
         is_right = agree(lambda x: causal_attention(x, heads), lambda x: _torchs_attention(x, heads), joined)
     except Exception as error:  # noqa: BLE001  whatever a compiler or a driver has against it: torch's own does as well
-        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        return in_one_line(error)
     return "" if is_right else "it comes out otherwise"
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, silu
 
+from tinv_tui.errors import in_one_line
 from tinv_tui.models.frozen.fused import fused_gate, fused_norm, norm_and_carry
 from tinv_tui.models.frozen.fused_rows import add_norm, fused_quick_gelu, join
 
@@ -25,7 +26,7 @@ def why_not_fused(device: torch.device, dtype: torch.dtype) -> str:
             if not agree(ours, exact, x):
                 return f"{name} comes out otherwise than torch's own"
     except Exception as error:  # noqa: BLE001  no Triton, no C compiler, a GPU it does not know
-        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        return in_one_line(error)
     return ""
 
 
