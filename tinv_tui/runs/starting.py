@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tinv_tui import atomic
+from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, load_recipe, to_toml
 from tinv_tui.runs.budget import require_time_left
@@ -44,7 +44,7 @@ def prepare_resume(
 
     Returns where in its file of events the new worker's begin. Raises InputError, and then nothing has changed.
     """
-    with in_turn(folder.path / ".resume.lock"):  # whoever comes next sees that a worker is starting
+    with in_turn(paths.home() / ".resume.lock"):  # whoever comes next sees that a worker is starting
         return _prepare_resume(folder, *state_now(), steps, overrides, anyway)
 
 
