@@ -21,9 +21,6 @@ from tinv_tui.runs.run import Run
 if TYPE_CHECKING:
     from tinv_tui.app.graphics import Pictures
 
-_DELETED_SECONDS = 0.5
-"""A folder that is being deleted loses its files first."""
-
 
 def describe(folder: RunFolder) -> dict[str, Any]:
     """The JSON fields of one run."""
@@ -126,8 +123,7 @@ async def _follow(run: Run) -> None:
         click.echo(in_words(event))
     state, status = run.state()
     if state == "lost":
-        await asyncio.sleep(_DELETED_SECONDS)
-        if run.folder.is_gone:
+        if await run.is_gone():
             raise folder_gone(run.folder)
         said = reason_of(run.folder, state, status)
         click.echo(f"{run.folder.name} is lost: {said}. Go on: tinv-tui resume {run.folder.handle}", err=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tinv_tui.runs.status import Status
 
 _POLL_SECONDS = 0.2
+_DELETED_POLLS = 3
 HOOK_FAILED = "hook-failed"
 """The code of the one warning that may come after ``ended``."""
 
@@ -44,10 +45,11 @@ class Run:
 
         The worker waits until its device has ``wait_free_bytes`` of free memory.
         """
-        from tinv_tui.runs.starting import start_run  # it reads models and pictures, whoever watches does not
+        from tinv_tui.runs.launch import launch_worker
+        from tinv_tui.runs.starting import prepare_start  # it reads models and pictures, whoever watches does not
 
-        folder, process = await start_run(recipe, beside or Path.cwd(), wait_free_bytes)
-        return cls(folder, process)
+        folder = await asyncio.to_thread(prepare_start, recipe, beside or Path.cwd())
+        return cls(folder, launch_worker(folder, wait_free_bytes))
 
     async def resume(
         self,
@@ -90,6 +92,14 @@ class Run:
             self.process = None  # whoever lets it go on starts a worker of their own
         return ("lost", status) if gone and state == "starting" else (state, status)
 
+    async def is_gone(self) -> bool:
+        """Whether the folder of a run without a worker is being deleted or moved away, which takes its files first."""
+        for _ in range(_DELETED_POLLS):
+            if self.folder.is_gone:
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return self.folder.is_gone
+
     async def events(self) -> AsyncIterator[Event]:
         """The run's story, then its news as they come; ends after the last event of a run whose worker is gone.
 
@@ -124,9 +134,10 @@ class Run:
                 if event["kind"] == "ack" and event.get("id") == posted.id:
                     return event
             state, status = await asyncio.to_thread(self.state)
-            if self.folder.is_gone:
-                raise InputError("run-gone", f"{self.folder.path} is gone: deleted or moved away", "See: tinv-tui runs")
             if not has_worker(state, status) and not reader.read_ahead():
+                if await self.is_gone():
+                    said = f"{self.folder.path} is gone: deleted or moved away"
+                    raise InputError("run-gone", said, "See: tinv-tui runs")
                 raise InputError("run-not-live", f"{self.folder.name} ended ({state}) before it took the command", "")
             await asyncio.sleep(_POLL_SECONDS / 2)
         raise InputError(

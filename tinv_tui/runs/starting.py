@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,20 +14,16 @@ from tinv_tui.runs.events import EventReader, EventWriter
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import take_commands
 from tinv_tui.runs.inputs import accept_inputs, compare_inputs, require_same
-from tinv_tui.runs.launch import await_last_breath, launch_worker, make_run
+from tinv_tui.runs.launch import await_last_breath, make_run
 from tinv_tui.runs.liveness import RunState, has_worker
 from tinv_tui.runs.plan import check_changes, plan_run
 from tinv_tui.runs.status import Status, write_status
 from tinv_tui.runs.turns import in_turn
 
 
-async def start_run(
-    recipe: Recipe, beside: Path, wait_free_bytes: int = 0
-) -> tuple[RunFolder, subprocess.Popen[bytes]]:
-    """As :meth:`Run.start`: the folder of the new run, and its worker."""
-    plan = await asyncio.to_thread(plan_run, recipe, beside)
-    folder = await asyncio.to_thread(make_run, plan)
-    return folder, launch_worker(folder, wait_free_bytes)
+def prepare_start(recipe: Recipe, beside: Path) -> RunFolder:
+    """Check a recipe and make the folder of its run, ready for a worker, as :meth:`Run.start` says. It may take seconds."""
+    return make_run(plan_run(recipe, beside))
 
 
 def prepare_resume(
