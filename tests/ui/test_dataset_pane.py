@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from textual.pilot import Pilot
 
 from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
+from tinv_tui.app import closer_look
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.caption_editor import CaptionEditor
 from tinv_tui.app.screens.caption_words import CaptionWords
@@ -19,7 +21,6 @@ from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.preprocess import PreprocessScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
-from tinv_tui.datasets import checks
 
 
 @pytest.fixture
@@ -93,13 +94,13 @@ async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_co
     faulty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = threading.Event()
-    look = checks.look_at_all
+    look = closer_look.looker.look
 
-    def slow(*arguments: object, **options: object) -> object:
+    def slow(*arguments: Any) -> dict[str, Any]:
         held.wait(30)
-        return look(*arguments, **options)  # type: ignore[arg-type]
+        return look(*arguments)
 
-    monkeypatch.setattr(checks, "look_at_all", slow)
+    monkeypatch.setattr(closer_look.looker, "look", slow)
     async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
         pane = (await ready(pilot)).dataset
         await until(pilot, lambda: pane.is_looking)
@@ -112,6 +113,38 @@ async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_co
         held.set()
         await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
         assert pane.frame[1] == "3 · 1 caption · 6 warnings · 1 error"
+
+
+async def test_a_library_that_breaks_down_over_a_picture_takes_only_the_closer_look_with_it(
+    faulty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = closer_look.looker.look
+
+    def broken(*arguments: Any) -> dict[str, Any]:
+        threading.Timer(0.05, kill_the_looker).start()
+        return look([str(faulty / "1.png")] * 20_000, *arguments[1:])
+
+    monkeypatch.setattr(closer_look.looker, "look", broken)
+    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
+        pane = (await ready(pilot)).dataset
+        await until(pilot, lambda: not pane.is_looking and bool(pane.pictures.plain))
+        assert "! small" in pane.pictures.plain
+        assert "blurred" not in pane.pictures.plain
+        told = [note.text for note in pilot.app.control.notes]  # type: ignore[attr-defined]
+        assert told[-1] == (
+            "the process that looks closer has broken down (exit code -9): only headers and captions are checked"
+        )
+        monkeypatch.setattr(closer_look.looker, "look", look)
+        (faulty / "new.png").write_bytes((faulty / "2.png").read_bytes())
+        pane.post_message(DatasetPane.FilesChanged())
+        await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
+
+
+def kill_the_looker() -> None:
+    mine = [p for p in psutil.Process().children() if "tinv_tui.worker.looker" in p.cmdline()]
+    assert mine
+    for process in mine:
+        process.kill()
 
 
 async def at_the_list(pilot: Pilot[Any]) -> Workbench:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tinv_tui.datasets.checks import CheckSettings, check_dataset, check_headers
+from tinv_tui.datasets.checks import CheckSettings, check_dataset, check_headers, usable
 from tinv_tui.datasets.findings import KINDS, Finding, by_code, in_one_line
+from tinv_tui.datasets.looking import look_through
 from tinv_tui.datasets.looks import look_at, look_at_all
 from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.datasets.variety import measure_variety
@@ -60,7 +61,8 @@ def fill(folder: Path, count: int = 5) -> None:
 
 
 def found(folder: Path, settings: CheckSettings = SETTINGS) -> list[Finding]:
-    return check_dataset(list_pictures(folder), settings)
+    entries = list_pictures(folder)
+    return check_dataset(entries, settings, look_through([entry.path for entry in usable(entries)], settings.side))
 
 
 def codes(folder: Path, name: str, settings: CheckSettings = SETTINGS) -> list[str]:
@@ -231,7 +233,7 @@ def test_a_picture_of_one_colour_is_not_called_blurred(folder: Path) -> None:
 def test_heavy_compression_is_read_off_the_jpegs_tables(folder: Path, quality: int, told: bool) -> None:
     fill(folder)
     scene(9).save(folder / "a.jpg", quality=quality)
-    assert look_at(folder / "a.jpg", SIDE).quality == pytest.approx(quality, abs=1)
+    assert look_at(folder / "a.jpg", SIDE).traits.quality == pytest.approx(quality, abs=1)
     assert ("compressed" in codes(folder, "a.jpg")) is told
 
 
@@ -354,14 +356,14 @@ def test_every_kind_says_what_to_do() -> None:
 def test_progress_is_told_and_what_it_raises_ends_the_check(folder: Path) -> None:
     fill(folder)
     told: list[tuple[int, int]] = []
-    check_dataset(list_pictures(folder), SETTINGS, progress=lambda done, total: told.append((done, total)))
+    look_through(sorted(folder.iterdir()), SIDE, progress=lambda done, total: told.append((done, total)))
     assert told == [(number, 5) for number in range(1, 6)]
 
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check_dataset(list_pictures(folder), SETTINGS, progress=stop)
+        look_through(sorted(folder.iterdir()), SIDE, progress=stop)
 
 
 def test_a_picture_is_looked_at_once_until_its_file_changes(folder: Path) -> None:

@@ -78,7 +78,7 @@ def check_form(
     facts: tuple[tuple[Mark, str], ...] = ()
     if recipe is not None and not errors:
         try:
-            plan = plan_run(recipe, beside)
+            plan = plan_run(recipe, beside, reads_pixels=False)  # a closer look follows, in a process of its own
             probe = probes.get(work_of(plan.recipe))
             need = memory_need(plan, probe.peak_bytes, probe.memory_plan) if probe else memory_need(plan)
             facts = _facts(plan, probe, need)

@@ -12,8 +12,9 @@ import click
 from tinv_tui import paths
 from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json
 from tinv_tui.datasets.captions import NameCaptions
-from tinv_tui.datasets.checks import CheckSettings, check_dataset
+from tinv_tui.datasets.checks import CheckSettings, check_dataset, usable
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
+from tinv_tui.datasets.looking import look_through
 from tinv_tui.datasets.pictures import TAKE_ONE_FOLDER, list_pictures, pictures_below, without
 from tinv_tui.datasets.templates import read_template
 from tinv_tui.errors import InputError
@@ -91,7 +92,8 @@ def _check(
             "exclude-absent", f"--exclude: {folder} has no picture {absent[0]}", "Give names of files there."
         )
     entries = without(there, exclude)
-    findings = check_dataset(entries, settings, progress=_Progress())
+    look = look_through([entry.path for entry in usable(entries)], settings.side, progress=_Progress())
+    findings = check_dataset(entries, settings, look)
     unreadable = {finding.file for finding in findings if finding.code == "unreadable"}
     content = {
         "dataset": str(folder),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinv_tui.datasets.buckets import SizeMode, training_size
+from tinv_tui.datasets.closer_look import CloserLook, Traits
 from tinv_tui.datasets.findings import Finding
-from tinv_tui.datasets.looks import THUMB, Look, look_at_all
 from tinv_tui.datasets.pictures import PictureEntry
 from tinv_tui.datasets.templates import FILEWORDS, NAME, fill_template
-from tinv_tui.datasets.variety import find_copies, find_mirrored, measure_variety
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
 
 FEW_PICTURES = 5
@@ -38,23 +36,33 @@ class CheckSettings:
     vectors: int = 1
     tokenizer: PromptTokenizer | None = None
 
+    @property
+    def side(self) -> int:
+        """The shorter side that pictures are trained with, in pixels."""
+        return min(self.width, self.height)
+
     def size_of(self, entry: PictureEntry) -> tuple[int, int]:
         """The (width, height) a picture is trained at."""
         return training_size((entry.width, entry.height), (self.width, self.height), self.sizes, self.grid)
 
 
-def check_headers(entries: Sequence[PictureEntry], settings: CheckSettings) -> list[Finding]:
-    """What can be told at once: of the files in their order, then of the whole set.
+def check_headers(entries: Sequence[PictureEntry], settings: CheckSettings, mirrored: int = 0) -> list[Finding]:
+    """What can be told at once: of the files in their order, then of the whole set. Reads no pixels.
 
-    Pixels are read only where mirror images among a handful of pictures decide whether there are enough.
+    ``mirrored`` of the pictures are known to be mirror images of others.
     """
     found = [finding for entry in entries for finding in _check_entry(entry, settings)]
-    usable = [entry.path for entry in entries if entry.problem is None]
-    mirrored = 0
-    if FEW_PICTURES <= len(usable) < 2 * FEW_PICTURES:
-        looks = [look for look in look_at_all(usable, 2 * THUMB) if isinstance(look, Look)]
-        mirrored = len(find_mirrored(looks))
-    return found + check_count(len(usable), mirrored)
+    return found + check_count(len(usable(entries)), mirrored)
+
+
+def usable(entries: Sequence[PictureEntry]) -> list[PictureEntry]:
+    """Those whose headers can be read: the ones to look at closer."""
+    return [entry for entry in entries if entry.problem is None]
+
+
+def mirrors_decide(pictures: int) -> bool:
+    """Whether mirror images among so many pictures decide if there are enough."""
+    return FEW_PICTURES <= pictures < 2 * FEW_PICTURES
 
 
 def check_count(usable: int, mirrored: int = 0) -> list[Finding]:
@@ -68,42 +76,27 @@ def check_count(usable: int, mirrored: int = 0) -> list[Finding]:
     return [Finding(None, "too-few", f"{count}{aside}: {FEW_PICTURES} or more give a better embedding")]
 
 
-def check_dataset(
-    entries: Sequence[PictureEntry],
-    settings: CheckSettings,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-    threads: int | None = None,
-) -> list[Finding]:
+def check_dataset(entries: Sequence[PictureEntry], settings: CheckSettings, look: CloserLook) -> list[Finding]:
     """Everything that is wrong, files in their order and the whole set last.
 
-    ``progress`` gets pictures done and in all, in the caller's thread; what it raises ends the check.
+    ``look`` is a closer look at the usable ones, at the shorter side they are trained with.
     """
-    usable = [entry for entry in entries if entry.problem is None]
-    looks: dict[int, Look] = {}
+    files = usable(entries)
     found: dict[Path, list[Finding]] = {entry.path: _check_entry(entry, settings) for entry in entries}
-    side = min(settings.width, settings.height)
-    with closing(look_at_all([entry.path for entry in usable], side, threads=threads)) as seen:
-        for number, look in enumerate(seen):
-            path = usable[number].path
-            if isinstance(look, OSError):
-                found[path] = [Finding(path, "unreadable", f"cannot be read: {look}")]
-            else:
-                looks[number] = look
-                found[path] += _check_look(usable[number], look, settings)
-            if progress is not None:
-                progress(number + 1, len(usable))
-    places, good = list(looks), list(looks.values())
-    copies, mirrored = find_copies(good), find_mirrored(good)
+    for entry, traits in zip(files, look.traits, strict=True):
+        if isinstance(traits, str):
+            found[entry.path] = [Finding(entry.path, "unreadable", f"cannot be read: {traits}")]
+        else:
+            found[entry.path] += _check_traits(entry, traits, settings)
     for pairs, code, words in (
-        (copies, "near-duplicate", "nearly the same picture as"),
-        (mirrored, "mirror-image", "the mirror image of"),
+        (look.copies, "near-duplicate", "nearly the same picture as"),
+        (look.mirrored, "mirror-image", "the mirror image of"),
     ):
         for later, earlier in pairs:
-            path, other = usable[places[later]].path, usable[places[earlier]].path
+            path, other = files[later].path, files[earlier].path
             found[path].append(Finding(path, code, f"{words} {other.name}"))
-    whole = check_count(len(good), len(mirrored))
-    if len(good) >= 3 and measure_variety(good).is_low:
+    whole = check_count(sum(isinstance(traits, Traits) for traits in look.traits), len(look.mirrored))
+    if look.is_low_in_variety:
         whole.append(
             Finding(
                 None,
@@ -176,17 +169,17 @@ def _says(caption: str, word: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", caption, re.IGNORECASE) is not None
 
 
-def _check_look(entry: PictureEntry, look: Look, settings: CheckSettings) -> list[Finding]:
+def _check_traits(entry: PictureEntry, traits: Traits, settings: CheckSettings) -> list[Finding]:
     found: list[tuple[str, str]] = []
     trained = min(settings.size_of(entry))
-    if look.detail is not None:
-        about = f"it holds detail of about {round(look.detail, -1):.0f} pixels a side and is trained at {trained}"
-        if look.is_enlarged and look.detail < _ENLARGED_SHARE * trained:
+    if traits.detail is not None:
+        about = f"it holds detail of about {round(traits.detail, -1):.0f} pixels a side and is trained at {trained}"
+        if traits.is_enlarged and traits.detail < _ENLARGED_SHARE * trained:
             found.append(("upscaled", f"enlarged from a smaller picture: {about}"))
-        elif look.detail < _SOFT_SHARE * trained:
+        elif traits.detail < _SOFT_SHARE * trained:
             found.append(("blurred", f"blurred, or enlarged from a smaller picture: {about}"))
-    if look.quality is not None and look.quality < _POOR_QUALITY:
-        found.append(("compressed", f"heavily compressed: JPEG quality {look.quality} of 100"))
-    if not look.is_opaque:
+    if traits.quality is not None and traits.quality < _POOR_QUALITY:
+        found.append(("compressed", f"heavily compressed: JPEG quality {traits.quality} of 100"))
+    if not traits.is_opaque:
         found.append(("alpha", "has transparent parts"))
     return [Finding(entry.path, code, message) for code, message in found]

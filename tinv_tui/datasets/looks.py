@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinv_tui.datasets.closer_look import Traits
 from tinv_tui.datasets.picture_files import open_picture
 from tinv_tui.datasets.pictures import open_upright
 from tinv_tui.datasets.sharpness import detail_share, is_interpolated, repeated_share
@@ -40,13 +41,7 @@ class Look:
     """[64]: the share of pixels in each of 4 x 4 x 4 colours."""
     grey: NDArray[np.uint8]
     """[h, w] at the picture's own shape, the shorter side 160."""
-    detail: float | None
-    """Pixels along the shorter side that hold detail; None where it cannot be measured."""
-    is_enlarged: bool
-    """Whether its pixels show that it was enlarged. It need not show: a few kinds of enlargement leave no trace in a JPEG."""
-    quality: int | None
-    """JPEG quality, 1 to 100, as libjpeg counts it; None for other formats."""
-    is_opaque: bool
+    traits: Traits
 
 
 _known: OrderedDict[tuple[str, int, int, int], Look | str] = OrderedDict()
@@ -117,10 +112,12 @@ def _look_at(path: Path, side: int) -> Look:
         thumb=np.asarray(image.resize((THUMB, THUMB), Image.Resampling.BOX)),
         colours=(bins / bins.sum()).astype(np.float32),
         grey=_grey(image),
-        detail=None if share is None else share * min(grey.shape),
-        is_enlarged=repeated > _REPEATED or (whole and shrink <= 1 and is_interpolated(grey, from_jpeg=from_jpeg)),
-        quality=_quality(tables[0]) if from_jpeg and tables else None,
-        is_opaque=is_opaque,
+        traits=Traits(
+            detail=None if share is None else share * min(grey.shape),
+            is_enlarged=repeated > _REPEATED or (whole and shrink <= 1 and is_interpolated(grey, from_jpeg=from_jpeg)),
+            quality=_quality(tables[0]) if from_jpeg and tables else None,
+            is_opaque=is_opaque,
+        ),
     )
 
 

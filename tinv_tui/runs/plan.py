@@ -14,7 +14,7 @@ from pathlib import Path
 from tinv_tui import paths
 from tinv_tui.datasets.buckets import Size, group_by_size
 from tinv_tui.datasets.captions import NameCaptions
-from tinv_tui.datasets.checks import CheckSettings, check_headers
+from tinv_tui.datasets.checks import CheckSettings, check_headers, mirrors_decide
 from tinv_tui.datasets.findings import by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
@@ -64,10 +64,18 @@ class RunPlan:
         ]
 
 
-def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_settled: bool = False) -> RunPlan:
+def plan_run(
+    recipe: Recipe,
+    beside: Path,
+    *,
+    source: str = "recipe",
+    name_is_settled: bool = False,
+    reads_pixels: bool = True,
+) -> RunPlan:
     """Answer every open question of a recipe whose relative paths start at ``beside``. Raises InputError.
 
-    ``name_is_settled`` is for a run that is made already: its name is its own.
+    ``name_is_settled`` is for a run that is made already: its name is its own. Pixels are read only where mirror images
+    among a handful of pictures decide whether there are enough; not at all without ``reads_pixels``.
     """
     require_complete(recipe, source)
     recipe = resolve_paths(recipe, beside)
@@ -111,7 +119,7 @@ def plan_run(recipe: Recipe, beside: Path, *, source: str = "recipe", name_is_se
         values["embedding"]["vectors"],
         tokenizer_for(model.tokenizer_folder),
     )
-    warnings += _dataset_warnings(listed, len(pictures), settings)
+    warnings += _dataset_warnings(listed, len(pictures), settings, reads_pixels=reads_pixels)
     sizes = [settings.size_of(picture) for picture in pictures]
     rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
     clips = parse_rates(
@@ -274,9 +282,16 @@ def _leave_out(
     return kept, [("exclude-absent", said)] if absent else []
 
 
-def _dataset_warnings(listed: list[PictureEntry], usable: int, settings: CheckSettings) -> list[tuple[str, str]]:
-    """What the headers and captions tell, each kind once; ``tinv-tui check`` looks at the pixels too."""
-    found = [finding for finding in check_headers(listed, settings) if finding.severity != "information"]
+def _dataset_warnings(
+    listed: list[PictureEntry], usable: int, settings: CheckSettings, *, reads_pixels: bool
+) -> list[tuple[str, str]]:
+    """What the headers and captions tell, each kind once; ``tinv-tui check`` looks at the pixels of every picture too."""
+    mirrored = 0
+    if reads_pixels and mirrors_decide(usable):
+        from tinv_tui.datasets.looking import count_mirrored  # numpy, which nothing else of a plan needs
+
+        mirrored = count_mirrored([picture.path for picture in listed if picture.problem is None])
+    found = [finding for finding in check_headers(listed, settings, mirrored) if finding.severity != "information"]
     return [(code, in_one_line(alike, usable)) for code, alike in by_code(found).items()]
 
 

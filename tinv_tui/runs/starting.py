@@ -23,7 +23,7 @@ from tinv_tui.runs.turns import in_turn
 
 def prepare_start(recipe: Recipe, beside: Path) -> RunFolder:
     """Check a recipe and make the folder of its run, ready for a worker, as :meth:`Run.start` says. It may take seconds."""
-    return make_run(plan_run(recipe, beside))
+    return make_run(plan_run(recipe, beside, reads_pixels=False))
 
 
 def prepare_resume(

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
-from tinv_tui.app.closer_look import look_closer
+from tinv_tui.app.closer_look import LookBroken, look_closer
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
@@ -127,7 +127,10 @@ class DatasetPane(Pane):
     async def _look(self, pictures: tuple[PictureEntry, ...], settings: CheckSettings | None) -> None:
         """List first, pixels later: thousands of them take minutes."""
         if pictures and settings is not None:
-            self._take(await look_closer(pictures, settings, self._say))
+            try:
+                self._take(await look_closer(pictures, settings, self._say))
+            except LookBroken as error:
+                self.app.control.note(f"{error}: only headers and captions are checked", "warning")
         self._looking = ""
         self._show_all()
 
