@@ -178,9 +178,11 @@ def open_upright(path: Path, reduction: int = 1, *, at_least: int | None = None)
         raise OSError(f"{path} cannot be decoded: {error}") from error
 
 
-def open_flat(path: Path, background: str = "white", reduction: int = 1) -> Image.Image:
+def open_flat(
+    path: Path, background: str = "white", reduction: int = 1, *, at_least: int | None = None
+) -> Image.Image:
     """As :func:`open_upright`, always RGB: what is transparent lets the background colour through."""
-    image = open_upright(path, reduction)
+    image = open_upright(path, reduction, at_least=at_least)
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
     return image

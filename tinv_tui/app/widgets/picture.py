@@ -27,6 +27,8 @@ from tinv_tui.app.link import draws_pictures
 
 _USUAL_CELL = 1, 2
 """Only its shape counts."""
+_FINER = 2
+"""A picture is read at so many pixels for one that is drawn: a photograph decoded whole takes 36 MB and a quarter second."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ class Picture(Widget):
             return _Drawing()
         from tinv_tui.datasets.pictures import open_flat  # with Pillow and numpy 0.15 s, so not before it is needed
 
-        image, app = open_flat(path), self.app
-        pixels = graphics.cell_pixels() if draws_sixel(app) or draws_kitty(app) else None
+        app = self.app
+        in_pixels = draws_sixel(app) or draws_kitty(app)
+        image = open_flat(path, at_least=LONGEST_SIDE if in_pixels else max(width, 2 * height) * _FINER)
+        pixels = graphics.cell_pixels() if in_pixels else None
         if pixels is not None and draws_sixel(app):
             width, height = min(width, LONGEST_SIDE // pixels[0]), min(height, LONGEST_SIDE // pixels[1])
         columns, rows = _cells(image.size, width, height, pixels or _USUAL_CELL)
