@@ -76,7 +76,7 @@ def preset_lines(preset: Preset, texts: Mapping[str, str], width: int) -> list[L
     """What it is for; then each field that would say something else, and why; last those that say it already."""
     changed = changes(texts, {**texts, **preset_texts(preset, FIELDS)}, FIELDS)
     why = {value.key: value.why for value in preset.values}
-    lines: list[Line] = [((f"{preset.name}: {preset.said}", "accent"),)]
+    lines: list[Line] = [((row, "accent"),) for row in textwrap.wrap(f"{preset.name}: {preset.said}", width)]
     for change in changed:
         old = cut(change.old, max(8, width - len(change.label) - len(change.new) - 6))
         lines.append(((f"{change.label}  ", ""), (f"{old} → ", "label"), (change.new, "value")))
