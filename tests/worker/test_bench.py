@@ -22,11 +22,11 @@ def bench(*options: str, code: int = 0) -> str:
     return done.stdout
 
 
-def test_our_engine_is_measured_beside_the_usual_loop() -> None:
-    (case,) = json.loads(bench("--steps", "4", "--json"))["cases"]
-    assert [case[key] for key in ("model", "size", "batch", "precision")] == ["bundled", 64, 1, "fp32"]
-    ours, plain = case["results"]
-    assert (ours["way"], plain["way"]) == ("tinv-tui", "plain loop")
+def test_our_engine_and_its_smallest_plan_are_measured_beside_the_usual_loop() -> None:
+    (case,) = json.loads(bench("--steps", "4", "--batch", "2", "--least-memory", "--json"))["cases"]
+    assert [case[key] for key in ("model", "size", "batch", "precision")] == ["bundled", 64, 2, "fp32"]
+    ours, least, plain = case["results"]
+    assert [way["way"] for way in case["results"]] == ["tinv-tui", "tinv-tui least memory", "plain loop"]
     for result in case["results"]:
         assert result["seconds_per_step"] == pytest.approx(1 / result["steps_per_second"])
         assert 0 < result["seconds_per_step"] < result["first_step_seconds"]
@@ -37,6 +37,9 @@ def test_our_engine_is_measured_beside_the_usual_loop() -> None:
     assert ours["ratios"]["plain loop"]["speed"] == pytest.approx(plain["seconds_per_step"] / ours["seconds_per_step"])
     assert plain["ratios"] == {}
     assert ours["computing"].startswith("computing in fp32, ")
+    assert ours["plan"] == ""
+    assert "2 in 2 parts" in least["plan"]
+    assert "gradient checkpointing" in least["plan"]
 
 
 def test_a_script_that_is_not_there_is_said_before_anything_is_measured() -> None:
@@ -60,12 +63,3 @@ async def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: P
 def test_the_memory_of_a_gpu_that_is_not_there_cannot_be_capped() -> None:
     said = json.loads(bench("--memory", "4", "--no-plain", "--json", code=2))
     assert said["error"]["code"] == "bench-memory"
-
-
-def test_the_smallest_plan_is_measured_whatever_there_is() -> None:
-    (case,) = json.loads(bench("--steps", "2", "--batch", "2", "--no-plain", "--least-memory", "--json"))["cases"]
-    ours, least = case["results"]
-    assert (ours["way"], ours["plan"]) == ("tinv-tui", "")
-    assert least["way"] == "tinv-tui least memory"
-    assert "2 in 2 parts" in least["plan"]
-    assert "gradient checkpointing" in least["plan"]

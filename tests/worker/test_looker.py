@@ -100,10 +100,15 @@ def test_a_look_that_is_left_ends_soon_and_the_next_is_answered_by_the_same_proc
 
 def test_one_that_has_ended_meanwhile_is_started_anew(folder: Path, looker: Looker) -> None:
     looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)
-    assert looker.process is not None
-    psutil.Process(looker.process.pid).terminate()
-    psutil.wait_procs([psutil.Process(looker.process.pid)], timeout=10)
+    first = looker.process
+    assert first is not None
+    first.kill()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(first.pid):  # no zombie stays, though nobody asked
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert len(looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)["traits"]) == 9
+    assert looker.process is not first
 
 
 def test_it_ends_with_the_one_that_asks_also_in_the_middle_of_a_look(folder: Path) -> None:

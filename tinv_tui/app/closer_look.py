@@ -95,7 +95,7 @@ class Looker:
 
 
 def _start() -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*PYTHON, "-m", "tinv_tui.worker.looker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -105,6 +105,8 @@ def _start() -> subprocess.Popen[str]:
         start_new_session=True,
         cwd="/",
     )
+    threading.Thread(target=process.wait, daemon=True).start()  # nobody may ask again, and it would stay a zombie
+    return process
 
 
 looker = Looker()

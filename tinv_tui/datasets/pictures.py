@@ -178,9 +178,7 @@ def open_upright(path: Path, reduction: int = 1, *, at_least: int | None = None)
         raise OSError(f"{path} cannot be decoded: {error}") from error
 
 
-def open_flat(
-    path: Path, background: str = "white", reduction: int = 1, *, at_least: int | None = None
-) -> Image.Image:
+def open_flat(path: Path, background: str = "white", reduction: int = 1, *, at_least: int | None = None) -> Image.Image:
     """As :func:`open_upright`, always RGB: what is transparent lets the background colour through."""
     image = open_upright(path, reduction, at_least=at_least)
     if image.mode == "RGBA":
