@@ -163,3 +163,34 @@ def test_the_last_lines_alone_are_read_and_reading_goes_on_after_them(
     writer.write("step", step=10)
     writer.close()
     assert [event["step"] for event in reader.read_new()] == [10]
+
+
+def test_what_was_told_so_far_can_be_passed_over_unread(path: Path) -> None:
+    reader = EventReader(path)
+    reader.skip()
+    write(path, "started", "step")
+    assert kinds(reader.read_new()) == ["started", "step"]
+    with path.open("ab") as file:
+        file.write(b'{"kind":"a"}\n{"kind":"half')
+    reader = EventReader(path)
+    reader.skip()
+    assert not reader.read_ahead()
+    assert reader.read_new() == []
+    with path.open("ab") as file:
+        file.write(b' and whole"}\n')
+    assert kinds(reader.read_new()) == ["half and whole"]
+
+
+@pytest.mark.parametrize("longest", [10, 2**16 - 13, 2**16 - 12, 2**16, 3 * 2**16])
+def test_the_last_line_end_is_found_however_far_it_is_from_the_end(path: Path, longest: int) -> None:
+    path.write_bytes(b'{"kind":"a"}\n' + b"x" * longest)
+    reader = EventReader(path)
+    reader.skip()
+    assert reader.offset == 13
+    cut_half_line(path)
+    assert path.read_bytes() == b'{"kind":"a"}\n'
+    path.write_bytes(b"x" * longest)
+    reader.skip()
+    assert reader.offset == 0
+    cut_half_line(path)
+    assert path.read_bytes() == b""

@@ -75,8 +75,7 @@ class RunWatcher:
     def look(self) -> RunNow:
         # The state first: whatever the worker wrote before it ended is then sure to be read with it.
         state, status = self.run.state()
-        rows = self._losses.read_new()
-        self._history.add_losses(rows, self._losses.rate_changes, anew=self._losses.began_anew)
+        self._history.follow(self._losses)
         self._history.add_events(self._events.read_new(newest_step_only=self._history.has_table))
         return RunNow(self.run.folder, state, status, self._history.view(), self._read_recipe())
 

@@ -69,7 +69,7 @@ def read_compared(folder: RunFolder) -> ComparedRun:
     """Reads what there is; a run that is being deleted has less."""
     state, status = state_of(folder)
     history = RunHistory()
-    history.add_losses(LossTail(folder.losses).read_new())
+    history.follow(LossTail(folder.losses))
     try:
         history.add_events(EventReader(folder.events).read_new(newest_step_only=history.has_table))
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ MOST_POINTS = 2048
 RECENT_STEPS = 1000
 """Of so many of the newest steps each is kept as it is."""
 _SMOOTHING = 0.98
+_BLOCK_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,13 @@ class LossCurve:
         return tuple(CurvePoint(step, loss, loss, loss, smooth, first) for step, loss, smooth, first in self._recent)
 
 
+def read_losses(table: Path) -> Iterator[LossRow]:
+    """All rows of a loss table; none where there is no table."""
+    tail = LossTail(table)
+    while rows := tail.read_new():
+        yield from rows
+
+
 class LossTail:
     """Reads the growing loss table piece by piece; ``began_anew`` tells that a resumed run has cut it.
 
@@ -127,7 +135,10 @@ class LossTail:
         self.rate_changes: list[int] = []
 
     def read_new(self) -> list[LossRow]:
-        """Rows since the last call, from the top when the file was replaced. A half-written last line waits."""
+        """The next rows, some thousands at most, from the top when the file was replaced; none when there is nothing new.
+
+        A half-written last line waits. All rows of a long run at once would be larger than all else that a viewer holds.
+        """
         self.began_anew = False
         try:
             with self._path.open("rb") as file:
@@ -137,12 +148,13 @@ class LossTail:
                     self._inode, self._offset = now.st_ino, 0
                     self._rate, self.rate_changes = b"", []
                 file.seek(self._offset)
-                content = file.read()
+                lines = file.readlines(_BLOCK_BYTES)
         except OSError:
             return []
-        whole = content.rfind(b"\n") + 1
-        self._offset += whole
-        return list(self._rows(content[:whole].splitlines()))
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        self._offset += sum(map(len, lines))
+        return list(self._rows(lines))
 
     def _rows(self, lines: Iterable[bytes]) -> Iterable[LossRow]:
         for line in lines:

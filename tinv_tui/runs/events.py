@@ -6,9 +6,11 @@ import json
 import os
 import re
 import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tinv_tui.atomic import is_disk_trouble, open_to_append
 
@@ -16,6 +18,7 @@ Event = dict[str, Any]
 """``v``, ``t`` (ISO 8601, UTC), ``kind``, and the fields of that kind."""
 
 VERSION = 1
+_BLOCK_BYTES = 2**16
 
 _STEP_OR_START = re.compile(rb'\{"v":\d+,"t":"[^"]*","kind":"(step|started)"')
 
@@ -83,9 +86,20 @@ def cut_half_line(path: Path) -> None:
     if not path.exists():
         return
     with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "r+b") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
+        file.truncate(_end_of_lines(file))
+
+
+def _end_of_lines(file: BinaryIO, start: int = 0) -> int:
+    """Where the last whole line ends; ``start`` when none does behind it. Read from the end: a story may be long."""
+    end = file.seek(0, os.SEEK_END)
+    while end > start:
+        begin = max(start, end - _BLOCK_BYTES)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return start
 
 
 class EventReader:
@@ -100,6 +114,14 @@ class EventReader:
         """Bytes read so far: the end of the last whole line."""
         return self._offset
 
+    def skip(self) -> None:
+        """Pass over all that was told so far, unread."""
+        try:
+            with self._path.open("rb") as file:
+                self._offset = _end_of_lines(file)
+        except OSError:
+            pass  # not there yet: all that comes is new
+
     def read_new(self, last: int | None = None, *, newest_step_only: bool = False) -> list[Event]:
         """Events since the last call; none when the file is not there yet. Lines that are no events are passed over.
 
@@ -111,21 +133,25 @@ class EventReader:
                 if os.fstat(file.fileno()).st_size < self._offset:
                     self._offset = 0  # cut back by a resuming worker: tell the story again
                 file.seek(self._offset)
-                content = file.read()
+                lines = self._whole_lines(file)
+                kept = list(_without_older_steps(lines)) if newest_step_only else deque(lines, last)
         except OSError:
             return []
-        whole = content.rfind(b"\n") + 1
-        self._offset += whole
-        lines = content[:whole].splitlines()
-        chosen = lines if last is None else lines[max(0, len(lines) - last) :]
-        if newest_step_only:
-            chosen = _without_older_steps(chosen)
-        return [event for line in chosen if (event := _parse(line)) is not None]
+        return [event for line in kept if (event := _parse(line)) is not None]
+
+    def _whole_lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """One by one: a long story is larger than all else that a viewer holds."""
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            self._offset += len(line)
+            yield line
 
     def read_ahead(self) -> bool:
         """Whether more whole lines are waiting."""
         try:
-            return self._path.stat().st_size > self._offset and b"\n" in self._path.read_bytes()[self._offset :]
+            with self._path.open("rb") as file:
+                return _end_of_lines(file, self._offset) > self._offset
         except OSError:
             return False
 
@@ -134,17 +160,22 @@ def read_all(path: Path) -> list[Event]:
     return EventReader(path).read_new()
 
 
-def _without_older_steps(lines: list[bytes]) -> list[bytes]:
+def _without_older_steps(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Without parsing them: most of a long story is steps. A line that is written otherwise is kept."""
-    kept, wants_step = list[bytes](), True
-    for line in reversed(lines):
+    kept = list[bytes | None]()
+    newest: int | None = None  # where the newest step of the worker in hand stands
+    for line in lines:
         kind = match[1] if (match := _STEP_OR_START.match(line)) else b""
-        if kind == b"step" and not wants_step:
-            continue
-        wants_step = kind == b"started" or (wants_step and kind != b"step")
+        if kind == b"started":
+            newest = None
+        elif kind == b"step":
+            if newest is not None and newest == len(kept) - 1:
+                kept.pop()
+            elif newest is not None:
+                kept[newest] = None
+            newest = len(kept)
         kept.append(line)
-    kept.reverse()
-    return kept
+    return (line for line in kept if line is not None)
 
 
 def _parse(line: bytes) -> Event | None:

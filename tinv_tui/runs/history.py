@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tinv_tui.runs.curve import CurvePoint, LossCurve, LossRow
+from tinv_tui.runs.curve import CurvePoint, LossCurve, LossRow, LossTail
 from tinv_tui.runs.events import Event
 
 Level = Literal["plain", "good", "warning", "bad"]
@@ -125,6 +125,14 @@ class RunHistory:
     def has_table(self) -> bool:
         """Whether the curve is made of the loss table, so that of the events of steps only the newest matters."""
         return self._has_table
+
+    def follow(self, table: LossTail) -> None:
+        """Take up all rows that are new in a loss table."""
+        while True:
+            rows = table.read_new()
+            self.add_losses(rows, table.rate_changes, anew=table.began_anew)
+            if not rows:
+                return
 
     def add_losses(self, rows: Sequence[LossRow], rate_changes: Sequence[int] = (), *, anew: bool = False) -> None:
         """Rows of the loss table, in order; ``anew`` when they start from its top again.

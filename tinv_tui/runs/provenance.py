@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.curve import LossRow, LossTail, Smoothing
+from tinv_tui.runs.curve import LossRow, Smoothing, read_losses
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.version import own_version
 
@@ -34,7 +34,7 @@ class SmoothedLoss:
     def __init__(self, table: Path, up_to: int | None = None) -> None:
         self._smoothing = Smoothing()
         self.last: float | None = None
-        for step, loss in LossTail(table).read_new():
+        for step, loss in read_losses(table):
             if up_to is None or step <= up_to:
                 self.add(loss)
 

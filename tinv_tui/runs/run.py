@@ -126,7 +126,7 @@ class Run:
             said = f"{self.folder.name} is {in_words(state, status)}: it takes no commands"
             raise InputError("run-not-live", said, hint)
         reader = EventReader(self.folder.events)
-        reader.read_new()
+        reader.skip()
         posted = post_command(self.folder.inbox, command, args)
         deadline = asyncio.get_running_loop().time() + patience
         while asyncio.get_running_loop().time() < deadline:

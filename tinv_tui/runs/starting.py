@@ -66,7 +66,7 @@ def _prepare_resume(
         check_changes(changed, folder.path)
         atomic.write_atomic(folder.recipe, to_toml(changed))
     earlier = EventReader(folder.events)
-    earlier.read_new()
+    earlier.skip()
     if inputs.changes:
         accept_inputs(folder, recipe)
         changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from tinv_tui.runs.curve import LossTail, Smoothing
+from tinv_tui.runs.curve import Smoothing, read_losses
 
 _FLUSH_SECONDS = 10
 _WAITING = 1000
@@ -35,7 +35,7 @@ class Board:
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
         self._smoothing = Smoothing()
-        for _, loss in LossTail(self._losses).read_new():
+        for _, loss in read_losses(self._losses):
             self._smoothing.add(loss)
         self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
 
