@@ -115,6 +115,27 @@ async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_co
         assert pane.frame[1] == "3 · 1 caption · 6 warnings · 1 error"
 
 
+async def test_an_edit_that_changes_no_picture_looks_at_none_again(
+    faulty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, look = list[int](), closer_look.looker.look
+
+    def counted(*arguments: Any) -> dict[str, Any]:
+        asked.append(arguments[1])
+        return look(*arguments)
+
+    monkeypatch.setattr(closer_look.looker, "look", counted)
+    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
+        bench = await ready(pilot)
+        pane = bench.dataset
+        await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
+        bench.form.put("embedding.name", "another")
+        await until(pilot, lambda: bench.form.checked.settings.name == "another" and not pane.is_looking)  # type: ignore[union-attr]
+        assert "blurred" in pane.pictures.plain
+        bench.form.put("dataset.height", "128")
+        await until(pilot, lambda: asked == [256, 128] and not pane.is_looking)
+
+
 async def test_a_library_that_breaks_down_over_a_picture_takes_only_the_closer_look_with_it(
     faulty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

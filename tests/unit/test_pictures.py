@@ -323,3 +323,13 @@ def test_every_format_pillow_itself_knows_of_the_table_is_read_by_its_content(fo
     halves((16, 16), (250, 0, 0), (0, 0, 250)).save(folder / "a.png", kind)
     assert [(entry.width, entry.problem, entry.format) for entry in list_pictures(folder)] == [(16, None, kind)]
     assert open_upright(folder / "a.png").size == (16, 16)
+
+
+def test_a_picture_that_is_written_anew_is_listed_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for size in ((8, 6), (6, 8), (10, 10)):
+        Image.new("RGB", size).save(path)
+        (entry,) = list_pictures(tmp_path)
+        assert (entry.width, entry.height, entry.problem) == (*size, None)
+    path.write_bytes(b"")
+    assert list_pictures(tmp_path)[0].problem == "empty file"

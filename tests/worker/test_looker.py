@@ -17,7 +17,7 @@ from PIL import Image
 
 from tinv_tui.app import closer_look
 from tinv_tui.app.closer_look import Looker, look_closer
-from tinv_tui.datasets.checks import CheckSettings, check_dataset
+from tinv_tui.datasets.checks import CheckSettings, check_dataset, usable
 from tinv_tui.datasets.closer_look import CloserLook
 from tinv_tui.datasets.looking import look_through
 from tinv_tui.datasets.pictures import list_pictures
@@ -61,18 +61,18 @@ def test_it_tells_what_looking_here_tells(folder: Path, looker: Looker) -> None:
 
 
 async def test_all_that_is_wrong_is_told(folder: Path) -> None:
-    entries, settings = list_pictures(folder), CheckSettings(SIDE, SIDE)
-    told = await look_closer(entries, settings, lambda words: None)
-    paths = [entry.path for entry in entries if entry.problem is None]
-    assert told == check_dataset(entries, settings, look_through(paths, SIDE))
+    entries = list_pictures(folder)
+    look = await look_closer([entry.path for entry in usable(entries)], SIDE, lambda words: None)
+    told = check_dataset(entries, CheckSettings(SIDE, SIDE), look)
     assert {"mirror-image", "unreadable", "too-few"} <= {finding.code for finding in told}
 
 
 async def test_nothing_is_started_where_there_is_nothing_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Looker()
     monkeypatch.setattr(closer_look, "looker", made)
-    told = await look_closer([], CheckSettings(SIDE, SIDE), lambda words: None)
-    assert ([finding.code for finding in told], made.process) == (["dataset-empty"], None)
+    look = await look_closer([], SIDE, lambda words: None)
+    assert [finding.code for finding in check_dataset([], CheckSettings(SIDE, SIDE), look)] == ["dataset-empty"]
+    assert made.process is None
 
 
 def test_a_look_that_is_left_ends_soon_and_the_next_is_answered_by_the_same_process(

@@ -95,7 +95,10 @@ def check_form(
     settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
     exclude = frozenset(value_of("dataset.exclude", texts.get("dataset.exclude", "")))
     trained_on = without(pictures or (), exclude)
-    findings = tuple(check_headers(trained_on, settings)) if trained_on else ()
+    if plan is not None:
+        findings = plan.findings
+    else:
+        findings = tuple(check_headers(trained_on, settings)) if trained_on else ()
     return CheckedRecipe(
         recipe,
         errors,

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from tinv_tui.interpreter import PYTHON
 
 if TYPE_CHECKING:
-    from tinv_tui.datasets.checks import CheckSettings
-    from tinv_tui.datasets.findings import Finding
-    from tinv_tui.datasets.pictures import PictureEntry
+    from pathlib import Path
+
+    from tinv_tui.datasets.closer_look import CloserLook
 
 _SAY_SECONDS = 3.0
 
@@ -112,15 +112,13 @@ def _start() -> subprocess.Popen[str]:
 looker = Looker()
 
 
-async def look_closer(
-    entries: Sequence[PictureEntry], settings: CheckSettings, say: Callable[[str], None]
-) -> list[Finding]:
-    """Everything that is wrong with the pictures. ``say`` gets a few words on how far it is, now and then.
+async def look_closer(paths: Sequence[Path], side: int, say: Callable[[str], None]) -> CloserLook:
+    """What the pixels of these pictures tell, trained with a shorter side of ``side`` pixels.
 
-    Cancelling the waiter ends it after the pictures in hand. Raises LookBroken.
+    ``say`` gets a few words on how far it is, now and then. Cancelling the waiter ends it after the pictures in hand.
+    Raises LookBroken.
     """
     from tinv_tui.app.wording import duration
-    from tinv_tui.datasets.checks import check_dataset, usable
     from tinv_tui.datasets.closer_look import CloserLook
 
     loop, left = asyncio.get_running_loop(), threading.Event()
@@ -134,12 +132,9 @@ async def look_closer(
             remaining = duration((now - began) / done * (total - done))
             loop.call_soon_threadsafe(say, f"{done} looked at, {remaining} left")
 
-    paths = [str(entry.path) for entry in usable(entries)]
-    look = CloserLook((), (), (), is_low_in_variety=False)
-    if paths:
-        try:
-            told = await asyncio.to_thread(looker.look, paths, settings.side, left, progress)
-        finally:
-            looker.leave(left)
-        look = CloserLook.from_json(told)
-    return check_dataset(entries, settings, look)
+    if not paths:
+        return CloserLook((), (), (), is_low_in_variety=False)
+    try:
+        return CloserLook.from_json(await asyncio.to_thread(looker.look, list(map(str, paths)), side, left, progress))
+    finally:
+        looker.leave(left)

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from tinv_tui.errors import InputError
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
 
+_KEPT = 20_000
 _MOST_FOLDERS = 500
 """So many are looked through for pictures that somebody may have meant."""
 _NAMED = 4
@@ -97,7 +99,34 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
     return usable
 
 
+@dataclass(frozen=True)
+class _Header:
+    width: int
+    height: int
+    problem: str | None = None
+    format: str = ""
+    is_turned: bool = False
+
+
 def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
+    try:
+        now = path.stat()
+        header = _header(path, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    except OSError as error:
+        return PictureEntry(path, 0, 0, None, f"cannot be read ({type(error).__name__})")
+    caption = None
+    if header.problem is None:
+        caption = read_caption(path)
+        if caption is None and names is not None:
+            caption = names.caption_of(path)
+    return PictureEntry(
+        path, header.width, header.height, caption, header.problem, format=header.format, is_turned=header.is_turned
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
+    """Read again only where the file is another: thousands of them take a second, and a form asks at each key."""
     try:
         with _no_warnings, open_picture(path) as image:
             width, height = image.size
@@ -105,18 +134,15 @@ def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
         if width * height > MOST_PIXELS:
-            return PictureEntry(path, 0, 0, None, f"too large: {width} x {height} pixels")
+            return _Header(0, 0, f"too large: {width} x {height} pixels")
     except Image.DecompressionBombError:
-        return PictureEntry(path, 0, 0, None, "too large to open safely")
+        return _Header(0, 0, "too large to open safely")
     except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
         reason = "empty file" if _is_empty(path) else f"cannot be read ({type(error).__name__})"
         if plugin := missing_plugin(path):
             reason = f"{path.suffix} needs a plugin here: pip install {plugin}"
-        return PictureEntry(path, 0, 0, None, reason)
-    caption = read_caption(path)
-    if caption is None and names is not None:
-        caption = names.caption_of(path)
-    return PictureEntry(path, width, height, caption, format=kind, is_turned=orientation in range(2, 9))
+        return _Header(0, 0, reason)
+    return _Header(width, height, format=kind, is_turned=orientation in range(2, 9))
 
 
 def _is_empty(path: Path) -> bool:

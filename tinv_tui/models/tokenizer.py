@@ -22,6 +22,8 @@ PLACEHOLDER = "[name]"
 STAND_IN = 0
 """The token id in the place of a vector, which is not read. It is not the end token, whose position is looked for."""
 
+_KEPT = 8192
+"""Texts whose tokens are kept: a form asks for those of every caption again at each key."""
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -62,6 +64,7 @@ class PromptTokenizer:
             self.end = self._id("<|endoftext|>")
             pad = self._tokenizer.token_to_id(_pad_token(folder))  # not the whole vocabulary as a dictionary: 3 MB
             self.pad = self.end if pad is None else int(pad)
+            self._known = lru_cache(maxsize=_KEPT)(self._encode)
         except Exception as error:  # noqa: BLE001  the library raises bare Exceptions for files that are not there
             raise InputError("model-broken", f"model.path: {folder}: {error}", "The tokenizer is incomplete.") from None
 
@@ -73,7 +76,10 @@ class PromptTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids without begin and end."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return list(self._known(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     @property
     def size(self) -> int:

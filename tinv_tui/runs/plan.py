@@ -15,7 +15,7 @@ from tinv_tui import paths
 from tinv_tui.datasets.buckets import Size, group_by_size
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers, mirrors_decide
-from tinv_tui.datasets.findings import by_code, in_one_line
+from tinv_tui.datasets.findings import Finding, by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
@@ -48,6 +48,8 @@ class RunPlan:
     clips: Plan
     warnings: tuple[tuple[str, str], ...]
     """(code, message) pairs."""
+    findings: tuple[Finding, ...]
+    """What headers and captions tell of the pictures, one by one; the warnings tell the worst of it."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -119,7 +121,8 @@ def plan_run(
         values["embedding"]["vectors"],
         tokenizer_for(model.tokenizer_folder),
     )
-    warnings += _dataset_warnings(listed, len(pictures), settings, reads_pixels=reads_pixels)
+    findings = _check_pictures(listed, len(pictures), settings, reads_pixels=reads_pixels)
+    warnings += _in_few_words(findings, len(pictures))
     sizes = [settings.size_of(picture) for picture in pictures]
     rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
     clips = parse_rates(
@@ -156,6 +159,7 @@ def plan_run(
         rates=rates,
         clips=clips,
         warnings=tuple(warnings),
+        findings=tuple(findings),
     )
 
 
@@ -282,16 +286,21 @@ def _leave_out(
     return kept, [("exclude-absent", said)] if absent else []
 
 
-def _dataset_warnings(
+def _check_pictures(
     listed: list[PictureEntry], usable: int, settings: CheckSettings, *, reads_pixels: bool
-) -> list[tuple[str, str]]:
-    """What the headers and captions tell, each kind once; ``tinv-tui check`` looks at the pixels of every picture too."""
+) -> list[Finding]:
+    """What the headers and captions tell; ``tinv-tui check`` looks at the pixels of every picture too."""
     mirrored = 0
     if reads_pixels and mirrors_decide(usable):
         from tinv_tui.datasets.looking import count_mirrored  # numpy, which nothing else of a plan needs
 
         mirrored = count_mirrored([picture.path for picture in listed if picture.problem is None])
-    found = [finding for finding in check_headers(listed, settings, mirrored) if finding.severity != "information"]
+    return check_headers(listed, settings, mirrored)
+
+
+def _in_few_words(findings: list[Finding], usable: int) -> list[tuple[str, str]]:
+    """Each kind once."""
+    found = [finding for finding in findings if finding.severity != "information"]
     return [(code, in_one_line(alike, usable)) for code, alike in by_code(found).items()]
 
 

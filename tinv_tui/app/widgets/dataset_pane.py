@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tinv_tui.app.checked_recipe import CheckedRecipe
     from tinv_tui.app.checks import PromptMaker
     from tinv_tui.datasets.checks import CheckSettings
+    from tinv_tui.datasets.closer_look import CloserLook
     from tinv_tui.datasets.findings import Finding
     from tinv_tui.datasets.pictures import PictureEntry
 
@@ -59,6 +61,7 @@ class DatasetPane(Pane):
         self._path = ""
         self._findings: dict[Path | None, list[Finding]] = {}
         self._asked: tuple[tuple[PictureEntry, ...], CheckSettings | None] = ((), None)
+        self._seen: tuple[tuple[PictureEntry, ...], int, CloserLook] | None = None
         self._looking = ""
         self._refused: tuple[Path | None, str] = (None, "")
 
@@ -126,9 +129,14 @@ class DatasetPane(Pane):
 
     async def _look(self, pictures: tuple[PictureEntry, ...], settings: CheckSettings | None) -> None:
         """List first, pixels later: thousands of them take minutes."""
+        from tinv_tui.datasets.checks import check_dataset, usable
+
         if pictures and settings is not None:
             try:
-                self._take(await look_closer(pictures, settings, self._say))
+                if self._seen is None or self._seen[:2] != (pictures, settings.side):
+                    paths = [entry.path for entry in usable(pictures)]
+                    self._seen = pictures, settings.side, await look_closer(paths, settings.side, self._say)
+                self._take(await asyncio.to_thread(check_dataset, pictures, settings, self._seen[2]))
             except LookBroken as error:
                 self.app.control.note(f"{error}: only headers and captions are checked", "warning")
         self._looking = ""
