@@ -130,7 +130,7 @@ async def look_closer(paths: Sequence[Path], side: int, say: Callable[[str], Non
         if now - said >= _SAY_SECONDS and done < total:
             said = now
             remaining = duration((now - began) / done * (total - done))
-            loop.call_soon_threadsafe(say, f"{done} looked at, {remaining} left")
+            loop.call_soon_threadsafe(say, f"{done} of {total} · {remaining} left")
 
     if not paths:
         return CloserLook((), (), (), is_low_in_variety=False)

@@ -117,7 +117,7 @@ class DatasetPane(Pane):
             if kept != self._asked[0]:  # else what is known stays until it is known anew
                 self._take(checked.findings)
             self._asked = (kept, checked.settings)
-            self._looking = "looking closer …" if kept else ""
+            self._looking = f"looking closer at {len(kept)} …" if kept else ""
             self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
         self._show_all()
 
@@ -182,8 +182,8 @@ class DatasetPane(Pane):
     def _show_title(self) -> None:
         folder = cut_path(short_path(self._path), max(8, self.size.width - 14))
         kept = self.listed.in_words
-        if self._looking:  # both have no room beside each other
-            said = [kept or f"{len(self._pictures)} pictures", self._looking]
+        if self._looking:
+            said = [kept, self._looking]
         else:
             left_out = sum(map(self._is_left_out, self._pictures))
             said = [kept or summary([picture for picture in self._pictures if self._is_trained_on(picture)])]
