@@ -78,7 +78,9 @@ class RunsScreen(ModeScreen):
         """Only while this screen is the one in sight."""
         while True:
             if self.is_current:
-                self._show(await asyncio.to_thread(_read_rows))
+                rows = await asyncio.to_thread(_read_rows)
+                if rows != self._rows:
+                    self._show(rows)
             await asyncio.sleep(between_looks(self.app, LOOK_SECONDS))
 
     def on_resize(self) -> None:
