@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -109,6 +110,30 @@ def test_one_that_has_ended_meanwhile_is_started_anew(folder: Path, looker: Look
         time.sleep(0.01)
     assert len(looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)["traits"]) == 9
     assert looker.process is not first
+
+
+def test_one_that_is_stuck_in_a_picture_is_ended_for_the_next_look(
+    folder: Path, looker: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closer_look, "PATIENCE_SECONDS", 0.5)
+    looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)
+    stuck = looker.process
+    assert stuck is not None
+    stuck.send_signal(signal.SIGSTOP)
+    left, ended = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with pytest.raises(closer_look.LookBroken):
+            looker.look(files(folder), SIDE, left, lambda done, total: None)
+        ended.set()
+
+    threading.Thread(target=first).start()
+    while looker._asking is not left:
+        time.sleep(0.01)
+    looker.leave(left)
+    assert len(looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)["traits"]) == 9
+    assert ended.wait(10)
+    assert looker.process is not stuck
 
 
 def test_it_ends_with_the_one_that_asks_also_in_the_middle_of_a_look(folder: Path) -> None:

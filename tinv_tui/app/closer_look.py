@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tinv_tui.datasets.closer_look import CloserLook
 
 _SAY_SECONDS = 3.0
+PATIENCE_SECONDS = 10.0
+"""The next look waits so long for the one before to be left."""
 
 
 class LookBroken(Exception):
@@ -44,11 +46,15 @@ class Looker:
         self, paths: Sequence[str], side: int, left: threading.Event, progress: Callable[[int, int], None]
     ) -> dict[str, Any]:
         """The look as JSON values; it may take minutes. Raises LookBroken, and Left once :meth:`leave` was called."""
-        with self._turn:
+        while not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            self._end_if_stuck()
+        try:
             for _ in range(2):  # it may have ended just now, for nobody had asked it for so long
                 answer = self._ask({"paths": list(paths), "side": side}, left, progress)
                 if answer is not None:
                     return answer
+        finally:
+            self._turn.release()
         raise LookBroken("the process that looks closer ends before it answers")
 
     def leave(self, left: threading.Event) -> None:
@@ -57,6 +63,12 @@ class Looker:
         with self._writing:
             if self._asking is left:
                 self._write({})
+
+    def _end_if_stuck(self) -> None:
+        """A library may be caught in a picture for good, and never come to hear that nobody waits."""
+        with self._writing:
+            if self._asking is not None and self._asking.is_set() and self.process is not None:
+                self.process.kill()
 
     def _ask(
         self, request: dict[str, Any], left: threading.Event, progress: Callable[[int, int], None]

@@ -103,46 +103,50 @@ def usable_pictures(folder: Path, entries: list[PictureEntry]) -> list[PictureEn
 class _Header:
     width: int
     height: int
-    problem: str | None = None
-    format: str = ""
-    is_turned: bool = False
+    format: str
+    is_turned: bool
+
+
+class _Unusable(Exception):
+    """The message says why."""
 
 
 def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
     try:
         now = path.stat()
         header = _header(path, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    except _Unusable as error:
+        return PictureEntry(path, 0, 0, None, str(error))
     except OSError as error:
         return PictureEntry(path, 0, 0, None, f"cannot be read ({type(error).__name__})")
-    caption = None
-    if header.problem is None:
-        caption = read_caption(path)
-        if caption is None and names is not None:
-            caption = names.caption_of(path)
-    return PictureEntry(
-        path, header.width, header.height, caption, header.problem, format=header.format, is_turned=header.is_turned
-    )
+    caption = read_caption(path)
+    if caption is None and names is not None:
+        caption = names.caption_of(path)
+    return PictureEntry(path, header.width, header.height, caption, format=header.format, is_turned=header.is_turned)
 
 
 @lru_cache(maxsize=_KEPT)
 def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
-    """Read again only where the file is another: thousands of them take a second, and a form asks at each key."""
+    """Read again only where the file is another: thousands of them take a second, and a form asks at each key.
+
+    What raises is not kept: a disk may be slow to come, a plugin be installed. Raises _Unusable.
+    """
     try:
         with _no_warnings, open_picture(path) as image:
             width, height = image.size
             kind, orientation = image.format or "", image.getexif().get(0x0112)
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
-        if width * height > MOST_PIXELS:
-            return _Header(0, 0, f"too large: {width} x {height} pixels")
     except Image.DecompressionBombError:
-        return _Header(0, 0, "too large to open safely")
+        raise _Unusable("too large to open safely") from None
     except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
         reason = "empty file" if _is_empty(path) else f"cannot be read ({type(error).__name__})"
         if plugin := missing_plugin(path):
             reason = f"{path.suffix} needs a plugin here: pip install {plugin}"
-        return _Header(0, 0, reason)
-    return _Header(width, height, format=kind, is_turned=orientation in range(2, 9))
+        raise _Unusable(reason) from None
+    if width * height > MOST_PIXELS:
+        raise _Unusable(f"too large: {width} x {height} pixels")
+    return _Header(width, height, kind, orientation in range(2, 9))
 
 
 def _is_empty(path: Path) -> bool:
