@@ -19,7 +19,7 @@ from PIL import Image
 from tinv_tui.app import closer_look
 from tinv_tui.app.closer_look import Looker, look_closer
 from tinv_tui.datasets.checks import CheckSettings, check_dataset, usable
-from tinv_tui.datasets.closer_look import CloserLook
+from tinv_tui.datasets.closer_look import CloserLook, Traits
 from tinv_tui.datasets.looking import look_through
 from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.interpreter import PYTHON
@@ -63,16 +63,21 @@ def test_it_tells_what_looking_here_tells(folder: Path, looker: Looker) -> None:
 
 async def test_all_that_is_wrong_is_told(folder: Path) -> None:
     entries = list_pictures(folder)
-    look = await look_closer([entry.path for entry in usable(entries)], SIDE, lambda words: None)
-    told = check_dataset(entries, CheckSettings(SIDE, SIDE), look)
+    paths = [entry.path for entry in usable(entries)]
+    seen = await look_closer(paths, SIDE, lambda words: None)
+    told = check_dataset(entries, CheckSettings(SIDE, SIDE), seen.look)
     assert {"mirror-image", "unreadable", "too-few"} <= {finding.code for finding in told}
+    assert await look_closer(paths, SIDE, lambda words: None, seen) is seen
+    (folder / "cut short.png").write_bytes((folder / "1.png").read_bytes())
+    again = await look_closer(paths, SIDE, lambda words: None, seen)
+    assert all(isinstance(traits, Traits) for traits in again.look.traits)
 
 
 async def test_nothing_is_started_where_there_is_nothing_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Looker()
     monkeypatch.setattr(closer_look, "looker", made)
-    look = await look_closer([], SIDE, lambda words: None)
-    assert [finding.code for finding in check_dataset([], CheckSettings(SIDE, SIDE), look)] == ["dataset-empty"]
+    seen = await look_closer([], SIDE, lambda words: None)
+    assert [finding.code for finding in check_dataset([], CheckSettings(SIDE, SIDE), seen.look)] == ["dataset-empty"]
     assert made.process is None
 
 
@@ -99,6 +104,48 @@ def test_a_look_that_is_left_ends_soon_and_the_next_is_answered_by_the_same_proc
     assert looker.process is process
 
 
+def test_a_look_that_is_left_before_it_is_begun_keeps_nobody_waiting(folder: Path, looker: Looker) -> None:
+    outcomes = list[str]()
+
+    def first(left: threading.Event) -> None:
+        with pytest.raises(closer_look.Left):
+            looker.look(files(folder), SIDE, left, lambda done, total: None)
+        outcomes.append("left")
+
+    threads = []
+    for _ in range(3):  # the process is still being started: nothing is begun before the last is asked for
+        left = threading.Event()
+        threads.append(threading.Thread(target=first, args=(left,)))
+        threads[-1].start()
+        while looker._asking is not left and looker._asking is not None:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        looker.leave(left)
+    began = looker.process
+    again = looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)
+    assert len(again["traits"]) == 9
+    assert looker.process is began  # nobody had to end it
+    for thread in threads:
+        thread.join(10)
+    assert outcomes == ["left"] * 3
+
+
+def test_an_app_that_leaves_waits_for_no_look(folder: Path, looker: Looker) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with pytest.raises(closer_look.Left):
+            looker.look(files(folder) * 5000, SIDE, threading.Event(), lambda done, total: began.set())
+        ended.set()
+
+    threading.Thread(target=look).start()
+    assert began.wait(30)
+    assert looker.process is not None
+    looker.process.send_signal(signal.SIGSTOP)
+    looker.end()
+    assert ended.wait(10)
+
+
 def test_one_that_has_ended_meanwhile_is_started_anew(folder: Path, looker: Looker) -> None:
     looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)
     first = looker.process
@@ -123,7 +170,7 @@ def test_one_that_is_stuck_in_a_picture_is_ended_for_the_next_look(
     left, ended = threading.Event(), threading.Event()
 
     def first() -> None:
-        with pytest.raises(closer_look.LookBroken):
+        with pytest.raises(closer_look.Left):
             looker.look(files(folder), SIDE, left, lambda done, total: None)
         ended.set()
 
@@ -145,7 +192,7 @@ def test_it_ends_with_the_one_that_asks_also_in_the_middle_of_a_look(folder: Pat
     process.stdin.write(json.dumps({"paths": files(folder) * 5000, "side": SIDE}) + "\n")
     process.stdin.flush()
     assert "done" in json.loads(process.stdout.readline())
-    process.stdin.close()
+    process.stdin.close()  # and it is not asked how it ends: it may be caught in a picture
     assert process.wait(timeout=20) == 0
 
 

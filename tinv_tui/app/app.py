@@ -16,6 +16,7 @@ from textual.driver import Driver
 from textual.filter import Monochrome
 from textual.screen import Screen
 
+from tinv_tui.app.closer_look import looker
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
 from tinv_tui.app.greys import Greys
 from tinv_tui.app.keys import bindings, bindings_of
@@ -179,6 +180,7 @@ class TinvApp(App[None]):
     def on_unmount(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self._machine.close()
+        looker.end()
 
     # ----- what comes in
 

@@ -119,14 +119,19 @@ def check_form(
 
 def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:
     """What the dataset is checked for; sizes are those of SD 1.x while the base model is not known."""
+    name, vectors = "", 1
+    if plan is not None:  # as the run will have them
+        name, vectors = recipe.embedding.name, recipe.embedding.vectors
+    elif prompts is not None:
+        name, vectors = prompts.name, prompts.vectors
     return CheckSettings(
         width=recipe.dataset.width or _SIZE_WITHOUT_MODEL,
         height=recipe.dataset.height or _SIZE_WITHOUT_MODEL,
         sizes=recipe.dataset.sizes,
         grid=plan.model.size_grid if plan is not None else 64,
         template=prompts.lines if prompts is not None else CheckSettings.template,
-        name=prompts.name if prompts is not None else "",
-        vectors=prompts.vectors if prompts is not None else 1,
+        name=name,
+        vectors=vectors,
         tokenizer=prompts.tokenizer if prompts is not None else None,
     )
 

@@ -18,11 +18,13 @@ def look_through(
     side: int,
     *,
     progress: Callable[[int, int], None] | None = None,
+    still_wanted: Callable[[], None] = lambda: None,
     threads: int | None = None,
 ) -> CloserLook:
     """What the pixels of these pictures tell, trained with a shorter side of ``side`` pixels.
 
-    ``progress`` gets pictures done and in all, in the caller's thread; what it raises ends the look.
+    ``progress`` gets pictures done and in all; ``still_wanted`` is asked while they are compared too. Both are called in the
+    caller's thread, and what they raise ends the look.
     """
     traits: list[Traits | str] = []
     looks: dict[int, Look] = {}
@@ -33,6 +35,7 @@ def look_through(
             else:
                 looks[number] = look
                 traits.append(look.traits)
+            still_wanted()
             if progress is not None:
                 progress(number + 1, len(paths))
     places, good = list(looks), list(looks.values())
@@ -41,7 +44,9 @@ def look_through(
         return tuple((places[later], places[earlier]) for later, earlier in pairs)
 
     is_low = len(good) >= _LEAST_FOR_VARIETY and measure_variety(good).is_low
-    return CloserLook(tuple(traits), told(find_copies(good)), told(find_mirrored(good)), is_low)
+    return CloserLook(
+        tuple(traits), told(find_copies(good, still_wanted)), told(find_mirrored(good, still_wanted)), is_low
+    )
 
 
 def count_mirrored(paths: Sequence[Path]) -> int:

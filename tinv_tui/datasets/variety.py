@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,14 +70,18 @@ def _likeness(looks: Sequence[Look]) -> float:
     return float(likeness.max(axis=1).mean())
 
 
-def find_copies(looks: Sequence[Look]) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of positions whose pictures are nearly the same; each picture with the first it is like."""
+def find_copies(looks: Sequence[Look], still_wanted: Callable[[], None] = lambda: None) -> list[tuple[int, int]]:
+    """Pairs (later, earlier) of positions whose pictures are nearly the same; each picture with the first it is like.
+
+    What ``still_wanted`` raises ends it: the time grows with the square of the pictures.
+    """
     found: list[tuple[int, int]] = []
     if len(looks) < 2:
         return found
     hashes = np.stack([look.hash for look in looks])
     thumbs = np.stack([look.thumb for look in looks])
     for i in range(1, len(looks)):
+        still_wanted()
         near = np.flatnonzero((hashes[:i] != hashes[i]).sum(axis=1) <= _HASH_BITS)
         for j in near:
             difference = thumbs[i].astype(np.float32) - thumbs[j]
@@ -88,8 +92,11 @@ def find_copies(looks: Sequence[Look]) -> list[tuple[int, int]]:
     return found
 
 
-def find_mirrored(looks: Sequence[Look]) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of positions whose pictures are mirror images of each other, and not of themselves."""
+def find_mirrored(looks: Sequence[Look], still_wanted: Callable[[], None] = lambda: None) -> list[tuple[int, int]]:
+    """Pairs (later, earlier) of positions whose pictures are mirror images of each other, and not of themselves.
+
+    What ``still_wanted`` raises ends it.
+    """
     found: list[tuple[int, int]] = []
     if len(looks) < 2:
         return found
@@ -97,6 +104,7 @@ def find_mirrored(looks: Sequence[Look]) -> list[tuple[int, int]]:
     # Coarser pictures cannot differ more than the whole ones, and comparing them is 16 times the faster.
     coarse = thumbs.reshape(len(looks), THUMB // 4, 4, THUMB // 4, 4, 3).mean(axis=(2, 4))
     for i in range(1, len(looks)):
+        still_wanted()
         apart = ((coarse[:i] - coarse[i][:, ::-1]) ** 2).mean(axis=(1, 2, 3))
         for j in np.flatnonzero(apart <= _MIRROR_LEVELS**2):
             mirrored = _rms(thumbs[j] - thumbs[i][:, ::-1])

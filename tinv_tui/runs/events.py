@@ -128,6 +128,7 @@ class EventReader:
         With ``last``, only those of the last so many lines: all of a long run take a second to read. With
         ``newest_step_only``, of the steps of each worker only the newest: for who has them from the loss table.
         """
+        before = self._offset
         try:
             with self._path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size < self._offset:
@@ -136,6 +137,7 @@ class EventReader:
                 lines = self._whole_lines(file)
                 kept = list(_without_older_steps(lines)) if newest_step_only else deque(lines, last)
         except OSError:
+            self._offset = before
             return []
         return [event for line in kept if (event := _parse(line)) is not None]
 

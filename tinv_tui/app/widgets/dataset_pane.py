@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
-from tinv_tui.app.closer_look import LookBroken, look_closer
+from tinv_tui.app.closer_look import LookBroken, Seen, look_closer
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tinv_tui.app.checked_recipe import CheckedRecipe
     from tinv_tui.app.checks import PromptMaker
     from tinv_tui.datasets.checks import CheckSettings
-    from tinv_tui.datasets.closer_look import CloserLook
     from tinv_tui.datasets.findings import Finding
     from tinv_tui.datasets.pictures import PictureEntry
 
@@ -61,7 +60,8 @@ class DatasetPane(Pane):
         self._path = ""
         self._findings: dict[Path | None, list[Finding]] = {}
         self._asked: tuple[tuple[PictureEntry, ...], CheckSettings | None] = ((), None)
-        self._seen: tuple[tuple[PictureEntry, ...], int, CloserLook] | None = None
+        self._headers: Sequence[Finding] = ()
+        self._seen: Seen | None = None
         self._looking = ""
         self._refused: tuple[Path | None, str] = (None, "")
 
@@ -116,7 +116,7 @@ class DatasetPane(Pane):
         if (kept, checked.settings) != self._asked:
             if kept != self._asked[0]:  # else what is known stays until it is known anew
                 self._take(checked.findings)
-            self._asked = (kept, checked.settings)
+            self._asked, self._headers = (kept, checked.settings), checked.findings
             self._looking = f"looking closer at {len(kept)} …" if kept else ""
             self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
         self._show_all()
@@ -133,11 +133,11 @@ class DatasetPane(Pane):
 
         if pictures and settings is not None:
             try:
-                if self._seen is None or self._seen[:2] != (pictures, settings.side):
-                    paths = [entry.path for entry in usable(pictures)]
-                    self._seen = pictures, settings.side, await look_closer(paths, settings.side, self._say)
-                self._take(await asyncio.to_thread(check_dataset, pictures, settings, self._seen[2]))
+                paths = [entry.path for entry in usable(pictures)]
+                self._seen = await look_closer(paths, settings.side, self._say, self._seen)
+                self._take(await asyncio.to_thread(check_dataset, pictures, settings, self._seen.look))
             except LookBroken as error:
+                self._take(self._headers)
                 self.app.control.note(f"{error}: only headers and captions are checked", "warning")
         self._looking = ""
         self._show_all()
