@@ -13,6 +13,7 @@ from tinv_tui.app.checks import check_form
 from tinv_tui.app.embedding_notes import spread_in_words
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import key_of, read_fields, texts_of
+from tinv_tui.datasets.checks import check_headers
 from tinv_tui.errors import InputError
 from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, all_keys, make_recipe
@@ -229,3 +230,19 @@ def test_folders_in_the_home_of_nobody_are_told_not_to_be_there(pictures: Path) 
     }
     checked = check_form(texts, Recipe(), Path.cwd())
     assert "does not exist" in str(checked)
+
+
+def test_captions_are_checked_for_the_name_that_the_run_will_have(pictures: Path) -> None:
+    paths.embeddings_folder().mkdir(parents=True)
+    (paths.embeddings_folder() / "zork.safetensors").write_bytes(b"somebody's, and not ours to replace")
+    recipe = filled(pictures)
+    recipe = recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"template": "subject_filewords"})})
+    for caption, names_it in (("a zork", False), ("a zork-2", True)):
+        (pictures / "1.txt").write_text(caption)
+        checked = check_form(texts_of(recipe, FIELDS), recipe, pictures.parent)
+        assert checked.plan is not None
+        assert checked.settings is not None
+        assert checked.settings.name == checked.plan.recipe.embedding.name == "zork-2"
+        found = {finding.code for finding in checked.findings}
+        assert found == {finding.code for finding in check_headers(checked.pictures or (), checked.settings)}
+        assert ("caption-placeholder" in found) is names_it
