@@ -20,6 +20,7 @@ from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.preprocess import PreprocessScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.app.widgets.dataset_pane import DatasetPane
+from tinv_tui.recipe import Recipe
 
 
 @pytest.fixture
@@ -38,14 +39,14 @@ def faulty(tmp_path: Path) -> Path:
     return folder
 
 
-def wanted(folder: Path) -> object:
+def wanted(folder: Path) -> Recipe:
     return recipe(folder, dataset__template="subject_filewords", dataset__width=256, dataset__height=256)
 
 
 async def test_each_file_has_its_mark_and_the_chosen_one_its_findings_with_what_to_do(
     faulty: Path,
 ) -> None:
-    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
         workbench.open_tab("dataset")
         pane = workbench.dataset
@@ -67,7 +68,7 @@ async def test_each_file_has_its_mark_and_the_chosen_one_its_findings_with_what_
 
 
 async def test_x_leaves_a_picture_out_of_the_recipe_and_takes_it_back(faulty: Path) -> None:
-    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:
         workbench = await ready(pilot)
         workbench.open_tab("dataset")
         pane = workbench.dataset
@@ -100,7 +101,7 @@ async def test_the_list_and_the_keys_do_not_wait_for_the_pixels_and_the_frame_co
         return look(*arguments)
 
     monkeypatch.setattr(closer_look.looker, "look", slow)
-    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:
         pane = (await ready(pilot)).dataset
         await until(pilot, lambda: pane.is_looking)
         assert "looking closer" in pane.frame[1]
@@ -124,7 +125,7 @@ async def test_an_edit_that_changes_no_picture_looks_at_none_again(
         return look(*arguments)
 
     monkeypatch.setattr(closer_look.looker, "look", counted)
-    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:
         bench = await ready(pilot)
         pane = bench.dataset
         await until(pilot, lambda: "blurred" in pane.pictures.plain and not pane.is_looking)
@@ -145,12 +146,13 @@ async def test_a_library_that_breaks_down_over_a_picture_takes_only_the_closer_l
         return look([str(faulty / "1.png")] * 20_000, *arguments[1:])
 
     monkeypatch.setattr(closer_look.looker, "look", broken)
-    async with TinvApp(wanted(faulty)).run_test(size=WIDE) as pilot:  # type: ignore[arg-type]
+    app = TinvApp(wanted(faulty))
+    async with app.run_test(size=WIDE) as pilot:
         pane = (await ready(pilot)).dataset
         await until(pilot, lambda: not pane.is_looking and bool(pane.pictures.plain))
         assert "! small" in pane.pictures.plain
         assert "blurred" not in pane.pictures.plain
-        told = [note.text for note in pilot.app.control.notes]  # type: ignore[attr-defined]
+        told = [note.text for note in app.control.notes]
         over.set()
         assert told[-1].startswith("the process that looks closer ")
         assert told[-1].endswith(": only headers and captions are checked")
@@ -182,7 +184,7 @@ def names(pane: DatasetPane) -> list[str]:
 
 
 async def test_slash_narrows_the_list_while_typing_and_escape_shows_all(faulty: Path) -> None:
-    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:
         workbench = await at_the_list(pilot)
         pane = workbench.dataset
         await pilot.press("down", "down", "slash", *"small")
@@ -205,7 +207,7 @@ async def test_slash_narrows_the_list_while_typing_and_escape_shows_all(faulty: 
 async def test_f_counts_what_captions_say_and_enter_shows_the_pictures_that_do(faulty: Path) -> None:
     (faulty / "2.txt").write_text("an orange thing, by night")
     (faulty / "3.txt").write_text("night")
-    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:
         workbench = await at_the_list(pilot)
         pane = workbench.dataset
         await pilot.press("f")
@@ -230,7 +232,7 @@ async def test_f_counts_what_captions_say_and_enter_shows_the_pictures_that_do(f
 
 
 async def test_enter_says_what_is_wrong_and_changes_nothing_before_it_is_answered(faulty: Path) -> None:
-    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:  # type: ignore[arg-type]
+    async with TinvApp(wanted(faulty)).run_test(size=NARROW) as pilot:
         workbench = await at_the_list(pilot)
         pane = workbench.dataset
 

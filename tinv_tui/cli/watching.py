@@ -123,7 +123,7 @@ async def _follow(run: Run) -> None:
         click.echo(in_words(event))
     state, status = run.state()
     if state == "lost":
-        if await run.is_gone():
+        if await run.was_deleted():
             raise folder_gone(run.folder)
         said = reason_of(run.folder, state, status)
         click.echo(f"{run.folder.name} is lost: {said}. Go on: tinv-tui resume {run.folder.handle}", err=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tinv_tui import paths
 from tinv_tui.datasets.buckets import Size, group_by_size
 from tinv_tui.datasets.captions import NameCaptions
-from tinv_tui.datasets.checks import CheckSettings, check_headers, mirrors_decide
+from tinv_tui.datasets.checks import CheckSettings, check_headers, mirrors_decide, usable
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
@@ -121,7 +121,7 @@ def plan_run(
         values["embedding"]["vectors"],
         tokenizer_for(model.tokenizer_folder),
     )
-    findings = _check_pictures(listed, len(pictures), settings, reads_pixels=reads_pixels)
+    findings = _check_pictures(listed, settings, reads_pixels=reads_pixels)
     warnings += _in_few_words(findings, len(pictures))
     sizes = [settings.size_of(picture) for picture in pictures]
     rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
@@ -286,22 +286,20 @@ def _leave_out(
     return kept, [("exclude-absent", said)] if absent else []
 
 
-def _check_pictures(
-    listed: list[PictureEntry], usable: int, settings: CheckSettings, *, reads_pixels: bool
-) -> list[Finding]:
+def _check_pictures(listed: list[PictureEntry], settings: CheckSettings, *, reads_pixels: bool) -> list[Finding]:
     """What the headers and captions tell; ``tinv-tui check`` looks at the pixels of every picture too."""
-    mirrored = 0
-    if reads_pixels and mirrors_decide(usable):
-        from tinv_tui.datasets.looking import count_mirrored  # numpy, which nothing else of a plan needs
+    mirrored, paths = 0, [picture.path for picture in usable(listed)]
+    if reads_pixels and mirrors_decide(len(paths)):
+        from tinv_tui.datasets.looking import count_mirrored  # an app, which plans at each key, does without
 
-        mirrored = count_mirrored([picture.path for picture in listed if picture.problem is None])
+        mirrored = count_mirrored(paths)
     return check_headers(listed, settings, mirrored)
 
 
-def _in_few_words(findings: list[Finding], usable: int) -> list[tuple[str, str]]:
+def _in_few_words(findings: list[Finding], pictures: int) -> list[tuple[str, str]]:
     """Each kind once."""
     found = [finding for finding in findings if finding.severity != "information"]
-    return [(code, in_one_line(alike, usable)) for code, alike in by_code(found).items()]
+    return [(code, in_one_line(alike, pictures)) for code, alike in by_code(found).items()]
 
 
 def _preview_warnings(model: BaseModel, name: str, recipe: Recipe) -> list[tuple[str, str]]:

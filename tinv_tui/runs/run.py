@@ -92,8 +92,8 @@ class Run:
             self.process = None  # whoever lets it go on starts a worker of their own
         return ("lost", status) if gone and state == "starting" else (state, status)
 
-    async def is_gone(self) -> bool:
-        """Whether the folder of a run without a worker is being deleted or moved away, which takes its files first."""
+    async def was_deleted(self) -> bool:
+        """Whether the folder of a run without a worker is gone. It waits for a moment: a folder loses its files first."""
         for _ in range(_DELETED_POLLS):
             if self.folder.is_gone:
                 return True
@@ -135,7 +135,7 @@ class Run:
                     return event
             state, status = await asyncio.to_thread(self.state)
             if not has_worker(state, status) and not reader.read_ahead():
-                if await self.is_gone():
+                if await self.was_deleted():
                     said = f"{self.folder.path} is gone: deleted or moved away"
                     raise InputError("run-gone", said, "See: tinv-tui runs")
                 raise InputError("run-not-live", f"{self.folder.name} ended ({state}) before it took the command", "")
