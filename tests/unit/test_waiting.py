@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.test_sharing import locks, other_run
 from tinv_tui.runs.folder import RunFolder
-from tinv_tui.runs.inbox import post_command
+from tinv_tui.runs.inbox import Command, post_command
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.sharing import Sharer
 from tinv_tui.telemetry.room import Room
@@ -37,6 +37,9 @@ class Told:
 
     def refused(self, what: str) -> None:
         self.tell("warning", message=what)
+
+    def answer(self, command: Command, ok: bool, message: str) -> None:
+        self.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
 
 
 class Machine:

@@ -50,6 +50,5 @@ class EarlyDesk:
             released = command.command == "pause" and bool(command.args.get("release"))
             if released or command.command == "stop":
                 said = "paused" if released else "stopping"
-                told = {"ok": True, "message": f"{said} before the first step"}
-                self._reporter.tell("ack", id=command.id, command=command.command, **told)
+                self._reporter.answer(command, True, f"{said} before the first step")
                 raise EndedEarly(released=released)

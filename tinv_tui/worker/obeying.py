@@ -73,7 +73,7 @@ class CommandDesk:
         while self._commands:
             command = self._commands.pop(0)
             ok = command.command == "stop"
-            self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
+            self._work.reporter.answer(command, ok, message)
 
     def _is_interrupted(self) -> bool:
         self._look()
@@ -100,7 +100,7 @@ class CommandDesk:
             except (OSError, ValueError) as error:
                 message, ok = str(error), False
             self._commands.pop(0)
-            self._work.reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
+            self._work.reporter.answer(command, ok, message)
 
     def _carry_out(self, command: Command, state: TrainingState, last_prompt: str) -> str:
         """Do one command; what was done, in words. Raises InputError, OSError or ValueError with the reason it was not."""

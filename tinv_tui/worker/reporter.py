@@ -17,6 +17,7 @@ from tinv_tui.runs.status import Status, write_status
 from tinv_tui.worker.pace import Pace
 
 if TYPE_CHECKING:
+    from tinv_tui.runs.inbox import Command
     from tinv_tui.training.arriving import StepResult
     from tinv_tui.worker.board import Board
 
@@ -33,6 +34,7 @@ class Reporter:
         self.losses = LossTable(folder.losses)
         self._status = status
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self.pace = Pace()
         self._last_step_event = 0.0
         self._held_back: dict[str, Any] | None = None
@@ -53,6 +55,11 @@ class Reporter:
         """Append an event; where the disk is full it waits for :meth:`flush`."""
         self._events.write(kind, **fields)
         self._on_board(lambda board: board.told(kind, fields))
+
+    def answer(self, command: Command, ok: bool, message: str) -> None:
+        """Tell that a command was carried out, or why not. Who reads the status after that finds in it what was done."""
+        self._write_status()
+        self.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
 
     def refused(self, what: str) -> None:
         """Warn of a file in the inbox that is not obeyed."""
@@ -165,20 +172,21 @@ class Reporter:
             self._wake.wait(_BEAT_SECONDS)
 
     def _write_status(self) -> None:
-        with self._lock:
-            self._status = replace(
-                self._status,
-                beat=self._status.beat + 1,
-                steps_per_second=self.pace.steps_per_second,
-                eta_seconds=self._eta_seconds() if self._status.phase else None,
-                memory_bytes=self._memory_bytes(),
-                gpu_bytes=self.gpu_bytes() if self.gpu_bytes is not None else None,
-            )
-            status = self._status
-        try:
-            write_status(self._folder.status, status)
-        except OSError:
-            pass  # a full disk must not end the run; the next beat tries again
+        with self._writing:  # of two threads neither puts an older status in place of a newer
+            with self._lock:
+                self._status = replace(
+                    self._status,
+                    beat=self._status.beat + 1,
+                    steps_per_second=self.pace.steps_per_second,
+                    eta_seconds=self._eta_seconds() if self._status.phase else None,
+                    memory_bytes=self._memory_bytes(),
+                    gpu_bytes=self.gpu_bytes() if self.gpu_bytes is not None else None,
+                )
+                status = self._status
+            try:
+                write_status(self._folder.status, status)
+            except OSError:
+                pass  # a full disk must not end the run; the next beat tries again
 
     def _memory_bytes(self) -> int | None:
         try:

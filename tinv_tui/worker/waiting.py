@@ -97,21 +97,18 @@ class RoomKeeper:
 
     def _obey(self, command: Command) -> bool:
         """Whether it says to start. Raises EndedEarly."""
-
-        def ack(ok: bool, message: str) -> None:
-            self._reporter.tell("ack", id=command.id, command=command.command, ok=ok, message=message)
-
         match command.command:
             case "stop":
-                ack(True, "stopping; it has waited for memory, and nothing was begun")
+                self._reporter.answer(command, True, "stopping; it has waited for memory, and nothing was begun")
                 raise EndedEarly
             case "pause" if command.args.get("release"):
-                ack(True, "paused; it has waited for memory, and nothing was begun")
+                self._reporter.answer(command, True, "paused; it has waited for memory, and nothing was begun")
                 raise EndedEarly(released=True)
             case "unpause":
-                ack(True, "waiting no longer: starting with the memory there is")
+                self._reporter.answer(command, True, "waiting no longer: starting with the memory there is")
                 return True
             case _:
                 start = f"tinv-tui unpause {self._folder.handle}"
-                ack(False, f"it waits for memory and has not begun; {start} starts it now, stop ends it")
+                message = f"it waits for memory and has not begun; {start} starts it now, stop ends it"
+                self._reporter.answer(command, False, message)
                 return False
