@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import Monochrome
@@ -30,6 +29,7 @@ from tinv_tui.app.run_control import RunControl
 from tinv_tui.app.screens.mode_screen import ModeScreen
 from tinv_tui.app.screens.workbench import Workbench
 from tinv_tui.app.thin import known_rows, thinned
+from tinv_tui.app.typing_order import KeysInOrder
 from tinv_tui.app.widgets.picture import Picture, sixels_after
 from tinv_tui.paths import shipped
 
@@ -54,12 +54,11 @@ def _commands() -> type[Provider]:
     return KeyCommands
 
 
-class TinvApp(App[None]):
+class TinvApp(KeysInOrder[None]):
     TITLE = "tinv-tui"
     CSS_PATH = [shipped("styles") / f"{name}.tcss" for name in _STYLES]
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(None),
-        # With priority the focus has moved before the next key is looked at: a slow link delivers keys in bursts.
         *bindings_of("focus"),
     ]
     COMMANDS = {_commands}

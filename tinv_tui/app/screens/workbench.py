@@ -157,7 +157,7 @@ class Workbench(FoldingScreen):
 
     def _keep_focus_in_sight(self) -> None:
         """A pane whose tab was left does not hear keys any more: nobody would see what they do."""
-        if self.focused is None or not self.focused.region:
+        if self.focused not in self.focus_chain:  # by its styles: what was only just opened has no region yet
             self.set_focus(self.tab_line)  # at once: who comes next may give the focus to a pane
 
     @on(TabLine.Chosen)
@@ -270,7 +270,7 @@ class Workbench(FoldingScreen):
 
     def action_find_field(self) -> None:
         self.open_form()
-        self.call_after_refresh(self.form_pane.find)
+        self.form_pane.find()
 
     async def action_changed(self) -> None:
         self.open_form()
