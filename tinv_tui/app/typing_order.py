@@ -7,6 +7,7 @@ deliver at once, the letters would be keys of the pane in which the slash was pr
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TypeVar
 
 from textual.app import App
@@ -50,16 +51,16 @@ class KeysInOrder(App[_Result]):
             target = self.focused or self.screen
             await super().on_event(event)
             if event.is_forwarded and target.post_message(KeyDone(self._turn)):
-                self._taken = self.set_timer(_LONGEST_SECONDS, self._next_turn)
+                self._taken = self.set_timer(_LONGEST_SECONDS, partial(self._next_turn, self._turn))
                 return
 
     def on_key_done(self, event: KeyDone) -> None:
-        if event.turn == self._turn:
-            self.call_later(self._next_turn)  # behind what the key has asked for, a change of focus too
+        self.call_later(self._next_turn, event.turn)  # behind what the key has asked for, a change of focus too
 
-    async def _next_turn(self) -> None:
+    async def _next_turn(self, turn: int) -> None:
+        if turn != self._turn or self._taken is None:
+            return  # the timer and the key's own word may both come
         self._turn += 1
-        if self._taken is not None:
-            self._taken.stop()
-            self._taken = None
+        self._taken.stop()
+        self._taken = None
         await self._take_turns()
