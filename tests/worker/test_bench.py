@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,15 +53,26 @@ async def test_a_way_that_breaks_is_told_and_the_others_are_measured(tmp_path: P
     script = tmp_path / "script.py"
     script.write_text("raise RuntimeError('it takes 90 GiB')")
     ways = [Way("tinv-tui", "auto"), Way(DIFFUSERS, script=script)]
-    ours, theirs = await measure(Case("bundled", 64, 1, "fp32", 64), ways, 2, 1, lambda _: None)
+    ours, theirs = await measure(Case("bundled", 64, 1, "fp32", 64), ways, 2, 1, lambda _: None, lambda *_: None)
     assert ours["seconds_per_step"] > 0
     assert theirs["way"] == "diffusers"
     assert "it takes 90 GiB" in theirs["error"]
     with pytest.raises(JobBroken, match="it takes 90 GiB"):
-        await measure(Case("bundled", 64, 1, "fp32", 64), ways[1:], 2, 1, lambda _: None)
+        await measure(Case("bundled", 64, 1, "fp32", 64), ways[1:], 2, 1, lambda _: None, lambda *_: None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_the_memory_of_a_gpu_that_is_not_there_cannot_be_capped() -> None:
     said = json.loads(bench("--memory", "4", "--no-plain", "--json", code=2))
     assert said["error"]["code"] == "bench-memory"
+
+
+def test_what_was_measured_is_said_before_the_rest_is_so_that_an_ended_bench_was_not_for_nothing() -> None:
+    with subprocess.Popen(
+        [*BENCH, "--steps", "4", "--rounds", "50", "--json"], stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        said = next(line for line in running.stderr if "ms/step" in line)
+        running.send_signal(signal.SIGINT)
+        running.wait(30)
+    assert re.fullmatch(r"tinv-tui: \d+\.\d ms/step, peak \d+\.\d\d GiB", said.strip())

@@ -110,12 +110,20 @@ def _bench(
         check_script(diffusers)
         ways.append(Way(DIFFUSERS, script=diffusers.absolute()))
     line, cases = JobLine(), []
+
+    def measured(
+        way: str, answer: dict[str, Any]
+    ) -> None:  # at once: a bench that is ended has not measured for nothing
+        line.close()
+        speed, memory = 1000 * answer["seconds_per_step"], answer["peak_bytes"] / 2**30
+        click.echo(f"{way}: {speed:.1f} ms/step, peak {memory:.2f} GiB", err=True)
+
     with tempfile.TemporaryDirectory(prefix="tinv-bench-models-") as folder:
         for model, size, batch, precision in itertools.product(models, sizes, batches, precisions):
             try:
                 path = asyncio.run(_model_path(model, Path(folder), line))
                 case = Case(path, size, batch, precision, picture_size)
-                results = asyncio.run(measure(case, ways, steps, rounds, line.show))
+                results = asyncio.run(measure(case, ways, steps, rounds, line.show, measured))
             except JobBroken as error:
                 raise JobFailed("bench-broken", str(error), error.hint, 1) from None
             finally:

@@ -25,6 +25,8 @@ EXTRA_STEPS = 11
 """Of a script timed from outside: what the clock of the jobs leaves out before and after the counted steps."""
 
 Told = Callable[[Progress], None]
+Measured = Callable[[str, dict[str, Any]], None]
+"""Hears of each way, by its name, what a job has measured, as soon as it has."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Way:
     script: Path | None = None
 
 
-async def measure(case: Case, ways: Sequence[Way], steps: int, rounds: int, told: Told) -> list[dict[str, Any]]:
+async def measure(
+    case: Case, ways: Sequence[Way], steps: int, rounds: int, told: Told, measured: Measured
+) -> list[dict[str, Any]]:
     """Measure each way in turn, ``rounds`` times over so that a machine's moods meet all of them; medians of the rounds.
 
     Each answer has what the jobs tell (see ``worker.bench``), ``way`` and ``ratios``: how many times faster it is than
@@ -85,9 +89,12 @@ async def measure(case: Case, ways: Sequence[Way], steps: int, rounds: int, told
                 if way.name in broken:
                     continue
                 try:
-                    found[way.name].append(await _once(case, way, steps, pictures, told))
+                    answer = await _once(case, way, steps, pictures, told)
                 except JobBroken as error:
                     broken[way.name] = error
+                else:
+                    found[way.name].append(answer)
+                    measured(way.name, answer)
     if len(broken) == len(ways):
         raise next(iter(broken.values()))
     results = [_median_of(name, answers) for name, answers in found.items() if name not in broken]
