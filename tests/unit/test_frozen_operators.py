@@ -8,12 +8,14 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
 from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain
-from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
+from tinv_tui.models.frozen.packed import PackedConv2d, PackedLinear, can_pack, pack_linears
 from tinv_tui.models.frozen.unet import freeze_operators
 
+packs = pytest.mark.skipif(not can_pack(torch.float32), reason="this torch or processor packs no weights")
 FORMATS = [torch.float32, torch.bfloat16]
 CPU = torch.device("cpu")
 
@@ -74,9 +76,8 @@ def test_gradients_keep_their_bits_and_a_third_less_is_kept(dtype: torch.dtype) 
     assert frozen_bytes < 0.67 * stock_bytes
 
 
-def test_packed_convolutions_add_up_in_another_order_and_come_to_the_same() -> None:
-    if not can_pack(torch.float32):
-        pytest.skip("this torch or processor packs no convolutions")
+@packs
+def test_packed_weights_are_added_up_in_another_order_and_come_to_the_same() -> None:
     unet = _unet(torch.float32)
     stock, _ = _gradient(unet, torch.float32)
     freeze_operators(unet, "packed")
@@ -106,6 +107,52 @@ def test_a_convolution_of_any_kind_used(kernel: int, stride: int, padding: int) 
             for leaf, compute in zip(leaves, (convolution, packed), strict=True):
                 compute(leaf).square().sum().backward()
             torch.testing.assert_close(leaves[0].grad, leaves[1].grad)
+
+
+@packs
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", ""])
+def test_a_packed_linear_layer_is_right_for_any_number_of_rows(bias: bool) -> None:
+    layer = nn.Linear(6, 10, bias=bias).requires_grad_(False)
+    packed = PackedLinear(layer, torch.float32)
+    for rows in (torch.randn(2, 7, 6), torch.randn(3, 6), torch.randn(6)):
+        leaves = [rows.clone().requires_grad_() for _ in range(2)]
+        answers = [compute(leaf) for leaf, compute in zip(leaves, (layer, packed), strict=True)]
+        torch.testing.assert_close(*answers)
+        torch.testing.assert_close(packed(rows), answers[0].detach())
+        for answer in answers:
+            answer.square().sum().backward()
+        torch.testing.assert_close(leaves[0].grad, leaves[1].grad)
+
+
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this torch or processor packs no bf16")
+def test_a_text_encoder_on_packed_bf16_gives_fp32_and_a_gradient_that_points_the_same_way() -> None:
+    torch.manual_seed(4)
+    sizes = {"hidden_size": 64, "intermediate_size": 256, "num_attention_heads": 4, "num_hidden_layers": 4}
+    encoder = CLIPTextModel(CLIPTextConfig(vocab_size=50, **sizes)).requires_grad_(False).eval()
+    rows = torch.randn(1, 77, 64) * 0.02
+
+    def gradient() -> tuple[Tensor, torch.dtype]:
+        leaf = rows.clone().requires_grad_()
+        hook = encoder.get_input_embeddings().register_forward_hook(lambda *_: leaf)
+        answer = encoder(torch.zeros(1, 77, dtype=torch.long)).last_hidden_state
+        hook.remove()
+        (answer * torch.linspace(-1, 1, 64)).square().sum().backward()
+        assert leaf.grad is not None
+        return leaf.grad.flatten(), answer.dtype
+
+    plain, _ = gradient()
+    pack_linears(encoder, torch.bfloat16)
+    packed, dtype = gradient()
+    assert dtype == encoder.encoder.layers[0].mlp.fc1(torch.zeros(1, 64)).dtype == torch.float32
+    assert not torch.equal(packed, plain)
+    assert float(nn.functional.cosine_similarity(packed, plain, dim=0)) > 0.999
+
+
+@packs
+def test_a_linear_layer_that_learns_is_not_packed() -> None:
+    both = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).requires_grad_(False))
+    pack_linears(both, torch.float32)
+    assert [type(layer) for layer in both] == [nn.Linear, PackedLinear]
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tinv_tui.models import bundled
+from tinv_tui.models.frozen import Operators
 from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe, make_recipe
 from tinv_tui.runs.events import EventReader
@@ -51,10 +52,10 @@ def recipe(**changes: Any) -> Recipe:
     return make_recipe(values)
 
 
-def make_job(tmp_path: Path, wanted: Recipe) -> tuple[Job, TrainingState]:
-    """A job and its fresh state in this process, made the way the worker makes them."""
+def make_job(tmp_path: Path, wanted: Recipe, operators: Operators | None = None) -> tuple[Job, TrainingState]:
+    """A job and its fresh state in this process, made the way the worker makes them; with ``operators`` of other models."""
     plan = plan_run(wanted, tmp_path)
-    model = load(plan.recipe, plan.model, CPU)
+    model = load(plan.recipe, plan.model, CPU, operators=operators)
     folder = RunFolder(tmp_path / f"job-{len(list(tmp_path.iterdir()))}")
     folder.checkpoint.mkdir(parents=True)
     files = CheckpointFiles(folder.checkpoint)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.worker.helpers import CPU, Onlooker, gradient, make_job, recipe
-from tests.worker.test_exactness import relative_error
+from tests.worker.test_exactness import plain_gradient, relative_error
+from tinv_tui.models.frozen.packed import can_pack
 from tinv_tui.training import loss_scale
 from tinv_tui.training.loop import train
 from tinv_tui.training.state import TrainingState
@@ -36,6 +37,19 @@ def test_a_run_played_back_learns_the_same_to_the_bit(tmp_path: Path) -> None:
     assert seen.notes == []
     for name in ("vectors", "moment1", "moment2"):
         assert torch.equal(getattr(played, name), getattr(plain, name)), name
+
+
+@pytest.mark.skipif(not can_pack(torch.float32), reason="this torch or processor packs no weights")
+def test_on_packed_weights_a_run_learns_the_same_and_is_played_back_to_the_bit(tmp_path: Path) -> None:
+    wanted = recipe(training__steps=5)
+    job, played = make_job(tmp_path, wanted, operators="packed")
+    assert "weights packed once" in job.model.computing
+    assert relative_error(gradient(job, played), plain_gradient(job, played.vectors.clone())) <= 1e-5
+    plain = played.copy()
+    train(job, played, seen := Onlooker())
+    assert seen.notes == ["steps are played back from recorded calls"]
+    train(replace(job, recipe=recipe(training__steps=5, training__acceleration="eager")), plain, Onlooker())
+    assert torch.equal(played.vectors, plain.vectors)
 
 
 def test_an_overflow_of_fp16_lowers_the_loss_scale_and_no_step_is_lost_or_counted_twice(tmp_path: Path) -> None:

@@ -67,8 +67,6 @@ class Family:
     text_parameters: int
     """Of all text encoders."""
     vae_parameters: int
-    convolved: float
-    """The share of the UNet's parameters that are convolutions."""
     step_bytes: StepBytes
     size_conditioning: bool = False
     """Whether the UNet is told of the picture's own size, its crop and its size in training."""
@@ -107,7 +105,6 @@ SD1 = Family(
     unet_parameters=859_520_964,
     text_parameters=123_060_480,
     vae_parameters=83_653_863,
-    convolved=0.685,
     step_bytes=StepBytes(stock=0.712 * 2**30, frozen=0.484 * 2**30, checkpointed=0.169 * 2**30, text=0.040 * 2**30),
     tiny_vae="madebyollin/taesd",
 )
@@ -121,7 +118,6 @@ SD2 = Family(
     unet_parameters=865_910_724,
     text_parameters=340_387_840,
     vae_parameters=83_653_863,
-    convolved=0.652,
     step_bytes=StepBytes(stock=0.673 * 2**30, frozen=0.484 * 2**30, checkpointed=0.169 * 2**30, text=0.069 * 2**30),
     tiny_vae="madebyollin/taesd",
 )
@@ -137,7 +133,6 @@ SDXL = Family(
     unet_parameters=2_567_463_684,
     text_parameters=817_720_320,
     vae_parameters=83_653_863,
-    convolved=0.130,
     step_bytes=StepBytes(stock=1.25 * 2**30, frozen=0.935 * 2**30, checkpointed=0.139 * 2**30, text=0.158 * 2**30),
     size_conditioning=True,
     zero_for_empty=True,

@@ -85,14 +85,15 @@ class Step:
     def bytes_by(self, plan: MemoryPlan) -> int:
         """What a process that makes the step by a plan takes at most, about: libraries, weights and what is computed.
 
-        The UNet is in its number format and all else is fp32, unless the plan says otherwise. On a GPU are neither token
-        tables nor, while steps are made, the VAE.
+        The UNet is in its number format, as text encoders are where they are packed, and all else is fp32, unless the plan
+        says otherwise. On a GPU are neither token tables nor, while steps are made, the VAE.
         """
         family, scale = self.family, self.parameters / self.family.parameters
-        unet = family.unet_parameters * (1 + family.convolved * (self.operators == "packed"))
-        weights = unet * self.number_bytes
-        text = family.text_parameters - (family.table_parameters if self.on_gpu else 0)
-        weights += text * (_FP32 / 2 if plan.text_in_16_bits else _FP32)
+        copies = 2 if self.operators == "packed" else 1  # packed for the way ahead and for the way back
+        text = family.text_parameters - family.table_parameters
+        text_number_bytes = self.number_bytes if copies == 2 else _FP32 / 2 if plan.text_in_16_bits else _FP32
+        weights = copies * (family.unet_parameters * self.number_bytes + text * text_number_bytes)
+        weights += 0 if self.on_gpu else family.table_parameters * _FP32
         weights += 0 if self.on_gpu else family.vae_parameters * _FP32
         kept = family.step_bytes.stock if self.operators == "stock" else family.step_bytes.frozen
         if plan.checkpointing:

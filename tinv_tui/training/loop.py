@@ -160,11 +160,11 @@ def _add_gradient(job: Job, state: TrainingState, batches: Batches, step: int, u
 
 
 def _graphs(job: Job, attendant: Attendant) -> Graphs | None:
-    """What plays steps back, unless the recipe wants each computed as it comes: on a CPU only where calls take the time."""
+    """What plays steps back, unless the recipe wants each computed as it comes, or by a compiler."""
     model, acceleration = job.model, job.recipe.training.acceleration
     if model.device.type == "cuda" and acceleration != "eager":
         return Graphs(CudaRecorder(model.device), attendant.noted)
-    if model.device.type == "cpu" and acceleration == "auto" and model.base.is_small:
+    if model.device.type == "cpu" and acceleration == "auto":
         return Graphs(TapeRecorder(), attendant.noted)
     return None
 

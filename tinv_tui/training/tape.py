@@ -68,7 +68,8 @@ class _Tape(TorchDispatchMode):
         self._names: dict[str, Any] = {}
         """What the lines name beside their variables: kernels and constants."""
         self._kernels: dict[Any, str] = {}
-        self._made: dict[StorageWeakRef, _Made] = {}  # a weak reference keeps another storage from taking its name
+        # A weak reference keeps another storage from taking its name.
+        self._made: dict[StorageWeakRef | None, _Made] = {}
         self._views: dict[tuple[Any, ...], int] = {}
         self._count = 0
 
@@ -153,5 +154,6 @@ class _Tape(TorchDispatchMode):
         return self._views[key]
 
 
-def _storage(tensor: Tensor) -> StorageWeakRef:
-    return StorageWeakRef(tensor.untyped_storage())
+def _storage(tensor: Tensor) -> StorageWeakRef | None:
+    """Of a packed weight, which lies in an order that is its kernel's own, nobody knows one."""
+    return None if tensor.is_mkldnn else StorageWeakRef(tensor.untyped_storage())

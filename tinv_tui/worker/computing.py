@@ -12,6 +12,7 @@ from tinv_tui.errors import in_one_line
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators
 from tinv_tui.models.frozen.fused_text import fuse_text_encoder
+from tinv_tui.models.frozen.packed import pack_linears
 from tinv_tui.models.frozen.unet import choose_operators, freeze_operators
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.recipe import Recipe
@@ -21,7 +22,7 @@ _FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"
 _OPERATORS = {
     "stock": "torch's own operators",
     "frozen": "operators that keep less for the way back",
-    "packed": "operators that keep less for the way back, convolutions packed once",
+    "packed": "operators that keep less for the way back, weights packed once",
     "fused": "operators that keep less for the way back, fused by Triton (the first run here compiles them, half a minute)",
 }
 _TRIED_CELLS = 1024
@@ -61,6 +62,9 @@ def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = No
         model.unet.compile(dynamic=False)
     chosen, lacks = (operators, "") if operators else choose_operators(model.unet, model.base, model.device)
     freeze_operators(model.unet, chosen)
+    if chosen == "packed":
+        for encoder in model.text_encoders:  # fp16 has not the range of what a text encoder computes
+            pack_linears(encoder, torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32)
     troubles = [lacks]
     if chosen == "fused":
         found = {fuse_text_encoder(encoder) for encoder in model.text_encoders} - {""}

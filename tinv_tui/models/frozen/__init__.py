@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 Operators = Literal["stock", "frozen", "packed", "fused"]
-"""Torch's own; those that keep less for the way back; those and convolutions packed once, for a CPU; those in kernels of
+"""Torch's own; those that keep less for the way back; those and weights packed once, for a CPU; those in kernels of
 their own, for a GPU."""
-_ROOM_FOR_PACKING = 3
-"""Packed convolutions take as much again; with that much more than the UNet's bytes the machine has not to swap."""
+_ROOM_FOR_PACKING = 4
+"""Weights that are packed both ways take as much again; in so many times the UNet's bytes the machine has not to swap."""
 
 
 def suitable_operators(unet_bytes: float, host_bytes: int | None, *, is_small: bool, on_gpu: bool) -> Operators:

@@ -1,4 +1,4 @@
-"""Convolutions on a CPU whose weights are put into the kernel's own order once, not at every call."""
+"""Layers on a CPU whose weights are put into the kernel's own order once, not at every call."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch.autograd.function import once_differentiable
 _ONES = [1, 1]
 
 
-class _ConvolvePacked(torch.autograd.Function):
+class _Compute(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: PackedConv2d) -> Tensor:
+    def forward(ctx: Any, x: Tensor, layer: PackedConv2d | PackedLinear) -> Tensor:
         ctx.layer, ctx.shape = layer, x.shape
-        return layer.convolve(x)
+        return layer.ahead(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return ctx.layer.convolve_back(grad, ctx.shape), None
+        return ctx.layer.back(grad, ctx.shape), None
 
 
 class PackedConv2d(nn.Module):
     """Computes what ``convolution`` computes but for the order of its sums; packs its weight at the first call.
 
-    The gradient of what went into a convolution of stride 1 is a convolution with the weight turned around, which is
-    packed too. Keeps about twice the weight's bytes, and nothing for the way back.
+    The gradient of what went into a convolution of stride 1 is a convolution with the weight turned around, of another the
+    transposed one; its weight is packed too. Keeps about twice the weight's bytes, and nothing for the way back.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -36,62 +36,110 @@ class PackedConv2d(nn.Module):
         self.bias = convolution.bias
         self._stride = list(convolution.stride)
         self._padding = [int(side) for side in convolution.padding]
-        kernel = convolution.kernel_size
-        self._padding_back = [kernel[n] - 1 - self._padding[n] for n in (0, 1)]
+        self._kernel = list(convolution.kernel_size)
+        self._padding_back = [self._kernel[n] - 1 - self._padding[n] for n in (0, 1)]
         self._turns = self._stride == _ONES and min(self._padding_back) >= 0
         self._ahead: Tensor | None = None
         self._back: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not x.requires_grad:
-            return self.convolve(x)
-        y: Tensor = _ConvolvePacked.apply(x, self)  # type: ignore[no-untyped-call]
-        return y
+        return _compute(x, self)
 
-    def convolve(self, x: Tensor) -> Tensor:
+    def ahead(self, x: Tensor) -> Tensor:
         """[b, in, h, w] to [b, out, h', w']."""
         if self._ahead is None:
             self._pack(x)
         return _pointwise(x, self._ahead, self.bias, self._padding, self._stride)
 
-    def convolve_back(self, grad: Tensor, shape: torch.Size) -> Tensor:
+    def back(self, grad: Tensor, shape: torch.Size) -> Tensor:
         """The gradient of an input of that shape."""
         if self._turns:
             return _pointwise(grad, self._back, None, self._padding_back, _ONES)
-        stand_in = grad.new_empty(1).expand(shape)  # only its shape is read
-        gradient: Tensor = torch.ops.aten.convolution_backward(
-            grad,
-            stand_in,
-            self.weight,
-            None,
-            self._stride,
-            self._padding,
-            _ONES,
-            False,
-            [0, 0],
-            1,
-            [True, False, False],
-        )[0]
-        return gradient
+        return _transposed(grad, self._back, self._padding, self._left_over(grad.shape, shape), self._stride)
 
     def _pack(self, x: Tensor) -> None:
         assert self.weight is not None
         self._ahead = _reorder(self.weight, self._padding, self._stride, list(x.shape))
+        y = _pointwise(x, self._ahead, self.bias, self._padding, self._stride)
         if self._turns:
             turned = self.weight.flip(2, 3).transpose(0, 1).contiguous()
-            y = _pointwise(x, self._ahead, self.bias, self._padding, self._stride)
             self._back = _reorder(turned, self._padding_back, _ONES, list(y.shape))
-            self.weight = None
+        else:
+            left_over = self._left_over(y.shape, x.shape)
+            self._back = _reorder_transposed(self.weight, self._padding, left_over, self._stride, list(y.shape))
+        self.weight = None
+
+    def _left_over(self, given: torch.Size, shape: torch.Size) -> list[int]:
+        """Rows and columns at the end of an input of ``shape`` that the strides to an output of ``given`` did not reach."""
+        reached = [(given[n + 2] - 1) * self._stride[n] - 2 * self._padding[n] + self._kernel[n] for n in (0, 1)]
+        return [shape[n + 2] - reached[n] for n in (0, 1)]
+
+
+class PackedLinear(nn.Module):
+    """Computes what ``layer`` computes but for the order of its sums; packs its weight at the first call.
+
+    Products are of numbers of ``dtype``, what goes in and comes out keeps its own. Keeps twice the weight's bytes, and
+    nothing for the way back.
+    """
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight: Tensor | None = layer.weight.detach().to(dtype)
+        self.bias = None if layer.bias is None else layer.bias.detach().to(dtype)
+        self._dtype = dtype
+        self._ahead: Tensor | None = None
+        self._back: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _compute(x, self)
+
+    def ahead(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out]."""
+        if self._ahead is None:
+            self._pack(x)
+        return _product(x.to(self._dtype), self._ahead, self.bias).to(x.dtype)
+
+    def back(self, grad: Tensor, _shape: torch.Size) -> Tensor:
+        """The gradient of what went in."""
+        return _product(grad.to(self._dtype), self._back, None).to(grad.dtype)
+
+    def _pack(self, x: Tensor) -> None:
+        assert self.weight is not None
+        rows = x.numel() // x.shape[-1]
+        self._back = torch.ops.mkldnn._reorder_linear_weight(self.weight.t().contiguous(), rows)
+        self._ahead = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
+        self.weight = None
+
+
+def pack_linears(module: nn.Module, dtype: torch.dtype) -> None:
+    """Put packed layers in place of the frozen linear ones inside a module."""
+    for owner in list(module.modules()):
+        for name, child in list(owner.named_children()):
+            if type(child) is nn.Linear and not child.weight.requires_grad:
+                owner.register_module(name, PackedLinear(child, dtype))
 
 
 def can_pack(dtype: torch.dtype) -> bool:
-    """Whether this torch and this processor have the packed convolution for a number format: tried, not guessed."""
+    """Whether this torch and this processor have the packed layers for a number format: tried, not guessed."""
     try:
-        trial = nn.Conv2d(8, 8, 3, padding=1).to(dtype).requires_grad_(False)
-        x = torch.randn(1, 8, 4, 4, dtype=dtype)
-        return bool(torch.allclose(PackedConv2d(trial)(x).float(), trial(x).float(), rtol=1e-2, atol=1e-2))
+        convolution = nn.Conv2d(8, 8, 3, padding=1).to(dtype).requires_grad_(False)
+        picture = torch.randn(1, 8, 4, 4, dtype=dtype)
+        linear = nn.Linear(8, 8).to(dtype).requires_grad_(False)
+        rows = torch.randn(2, 4, 8, dtype=dtype)
+        pairs = (
+            (PackedConv2d(convolution)(picture), convolution(picture)),
+            (PackedLinear(linear, dtype)(rows), linear(rows)),
+        )
+        return all(torch.allclose(ours.float(), stock.float(), rtol=1e-2, atol=1e-2) for ours, stock in pairs)
     except (RuntimeError, NotImplementedError, AttributeError):
         return False
+
+
+def _compute(x: Tensor, layer: PackedConv2d | PackedLinear) -> Tensor:
+    if not x.requires_grad:
+        return layer.ahead(x)
+    y: Tensor = _Compute.apply(x, layer)  # type: ignore[no-untyped-call]
+    return y
 
 
 # Private to torch, used by its own compiler; see can_pack.
@@ -104,4 +152,25 @@ def _reorder(weight: Tensor, padding: list[int], stride: list[int], shape: list[
 
 def _pointwise(x: Tensor, packed: Any, bias: Tensor | None, padding: list[int], stride: list[int]) -> Tensor:
     y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, bias, padding, stride, _ONES, 1, "none", [], "")
+    return y
+
+
+def _reorder_transposed(
+    weight: Tensor, padding: list[int], left_over: list[int], stride: list[int], shape: list[int]
+) -> Tensor:
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_transpose_weight(
+        weight, padding, left_over, stride, _ONES, 1, shape
+    )
+    return packed
+
+
+def _transposed(grad: Tensor, packed: Any, padding: list[int], left_over: list[int], stride: list[int]) -> Tensor:
+    x: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
+        grad, packed, None, padding, left_over, stride, _ONES, 1, "none", [], ""
+    )
+    return x
+
+
+def _product(x: Tensor, packed: Any, bias: Tensor | None) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
     return y

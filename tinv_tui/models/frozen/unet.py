@@ -15,7 +15,7 @@ from tinv_tui.models.frozen import Operators, suitable_operators
 from tinv_tui.models.frozen.activations import gated_gelu, norm_silu
 from tinv_tui.models.frozen.convolution import FrozenConv2d, is_plain, is_pointwise
 from tinv_tui.models.frozen.fused import PointwiseConv2d, fused_gate
-from tinv_tui.models.frozen.packed import PackedConv2d, can_pack
+from tinv_tui.models.frozen.packed import PackedConv2d, can_pack, pack_linears
 from tinv_tui.models.frozen.residuals import are_common_residuals, fuse_residuals, is_common_residual
 from tinv_tui.models.frozen.transformer import are_common_transformers, fuse_transformers
 from tinv_tui.models.frozen.trial import why_not_fused
@@ -27,7 +27,7 @@ def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> 
     suitable = suitable_operators(held, memory, is_small=base.is_small, on_gpu=device.type != "cpu")
     dtype, trouble = next(unet.parameters()).dtype, ""
     if suitable == "packed" and not can_pack(dtype):
-        trouble = "not packed: this torch packs no convolutions of such numbers"
+        trouble = "not packed: this torch packs no weights of such numbers"
     elif suitable == "fused":
         odd = "" if can_be_fused(unet) else "a UNet that is built otherwise than Stable Diffusion's"
         reason = odd or why_not_fused(device, dtype)
@@ -38,7 +38,7 @@ def choose_operators(unet: nn.Module, base: BaseModel, device: torch.device) -> 
 def freeze_operators(unet: nn.Module, operators: Operators) -> None:
     """Put the frozen operators in place of the stock ones of a UNet whose weights are frozen.
 
-    The same bits come out, unless "packed", where convolutions add up in another order (about 1e-6 in fp32), or "fused",
+    The same bits come out, unless "packed", where sums are made in another order (about 1e-6 in fp32), or "fused",
     where as much is computed in fp32 before it is rounded. A UNet that is built otherwise than Stable Diffusion's is "frozen"
     where it should be "fused".
     """
@@ -53,6 +53,8 @@ def freeze_operators(unet: nn.Module, operators: Operators) -> None:
         owner.register_module(
             name, PointwiseConv2d(convolution) if fuses and is_pointwise(convolution) else stand_in(convolution)
         )
+    if operators == "packed":
+        pack_linears(unet, next(unet.parameters()).dtype)
     if fuses:
         fuse_residuals(unet)
         fuse_transformers(unet)
