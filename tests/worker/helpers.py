@@ -148,5 +148,5 @@ def weights_hash(job: Job) -> str:
     digest = hashlib.sha256()
     for part in (*job.model.text_encoders, job.model.unet, job.model.vae):
         for name, tensor in part.state_dict().items():
-            digest.update(name.encode() + tensor.numpy().tobytes())
+            digest.update(name.encode() + tensor.flatten().view(torch.uint8).numpy().tobytes())  # NumPy has no bf16
     return digest.hexdigest()
