@@ -41,6 +41,30 @@ def test_what_one_waits_for_imports_no_library_it_does_not_need(module: str, slo
     assert slow & set(done.stdout.split()) == set()
 
 
+_CHECK = """
+import sys
+from pathlib import Path
+from tinv_tui.app.checks import check_form
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import texts_of
+from tinv_tui.models.bundled import picture_sets
+from tinv_tui.recipe import Recipe, make_recipe
+
+values = {"model": {"path": "bundled"}, "dataset": {"path": str(picture_sets()["chartreuse"])}}
+values["embedding"] = {"name": "zork", "init_text": "red thing"}
+checked = check_form(texts_of(make_recipe(values), FIELDS), Recipe(), Path.cwd())
+print(checked.plan is not None, *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_a_form_is_checked_without_what_reads_numbers() -> None:
+    """A viewer keeps what it has imported in memory for as long as it runs, and numpy is 14 MB of it."""
+    done = subprocess.run([sys.executable, "-c", _CHECK], capture_output=True, text=True, check=True)
+    has_plan, *imported = done.stdout.split()
+    assert has_plan == "True"
+    assert {"numpy", "safetensors", "torch"} & set(imported) == set()
+
+
 @pytest.mark.parametrize("folder", sorted(FORCE_INCLUDE))
 def test_a_folder_that_ships_in_the_wheel_exists_and_holds_files(folder: str) -> None:
     assert any((ROOT / folder).iterdir())

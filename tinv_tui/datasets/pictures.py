@@ -10,15 +10,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tinv_tui.datasets.captions import NameCaptions, read_caption
 from tinv_tui.datasets.geometry import middle_box
 from tinv_tui.datasets.picture_files import EXTENSIONS, missing_plugin, open_picture
 from tinv_tui.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
@@ -229,6 +232,8 @@ def _open_upright(path: Path, reduction: int, at_least: int | None) -> Image.Ima
         image.load()
         turned = ImageOps.exif_transpose(image)
         if turned.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
+            import numpy as np
+
             grey = np.asarray(turned, dtype=np.float32)
             scale = 255 / 65535 if grey.max() > 255 else 1.0
             turned = Image.fromarray((grey * scale).astype(np.uint8))
@@ -257,6 +262,8 @@ def load_for_training(path: Path, size: tuple[int, int], *, crop: bool) -> Train
     With ``crop`` the middle is cut out at the target's shape before scaling; otherwise the picture is scaled to fit
     exactly. Raises OSError.
     """
+    import numpy as np
+
     image = open_upright(path)
     own_size, corner = image.size, (0, 0)
     if crop:

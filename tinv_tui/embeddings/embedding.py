@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vectors = dict[str, NDArray[np.float32]]
+Vectors: TypeAlias = "dict[str, NDArray[np.float32]]"
 """Tensor name to rows, [vectors, width]. The names are ``emb_params`` where there is one text encoder, else ``clip_l``,
 ``clip_g`` and ``t5xxl``."""
 
@@ -64,6 +65,8 @@ class Embedding:
 
 def norms_of(rows: NDArray[np.float32]) -> list[float]:
     """Euclidean length of each row."""
+    import numpy as np
+
     return [float(n) for n in np.linalg.norm(rows.astype(np.float64), axis=1)]
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.embedding import UNTRAINABLE
@@ -80,6 +78,8 @@ def _nobody_takes(embedding: Embedding) -> str:
         return f"it is for {embedding.family}, which cannot be trained on"
     if any(name.endswith("_out") for name in embedding.vectors):
         return "its vectors join behind the text encoder (OneTrainer's output side), where no prompt puts them"
+    import numpy as np
+
     if not all(np.isfinite(rows).all() for rows in embedding.vectors.values()):
         return "it holds values that are not finite"
     return ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """The formats an embedding or a token table can be in, with the size of one number."""
@@ -30,6 +32,8 @@ def computes_in_bf16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
 
 def as_fp32(data: bytes, kind: str) -> NDArray[np.float32]:
     """Numbers of one of the formats of :data:`NUMBER_BYTES`, flat. What fp32 cannot hold becomes infinite."""
+    import numpy as np
+
     if kind == "BF16":  # the upper half of an fp32
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     letter = "f" if kind in FLOAT_BYTES else "i" if kind.startswith("I") else "u"

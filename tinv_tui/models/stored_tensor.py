@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.number_formats import NUMBER_BYTES, as_fp32
 from tinv_tui.models.zip_members import list_members, read_member
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _MOST_NUMBERS = 2**28
 """Of one tensor: a gigabyte as fp32."""
@@ -42,6 +44,8 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def read_numbers(path: Path, stored: StoredTensor) -> NDArray[np.float32]:
     """The tensor's numbers, fp32, in its shape. Raises InputError ("tensor-broken"), OSError."""
+    import numpy as np
+
     try:
         if stored.kind not in NUMBER_BYTES:
             raise ValueError(f"it holds {stored.kind} numbers, which cannot be read")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, BinaryIO
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.no_weights import AGAIN, what_came_instead
 from tinv_tui.models.number_formats import FLOAT_BYTES
 from tinv_tui.models.safetensors_file import read_header
 from tinv_tui.models.torch_file import StoredTensor, read_numbers, read_torch_file, tensors_in
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LONGEST_HEADER = 100_000_000
 """Of a safetensors file, by its specification."""
@@ -58,6 +59,8 @@ def read_weight_file(path: Path, key: str = "model.path") -> WeightFile:
 
 def read_rows(path: Path, stored: StoredTensor, rows: Sequence[int]) -> NDArray[np.float32]:
     """Some rows of a table [count, width], and of the file nothing else. Raises InputError, OSError, ValueError."""
+    import numpy as np
+
     if stored.kind not in FLOAT_BYTES:
         raise ValueError(f"its token table holds {stored.kind} numbers")
     count, width = stored.shape
