@@ -284,7 +284,10 @@ async def _changed(pilot: Pilot[Any]) -> None:
 @scene("previews")
 async def _previews(pilot: Pilot[Any]) -> None:
     await _finished(pilot)
-    await pilot.press("ctrl+g", "ctrl+g", "f")
+    while pilot.app.screen.pane_in_focus() != "preview-pane":
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+    await pilot.press("f")
     await until(pilot, seen(pilot, "2 of 2"))
 
 

@@ -34,7 +34,7 @@ def test_a_rate_too_small_to_move_a_number_is_warned_of_within_20_steps() -> Non
 def test_vectors_longer_than_the_vocabularys_are_warned_of_once() -> None:
     run = trained(recipe(training__steps=24, training__learning_rate=HIGH_RATE, training__evaluation_samples=2))
     (told,) = warned(run, "norm-large")
-    assert "times as long as the longest of the vocabulary" in told["message"]
+    assert "longer than any of the vocabulary" in told["message"]
     assert "tinv-tui set zork training.cap_norm=true" in told["hint"]
     assert warned(run, "not-learning") == []
     again = trained(recipe(training__steps=3, training__learning_rate="0.001", training__evaluation_samples=2))

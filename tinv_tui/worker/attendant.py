@@ -149,7 +149,9 @@ class RunAttendant:
     def _look_at_norms(self, state: TrainingState) -> None:
         excess = self._range.excess(state.vectors)
         if excess > _LONGER and not self._is_too_long:
-            message = f"at step {state.step} a vector is {excess:.1f} times as long as the longest of the vocabulary"
+            message = (
+                f"at step {state.step} a vector is longer than any of the vocabulary, {excess:.2f} times the longest"
+            )
             hint = "It may drown the rest of a prompt: lower the rate, or: tinv-tui set"
             self._work.warn("norm-large", message, f"{hint} {self._work.folder.handle} training.cap_norm=true")
         self._is_too_long = excess > _LONGER

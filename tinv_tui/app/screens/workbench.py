@@ -174,20 +174,22 @@ class Workbench(FoldingScreen):
         self.tab_line.tell(self._tab, *([(f"{now.name} ", "value"), state_piece(now.state)] if now is not None else []))
 
     @property
-    def _stops(self) -> list[tuple[str, str]]:
-        """The panes ctrl+g goes through: the tab each is on, and a selector."""
+    def _stops(self) -> dict[str, tuple[str, str]]:
+        """The panes ctrl+g goes through, as they lie on the screen: the tab each is on, and a selector."""
         field = "#form-find" if self.form_pane.is_narrowed else "#field-embedding-name"
-        first = ("form", "#form-pane" if self.is_folded(FORM) else field)
-        panes = [("dataset", "#pictures"), ("loss", "#loss-pane"), ("gpu", "#gpu-pane")]
-        return [first, *panes, ("loss", "#preview-pane"), ("log", "#log-pane")]
+        selectors = {FORM: "#form-pane" if self.is_folded(FORM) else field, "dataset-pane": "#pictures"}
+        stops = {pane: (_TABS_OF[pane][0], selectors.get(pane, f"#{pane}")) for pane in FOLDING}
+        if self.has_class("-tabs"):  # tab by tab: the preview shares that of the loss
+            stops = dict(sorted(stops.items(), key=lambda stop: [*TABS].index(stop[1][0])))
+        return stops
 
     def action_next_pane(self) -> None:
-        here = self.pane_in_focus()
-        at = FOLDING.index(here) if here in FOLDING else -1
+        stops, here = self._stops, self.pane_in_focus()
+        at = [*stops].index(here) if here in stops else -1
         was_alone = self.alone is not None
         if was_alone:
             self.end_zoom()
-        tab, selector = self._stops[(at + 1) % len(FOLDING)]
+        tab, selector = [*stops.values()][(at + 1) % len(stops)]
         target = next(iter(self.query(selector)), None)
         if target is None:
             return
