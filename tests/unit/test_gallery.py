@@ -26,6 +26,16 @@ def test_where_each_has_a_seed_of_its_own_the_series_is_all_of_the_prompt() -> N
     assert [p.step for p in gallery.series] == [1, 2]
 
 
+def test_where_each_step_draws_a_prompt_of_its_own_the_series_is_all_of_them() -> None:
+    gallery = Gallery(previews((100, "a", 7), (200, "b", 7), (300, "a", 7), (400, "c", 7)))
+    assert [p.step for p in gallery.series] == [100, 200, 300, 400]
+    assert [gallery.moved(-1).title, gallery.moved(-1).moved(-1).title] == ["step 300", "step 200"]
+    one_by_hand = Gallery(previews((100, "a", 7), (200, "a", 7), (230, "by hand", 7), (300, "a", 7)))
+    assert [p.step for p in one_by_hand.series] == [100, 200, 300]
+    several_a_step = Gallery(previews((100, "a", 7), (100, "b", 7)))
+    assert [p.prompt for p in several_a_step.series] == ["b"]
+
+
 def test_what_was_chosen_stays_when_another_comes_and_the_newest_is_followed() -> None:
     one, two = previews((1, "a", 1), (2, "a", 1)), previews((1, "a", 1), (2, "a", 1), (3, "a", 1))
     earlier = Gallery(one).moved(-1)

@@ -39,11 +39,15 @@ class Gallery:
 
     @property
     def series(self) -> tuple[Preview, ...]:
-        """All previews that differ from the one seen in their step only; with a seed per step all of its prompt."""
+        """All previews that differ from the one seen in their step only; with a seed per step all of its prompt, and with a
+        prompt per step all there are."""
         shown = self.shown
         if shown is None:
             return ()
         same = tuple(p for p in self.previews if p.prompt == shown.prompt)
+        has_one_a_step = len({preview.step for preview in self.previews}) == len(self.previews)
+        if has_one_a_step and 2 * len(same) <= len(self.previews):  # one that comes again does so by chance
+            return self.previews
         fixed = tuple(p for p in same if p.seed == shown.seed)
         return fixed if len(fixed) > 1 else same
 

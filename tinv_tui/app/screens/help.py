@@ -43,10 +43,10 @@ PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by the
     "preview-pane": (
         "Newest preview",
         "A picture the run has drawn with the embedding as it was then: the newest, or with {preview.earlier} and "
-        "{preview.later} one before or after it of the same prompt and seed. {preview.mark} marks one as A; the one you go "
-        "to then stands beside it as B. {preview.originals} puts a picture of the dataset beside it. {preview.full} shows "
-        "them on the whole screen, with a strip through time. The whole file is at the path below it, which {preview.copy} "
-        "copies. {run.preview} draws one now; training waits meanwhile.",
+        "{preview.later} one before or after it, of the same prompt and seed where there are several. {preview.mark} marks "
+        "one as A; the one you go to then stands beside it as B. {preview.originals} puts a picture of the dataset beside "
+        "it. {preview.full} shows them on the whole screen, with a strip through time. The whole file is at the path below "
+        "it, which {preview.copy} copies. {run.preview} draws one now; training waits meanwhile.",
     ),
     "dataset-pane": (
         "Dataset",
