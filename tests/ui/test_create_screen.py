@@ -86,14 +86,18 @@ async def test_ctrl_s_writes_it_and_selects_it_in_train(pictures: Path) -> None:
         await until(pilot, lambda: workbench.form.note_at("embedding.name") == "created: 2 vectors, SD1, step 0")
 
 
-async def test_a_name_that_is_taken_is_said_at_its_field_and_nothing_is_written(pictures: Path) -> None:
+async def test_a_name_that_is_taken_is_not_taken_over_but_said_at_its_field_and_nothing_is_written(
+    pictures: Path,
+) -> None:
     paths.embeddings_folder().mkdir(parents=True)
     path = paths.embeddings_folder() / "zork.safetensors"
     write_embedding(path, Embedding("zork", {"emb_params": np.ones((1, 64), np.float32)}, 500))
     before = path.read_bytes()
     async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
         screen = await opened(pilot)
-        await pilot.press("ctrl+s")
+        assert (screen.form.texts["embedding.name"], screen.form.texts["model.path"]) == ("", "bundled")
+        assert not screen.form.error_at("embedding.name")
+        await pilot.press(*"zork", "ctrl+s")
         await until(pilot, lambda: "is there already" in screen.form.error_at("embedding.name"))
         assert screen.focused is screen.form.control("embedding.name")
         assert path.read_bytes() == before

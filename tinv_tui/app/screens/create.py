@@ -16,6 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Button
 from textual.worker import Worker
 
+from tinv_tui import paths
 from tinv_tui.app import wording
 from tinv_tui.app.creation_checks import ROWS, CheckedCreation, check_creation
 from tinv_tui.app.embedding_notes import in_words, spans_of
@@ -39,7 +40,7 @@ from tinv_tui.runs.suggestion import Suggestion, plan_suggestion, suggest
 
 CreateForm = Form[CheckedCreation]
 _TAKEN_OVER = ("embedding.name", "model.path", "dataset.path", "embedding.vectors", "embedding.init_text")
-"""What the form starts from: the train screen's fields."""
+"""What the form starts from: the train screen's fields. The name, which may be taken, comes first."""
 
 
 class CreateScreen(ModeScreen):
@@ -88,7 +89,8 @@ class CreateScreen(ModeScreen):
     @on(events.Mount)
     def _take_over(self) -> None:
         texts = self.app.train_texts
-        for key in _TAKEN_OVER:
+        is_there = library.find(paths.embeddings_folder(), texts.get("embedding.name", "").strip()) is not None
+        for key in _TAKEN_OVER[1:] if is_there else _TAKEN_OVER:  # a new one cannot have the name of one that is there
             if key in texts and texts[key] != self.form.texts[key]:  # what is put counts as typed
                 self.form.put(key, texts[key])
         self.form.control("embedding.name").focus()
