@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.machine import Machine
 from tinv_tui.app.screens.caption_editor import CaptionEditor
 from tinv_tui.app.screens.help import HelpScreen
 
@@ -254,3 +255,17 @@ async def test_the_form_is_there_also_for_those_who_look_at_another_screen_first
         await pilot.press("f2")
         workbench = await ready(pilot)
         assert workbench.form.texts["embedding.name"] == "zork"
+
+
+async def test_the_load_of_the_apps_own_start_is_soon_followed_by_the_machines(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[tuple[int, ...]] = []
+    look = Machine.look
+    monkeypatch.setattr(Machine, "look", lambda self, pids=(): looks.append(pids) or look(self, pids))
+    monkeypatch.setattr("tinv_tui.app.app._LIVE_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("tinv_tui.app.app._IDLE_LOOK_SECONDS", 600.0)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        await until(pilot, lambda: len(looks) >= 4)
+        await pilot.pause(0.5)
+        assert len(looks) == 4  # and then as seldom as where no run is on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import threading
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 _STYLES = ("base", "forms", *(mode.module for mode in MODES), "dialogs", "narrow")
 _LIVE_LOOK_SECONDS, _IDLE_LOOK_SECONDS = 2.0, 12.0
+_SETTLING_LOOKS = 3
+"""What the processor did before these was the app's own start: the next one is soon."""
 _HANG_UP_SECONDS = 5.0
 _GREYS = Greys()  # one, as drawn rows are kept by the filter they went through
 
@@ -167,14 +170,15 @@ class TinvApp(KeysInOrder[None]):
             self.run_worker(asking, group="welcome", exclusive=True, exit_on_error=False)
 
     async def _look_at_machine(self) -> None:
-        while True:
+        for number in itertools.count(1):
             status = self.control.now.status if self.control.now is not None else None
             pids = (status.pid,) if status is not None and status.pid else ()
             self.machine_now = await asyncio.to_thread(self._machine.look, pids)
             self.post_message(MachineLooked(self.machine_now))
             if not self.is_headless and not (_has_server() if self.is_web else has_terminal()):
                 self._hang_up(asyncio.get_running_loop())
-            await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if self.control.is_live else _IDLE_LOOK_SECONDS))
+            is_soon = self.control.is_live or number <= _SETTLING_LOOKS
+            await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if is_soon else _IDLE_LOOK_SECONDS))
 
     def on_unmount(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
