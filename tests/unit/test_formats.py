@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinv_tui.embeddings import writing
+from tinv_tui.embeddings import reading, writing
 from tinv_tui.embeddings.checksum import checksum
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
@@ -527,7 +527,7 @@ def test_of_a_pair_neither_is_written_when_the_second_does_not_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(path: Path, **more: str) -> Embedding:
-        held = read_embedding(path, **more)
+        held = reading.read_embedding(path, **more)
         return SD1 if "_2" in path.name else held
 
     monkeypatch.setattr(writing, "read_embedding", read)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Embedding", "Vectors", "read_embedding", "write_embedding"]
 
 
-def read_embedding(path: Path, term: str = "", *, suffix: str = "") -> Embedding:
+def read_embedding(path: Path, term: str = "") -> Embedding:
     """As :func:`tinv_tui.embeddings.reading.read_embedding` does. Raises InputError."""
     from tinv_tui.embeddings import reading
 
-    return reading.read_embedding(path, term, suffix=suffix)
+    return reading.read_embedding(path, term)
 
 
 def write_embedding(

@@ -34,9 +34,9 @@ _TITLES = {"unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_e
 class LoadedModel:
     """A base model in memory; every weight is frozen and every part is in evaluation mode.
 
-    The UNet is in ``dtype``; text encoders and VAE compute in fp32, where the sums that matter are. The text encoders' token
-    tables are on the host, where prompts are, as the VAE is while there are steps to make; a memory plan says how the text
-    encoders' other weights are held.
+    The UNet is in ``dtype``; text encoders and VAE compute in fp32, where the sums that matter are, but for products that
+    ``worker.computing`` lets be of shorter numbers. The text encoders' token tables are on the host, where prompts are, as
+    the VAE is while there are steps to make; a memory plan says how the text encoders' other weights are held.
     """
 
     base: BaseModel

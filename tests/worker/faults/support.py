@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.worker.helpers import recipe
+import pytest
+
+from tests.worker.helpers import recipe, train_here
 from tinv_tui import paths
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.events import Event, EventReader, read_all
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 
 PATIENCE_SECONDS = 90.0
@@ -89,6 +93,15 @@ def reached_step(run: Run) -> int:
     _, status = run.state()
     told = [event["step"] for event in read_all(run.folder.events) if event["kind"] == "step"]
     return max(status.step if status else 0, *told[-1:], 0)
+
+
+def undisturbed(wanted: Recipe, home: Path) -> Outcome:
+    """What a run leaves that nothing is done to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINV_HOME", str(home))
+        folder = make_run(plan_run(wanted, Path.cwd()))
+        assert train_here(folder) == 0
+        return Outcome.of(Run(folder))
 
 
 class Watch:

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.faults import FaultRecord
-from tests.worker.faults.support import Outcome, Watch, eventful_recipe, finished, moment, signal_worker, until_state
+from tests.worker.faults.support import (
+    Outcome,
+    Watch,
+    eventful_recipe,
+    finished,
+    moment,
+    signal_worker,
+    undisturbed,
+    until_state,
+)
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.run import Run
@@ -103,10 +112,12 @@ async def test_what_is_no_reason_to_end_changes_nothing(
     name: str,
     times: int,
     disturb: Callable[[Run, Watch], Awaitable[None]],
-    never_disturbed: Outcome,
+    tmp_path: Path,
     fault: FaultRecord,
 ) -> None:
-    run = await Run.start(eventful_recipe())
+    wanted = eventful_recipe(training__steps=400)  # so that it outlasts what is done to it
+    never_disturbed = await asyncio.to_thread(undisturbed, wanted, tmp_path)
+    run = await Run.start(wanted)
     task = asyncio.create_task(finished(run))
     await disturb(run, Watch(run))
     outcome = await task

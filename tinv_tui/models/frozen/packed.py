@@ -121,18 +121,24 @@ def pack_linears(module: nn.Module, dtype: torch.dtype) -> None:
 
 def can_pack(dtype: torch.dtype) -> bool:
     """Whether this torch and this processor have the packed layers for a number format: tried, not guessed."""
+    picture, rows = torch.randn(1, 8, 4, 4, dtype=dtype), torch.randn(2, 4, 8, dtype=dtype)
+    convolutions = [nn.Conv2d(8, 8, 3, stride, padding=1).to(dtype).requires_grad_(False) for stride in (1, 2)]
+    linear = nn.Linear(8, 8).to(dtype).requires_grad_(False)
     try:
-        convolution = nn.Conv2d(8, 8, 3, padding=1).to(dtype).requires_grad_(False)
-        picture = torch.randn(1, 8, 4, 4, dtype=dtype)
-        linear = nn.Linear(8, 8).to(dtype).requires_grad_(False)
-        rows = torch.randn(2, 4, 8, dtype=dtype)
-        pairs = (
-            (PackedConv2d(convolution)(picture), convolution(picture)),
-            (PackedLinear(linear, dtype)(rows), linear(rows)),
-        )
-        return all(torch.allclose(ours.float(), stock.float(), rtol=1e-2, atol=1e-2) for ours, stock in pairs)
+        same = [_agree(convolution, PackedConv2d(convolution), picture) for convolution in convolutions]
+        return all(same) and _agree(linear, PackedLinear(linear, dtype), rows)
     except (RuntimeError, NotImplementedError, AttributeError):
         return False
+
+
+def _agree(stock: nn.Module, packed: nn.Module, x: Tensor) -> bool:
+    """Whether both come to about the same, ahead and back."""
+    found = []
+    for layer in (stock, packed):
+        leaf = x.clone().requires_grad_()
+        y = layer(leaf)
+        found.append((y.detach(), torch.autograd.grad(y.float().square().sum(), [leaf])[0]))
+    return all(torch.allclose(a.float(), b.float(), rtol=5e-2, atol=5e-2) for a, b in zip(*found, strict=True))
 
 
 def _compute(x: Tensor, layer: PackedConv2d | PackedLinear) -> Tensor:
