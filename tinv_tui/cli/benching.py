@@ -111,9 +111,8 @@ def _bench(
         ways.append(Way(DIFFUSERS, script=diffusers.absolute()))
     line, cases = JobLine(), []
 
-    def measured(
-        way: str, answer: dict[str, Any]
-    ) -> None:  # at once: a bench that is ended has not measured for nothing
+    def measured(way: str, answer: dict[str, Any]) -> None:
+        # At once: a bench that is ended has not measured for nothing.
         line.close()
         speed, memory = 1000 * answer["seconds_per_step"], answer["peak_bytes"] / 2**30
         click.echo(f"{way}: {speed:.1f} ms/step, peak {memory:.2f} GiB", err=True)

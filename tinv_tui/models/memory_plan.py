@@ -89,10 +89,13 @@ class Step:
         says otherwise. On a GPU are neither token tables nor, while steps are made, the VAE.
         """
         family, scale = self.family, self.parameters / self.family.parameters
-        copies = 2 if self.operators == "packed" else 1  # packed for the way ahead and for the way back
-        text = family.text_parameters - family.table_parameters
-        text_number_bytes = self.number_bytes if copies == 2 else _FP32 / 2 if plan.text_in_16_bits else _FP32
-        weights = copies * (family.unet_parameters * self.number_bytes + text * text_number_bytes)
+        text, text_number_bytes = family.text_parameters - family.table_parameters, float(_FP32)
+        if self.operators == "packed":
+            text_number_bytes = self.number_bytes
+        elif plan.text_in_16_bits:
+            text_number_bytes = _FP32 / 2
+        weights = family.unet_parameters * self.number_bytes + text * text_number_bytes
+        weights *= 2 if self.operators == "packed" else 1  # for the way ahead and for the way back
         weights += 0 if self.on_gpu else family.table_parameters * _FP32
         weights += 0 if self.on_gpu else family.vae_parameters * _FP32
         kept = family.step_bytes.stock if self.operators == "stock" else family.step_bytes.frozen
