@@ -107,6 +107,19 @@ async def test_a_name_that_is_taken_is_not_taken_over_but_said_at_its_field_and_
         assert read_embedding(path).step == 0
 
 
+async def test_a_name_that_no_file_can_have_is_taken_over_with_what_is_wrong_with_it(pictures: Path) -> None:
+    paths.embeddings_folder().mkdir(parents=True)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.form.put("embedding.name", "x" * 300)
+        await until(pilot, lambda: "longer than 200 bytes" in workbench.form.error_at("embedding.name"))
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CreateScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, CreateScreen)
+        await until(pilot, lambda: "longer than 200 bytes" in screen.form.error_at("embedding.name"))
+
+
 async def test_an_empty_form_asks_for_nothing_until_it_is_used() -> None:
     async with TinvApp().run_test(size=NARROW) as pilot:
         await past_welcome(pilot)

@@ -114,7 +114,7 @@ def find(library: Path, name: str) -> Path | None:
 def _files_called(library: Path, name: str) -> list[Path]:
     """All files that answer to the name: another tool's ``x.pt`` does, beside our own."""
     files = (library / f"{name}{suffix}" for suffix in NAMED_BY_FILE)
-    return [path for path in files if path.is_file()]
+    return [path for path in files if os.path.isfile(path)]  # also of a name that no file can have, too long say
 
 
 def names(library: Path) -> list[str]:
