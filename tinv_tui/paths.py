@@ -79,7 +79,7 @@ def find_template(name_or_path: str, beside: Path) -> Path:
     if name_or_path in known:
         return known[name_or_path]
     path = beside / os.path.expanduser(name_or_path)
-    if path.is_file():
+    if os.path.isfile(path):  # to pathlib a name that is too long is an error
         return path
     raise InputError(
         "template-missing",

@@ -227,9 +227,9 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
         text = values[section][key]
         if text in known.get((section, key), ()):
             continue
-        there = (beside / text).exists() if (section, key) in folders else (beside / text).is_file()
+        there = os.path.exists(beside / text) if (section, key) in folders else os.path.isfile(beside / text)
         if key == "continue_from":  # file#term
-            there = there or (beside / text.rpartition("#")[0]).is_file()
+            there = there or os.path.isfile(beside / text.rpartition("#")[0])
         if text.startswith(("~", ".", "/")) or (text and there):
             values[section][key] = unfollowed(text) if section == "model" else absolute(text)
     return Recipe.model_validate(values)

@@ -246,3 +246,19 @@ def test_captions_are_checked_for_the_name_that_the_run_will_have(pictures: Path
         found = {finding.code for finding in checked.findings}
         assert found == {finding.code for finding in check_headers(checked.pictures or (), checked.settings)}
         assert ("caption-placeholder" in found) is names_it
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["model.path", "model.vae", "dataset.path", "dataset.template", "embedding.continue_from", "preview.tiny_vae"],
+)
+@pytest.mark.parametrize("pasted", ["a" * 300, "/" + "a/" * 3000], ids=["a long name", "a long path"])
+def test_what_no_path_can_be_is_said_at_its_field(pictures: Path, key: str, pasted: str) -> None:
+    """Such as a prompt that was pasted into the wrong one."""
+    checked = check_form(texts_of(filled(pictures), FIELDS) | {key: pasted}, Recipe(), Path.cwd())
+    assert list(checked.errors) == [key]
+
+
+def test_a_log_directory_that_cannot_be_leaves_all_else_checked(pictures: Path) -> None:
+    texts = texts_of(filled(pictures), FIELDS) | {"saving.log_directory": "a" * 300}
+    assert check_form(texts, Recipe(), Path.cwd()).facts

@@ -55,8 +55,8 @@ def list_pictures(folder: Path, names: NameCaptions | None = None) -> list[Pictu
 
     ``names`` says how a file name becomes the caption of a picture that has no caption file; without it, none does.
     """
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
+    if not os.path.isdir(folder):  # to pathlib a name that is too long is an error
+        what = "is a file, not a folder" if os.path.exists(folder) else "does not exist"
         raise InputError(
             "dataset-missing", f"dataset.path: {folder} {what}", "Give the folder that holds the pictures."
         )

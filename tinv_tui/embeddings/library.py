@@ -177,12 +177,12 @@ def _is_trained(path: Path) -> bool:
 def load(library: Path, name_or_path: str, beside: Path) -> Embedding:
     """The embedding a recipe names: of the library, or a file, ``file#term`` where that holds several. Raises InputError."""
     path = find(library, name_or_path) or beside / os.path.expanduser(name_or_path)
-    if path.is_file():
+    if os.path.isfile(path):
         return read_embedding(path)
     file, mark, term = name_or_path.rpartition("#")
     if mark and term:
         path = find(library, file) or beside / os.path.expanduser(file)
-        if path.is_file():
+        if os.path.isfile(path):
             return read_embedding(path, term)
     raise InputError(
         "embedding-missing",

@@ -31,9 +31,9 @@ def identify(path: str, beside: Path) -> BaseModel:
     Raises InputError saying what it is instead.
     """
     folder = locate(path, beside)
-    if folder.is_file():
+    if os.path.isfile(folder):  # to pathlib a name that is too long is an error
         return identify_file(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(
             "model-missing",
             f"model.path: there is no folder and no file {folder}",

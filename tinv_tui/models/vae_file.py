@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,9 +52,9 @@ def identify_vae(path: Path, model: BaseModel, key: str = "model.vae") -> VaeFil
 
     Raises InputError that names ``key`` where it is none, or one of another family.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # to pathlib a name that is too long is an error
         found = _folder(path, key)
-    elif path.is_file():
+    elif os.path.isfile(path):
         found = _file(read_weight_file(path, key), model, key)
     else:
         raise InputError("vae-missing", f"{key}: there is no {path}", "Give a VAE file, or a diffusers VAE folder.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -153,8 +154,9 @@ def find_run(text: str) -> RunFolder:
 
 
 def _runs_below(log_directory: Path) -> Iterator[RunFolder]:
-    for recipe in log_directory.glob("*/*/recipe.toml"):
-        yield RunFolder(recipe.parent)
+    with suppress(OSError):  # no folder can have such a name
+        for recipe in log_directory.glob("*/*/recipe.toml"):
+            yield RunFolder(recipe.parent)
 
 
 def _made_at(run: RunFolder) -> tuple[str, float]:
