@@ -163,20 +163,18 @@ def test_one_that_is_stuck_in_a_picture_is_ended_for_the_next_look(
     folder: Path, looker: Looker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closer_look, "PATIENCE_SECONDS", 0.5)
-    looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)
-    stuck = looker.process
-    assert stuck is not None
-    stuck.send_signal(signal.SIGSTOP)
-    left, ended = threading.Event(), threading.Event()
+    left, began, ended = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:
         with pytest.raises(closer_look.Left):
-            looker.look(files(folder), SIDE, left, lambda done, total: None)
+            looker.look(files(folder) * 5000, SIDE, left, lambda done, total: began.set())
         ended.set()
 
     threading.Thread(target=first).start()
-    while looker._asking is not left:
-        time.sleep(0.01)
+    assert began.wait(30)
+    stuck = looker.process
+    assert stuck is not None
+    stuck.send_signal(signal.SIGSTOP)
     looker.leave(left)
     assert len(looker.look(files(folder), SIDE, threading.Event(), lambda done, total: None)["traits"]) == 9
     assert ended.wait(10)
