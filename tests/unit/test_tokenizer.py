@@ -13,6 +13,7 @@ import pytest
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.tokenizer import CHUNK, Chunk, Placeholder, PromptTokenizer, names_in, tokenizer_for
+from tinv_tui.models.vocabulary import ClipVocabulary
 
 FOLDER = bundled.FOLDER / "tokenizer"
 NASTY = [
@@ -41,7 +42,7 @@ NASTY = [
 
 @cache
 def tokenizer() -> PromptTokenizer:
-    return PromptTokenizer(FOLDER)
+    return PromptTokenizer(ClipVocabulary(FOLDER))
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +220,9 @@ def test_names_are_found_as_words_of_their_own() -> None:
 
 def test_the_tokenizer_json_alone_will_do(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "tokenizer.json", tmp_path)
-    assert PromptTokenizer(tmp_path).encode("a Photo, of it's") == tokenizer().encode("a Photo, of it's")
+    assert PromptTokenizer(ClipVocabulary(tmp_path)).encode("a Photo, of it's") == tokenizer().encode(
+        "a Photo, of it's"
+    )
 
 
 @pytest.mark.parametrize("written", ["!", {"content": "!", "lstrip": False}])
@@ -227,7 +230,7 @@ def test_padding_is_what_the_model_says(tmp_path: Path, written: object) -> None
     for name in ("vocab.json", "merges.txt"):
         shutil.copy(FOLDER / name, tmp_path)
     (tmp_path / "special_tokens_map.json").write_text(json.dumps({"pad_token": written}))
-    padded = PromptTokenizer(tmp_path)
+    padded = PromptTokenizer(ClipVocabulary(tmp_path))
     assert padded.pad == json.loads((FOLDER / "vocab.json").read_text(encoding="utf-8"))["!"] != padded.end
     assert padded.chunks("a", "", 1)[0].ids[3:] == (padded.pad,) * 74
 
@@ -244,6 +247,6 @@ def test_a_folder_that_is_no_tokenizer_is_an_error_that_names_it(tmp_path: Path,
     if missing == "good json":
         (tmp_path / "tokenizer_config.json").write_text("{")
     with pytest.raises(InputError) as caught:
-        PromptTokenizer(tmp_path)
+        ClipVocabulary(tmp_path)
     assert caught.value.code == "model-broken"
     assert str(tmp_path) in caught.value.message

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,10 +18,11 @@ from tinv_tui.app.form_values import Mark, key_of, read_fields, short, value_of
 from tinv_tui.app.last_run import since_last_run
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
+from tinv_tui.datasets.findings import Finding
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, without
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.errors import InputError
-from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer
+from tinv_tui.models.tokenizer import PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import Probe, Work, estimate_time, work_of
 from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
@@ -49,9 +50,11 @@ class PromptMaker:
         """The prompt of one template line, with its count of tokens where the base model is known."""
         line = fill_template(line, caption)
         tokens = None
-        if self.tokenizer is not None and self.vectors <= CHUNK:
-            chunks = self.tokenizer.chunks(line, self.name, self.vectors)
-            tokens = sum(chunk.used for chunk in chunks)
+        if self.tokenizer is not None:
+            try:
+                tokens = sum(chunk.used for chunk in self.tokenizer.chunks(line, self.name, self.vectors))
+            except InputError:
+                pass  # the vectors do not fit, or the model is gone since: the check of the form says so
         return line.replace("[name]", self.name or "[name]"), tokens
 
 
@@ -95,10 +98,7 @@ def check_form(
     settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
     exclude = frozenset(value_of("dataset.exclude", texts.get("dataset.exclude", "")))
     trained_on = without(pictures or (), exclude)
-    if plan is not None:
-        findings = plan.findings
-    else:
-        findings = tuple(check_headers(trained_on, settings)) if trained_on else ()
+    findings = plan.findings if plan is not None else _findings(trained_on, settings)
     return CheckedRecipe(
         recipe,
         errors,
@@ -115,6 +115,13 @@ def check_form(
         schedules,
         since_last_run(texts, recipe, beside),
     )
+
+
+def _findings(trained_on: Sequence[PictureEntry], settings: CheckSettings) -> tuple[Finding, ...]:
+    try:
+        return tuple(check_headers(trained_on, settings)) if trained_on else ()
+    except InputError:  # the model is gone since its tokenizer was found
+        return tuple(check_headers(trained_on, replace(settings, tokenizer=None)))
 
 
 def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tinv_tui.app.helper import start_helper, write_line
 from tinv_tui.errors import in_one_line
-from tinv_tui.interpreter import PYTHON
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ class Looker:
     def _tell_it_is_left(self, left: threading.Event) -> None:
         with self._writing:
             if self._asking is left and self.process is not None:
-                _write(self.process, "{}")
+                write_line(self.process, "{}")
 
     def _end_if_stuck(self) -> None:
         """A library may be caught in a picture for good, and never come to hear that nobody waits."""
@@ -108,12 +108,12 @@ class Looker:
     def _ask(self, request: str, left: threading.Event, progress: Callable[[int, int], None]) -> dict[str, Any] | None:
         """None when the process ends without a word."""
         if self.process is None or self.process.poll() is not None:
-            self.process = _start()
+            self.process = start_helper("tinv_tui.worker.looker")
         process = self.process
         with self._writing:
             if left.is_set():
                 raise Left
-            _write(process, request)
+            write_line(process, request)
         assert process.stdout is not None
         said = False
         for line in process.stdout:
@@ -129,30 +129,6 @@ class Looker:
         if said:
             raise LookBroken(f"the process that looks closer has broken down (exit code {code})")
         return None
-
-
-def _write(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass  # whoever reads its answers finds that it has ended
-
-
-def _start() -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [*PYTHON, "-m", "tinv_tui.worker.looker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-        cwd="/",
-    )
-    threading.Thread(target=process.wait, daemon=True).start()  # nobody may ask again, and it would stay a zombie
-    return process
 
 
 looker = Looker()

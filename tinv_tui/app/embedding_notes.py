@@ -36,7 +36,11 @@ def start_notes(texts: Mapping[str, str], beside: Path) -> dict[str, str]:
     notes = {"embedding.vectors": f"{CHUNK - vectors} of {CHUNK} tokens left"}
     tokenizer = tokenizer_of(texts, beside)
     if tokenizer is not None and texts["embedding.init_text"].strip():
-        notes["embedding.init_text"] = spread_in_words(tokenizer.words(texts["embedding.init_text"]), vectors)
+        try:
+            words = tokenizer.words(texts["embedding.init_text"])
+        except InputError:
+            return notes  # the model is gone since
+        notes["embedding.init_text"] = spread_in_words(words, vectors)
     return notes
 
 

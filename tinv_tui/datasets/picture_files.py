@@ -7,12 +7,14 @@ import importlib
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "JXL")
 """Pillow's names of what those extensions mean. Whatever else it knows stays shut, such as PostScript, for which it starts a
 program."""
+_USUAL = ("PNG", "JPEG")
+"""What nearly all are: who only reads those does without the other formats' modules and libraries, which take 2 MB."""
 _BUILT_IN = ("Png", "Jpeg", "WebP", "Bmp", "Gif", "Tiff", "Avif")
 """Pillow's own modules for them."""
 _PLUGINS = {
@@ -26,7 +28,12 @@ _PLUGINS = {
 
 def open_picture(file: Path | BinaryIO) -> Image.Image:
     """The picture, its header read, told by its content. Raises OSError for anything else, or what its decoder raises."""
-    return Image.open(file, formats=_known_formats())
+    from PIL import JpegImagePlugin, PngImagePlugin  # noqa: F401  Pillow imports all it has where one asked for is missing
+
+    try:
+        return Image.open(file, formats=_USUAL)
+    except UnidentifiedImageError:
+        return Image.open(file, formats=_known_formats())
 
 
 def missing_plugin(path: Path) -> str:

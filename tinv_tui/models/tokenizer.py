@@ -5,14 +5,12 @@ A prompt of more than 75 tokens becomes several chunks of 75; an embedding is ne
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from typing import Protocol
 
 from tinv_tui.errors import InputError
 
@@ -24,7 +22,7 @@ STAND_IN = 0
 
 _KEPT = 8192
 """Texts whose tokens are kept: a form asks for those of every caption again at each key."""
-_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_SPELLED = 64
 
 
 @dataclass(frozen=True)
@@ -51,48 +49,41 @@ class Placeholder:
     first: int = 0
 
 
+class Vocabulary(Protocol):
+    """What a text becomes for one text encoder; its tokens have the ids 0 to ``size`` - 1."""
+
+    begin: int
+    end: int
+    pad: int
+    size: int
+
+    def ids(self, text: str) -> tuple[int, ...]: ...
+
+    def tokens(self, text: str) -> list[str]: ...
+
+    def token(self, number: int) -> str: ...
+
+
 class PromptTokenizer:
-    """A CLIP tokenizer read from ``vocab.json`` and ``merges.txt`` (or ``tokenizer.json``) of a model folder.
+    """Tokenises with a vocabulary, and remembers what it has."""
 
-    Those that ship with the program share a vocabulary: it lies in the folder above theirs.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            self._tokenizer = _clip_tokenizer(folder)
-            self.begin = self._id("<|startoftext|>")
-            self.end = self._id("<|endoftext|>")
-            pad = self._tokenizer.token_to_id(_pad_token(folder))  # not the whole vocabulary as a dictionary: 3 MB
-            self.pad = self.end if pad is None else int(pad)
-            self._known = lru_cache(maxsize=_KEPT)(self._encode)
-        except Exception as error:  # noqa: BLE001  the library raises bare Exceptions for files that are not there
-            raise InputError("model-broken", f"model.path: {folder}: {error}", "The tokenizer is incomplete.") from None
-
-    def _id(self, token: str) -> int:
-        found = self._tokenizer.token_to_id(token)
-        if found is None:
-            raise ValueError(f"its vocabulary has no {token}")
-        return int(found)
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._known = lru_cache(maxsize=_KEPT)(vocabulary.ids)
+        self._spelled = lru_cache(maxsize=_SPELLED)(vocabulary.tokens)
+        self.begin, self.end, self.pad, self.size = vocabulary.begin, vocabulary.end, vocabulary.pad, vocabulary.size
 
     def encode(self, text: str) -> list[int]:
         """Token ids without begin and end."""
         return list(self._known(text))
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-    @property
-    def size(self) -> int:
-        """How many tokens there are; their ids are 0 to size - 1."""
-        return int(self._tokenizer.get_vocab_size())
-
     def word(self, token: int) -> str:
         """The text of one token id; "" where there is none."""
-        return str(self._tokenizer.id_to_token(token) or "").removesuffix("</w>")
+        return self._vocabulary.token(token).removesuffix("</w>")
 
     def words(self, text: str) -> list[str]:
         """The tokens as text, to show."""
-        return [token.removesuffix("</w>") for token in self._tokenizer.encode(text, add_special_tokens=False).tokens]
+        return [token.removesuffix("</w>") for token in self._spelled(text)]
 
     def chunks(self, prompt: str, name: str, vectors: int) -> tuple[Chunk, ...]:
         """The chunks of a prompt in which ``[name]``, or the name as a word of its own, stands for the vectors.
@@ -159,37 +150,22 @@ def _any_of(names: Iterable[str]) -> str:
     return "|".join(parts) or r"(?!)"
 
 
+def _read(folder: Path) -> Vocabulary:
+    from tinv_tui.models.vocabulary import ClipVocabulary
+
+    return ClipVocabulary(folder)
+
+
+_source: Callable[[Path], Vocabulary] = _read
+
+
+def take_vocabularies_from(source: Callable[[Path], Vocabulary]) -> None:
+    """Where this process has its vocabularies from, by the folder; it reads them itself where nothing else is said."""
+    global _source
+    _source = source
+
+
 @lru_cache(maxsize=4)
 def tokenizer_for(folder: Path) -> PromptTokenizer:
     """The tokenizer of a model folder, read once. Raises InputError."""
-    return PromptTokenizer(folder)
-
-
-def _clip_tokenizer(folder: Path) -> Tokenizer:
-    if (folder.parent / "vocab.json").is_file():
-        folder = folder.parent
-    if not (folder / "vocab.json").is_file():
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    bpe = models.BPE.from_file(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), end_of_word_suffix="</w>", unk_token="<|endoftext|>"
-    )
-    tokenizer = Tokenizer(bpe)
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def _pad_token(folder: Path) -> str:
-    for file in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / file).is_file():
-            pad = json.loads((folder / file).read_text(encoding="utf-8")).get("pad_token")
-            if isinstance(pad, dict):
-                pad = pad.get("content")
-            if pad:
-                return str(pad)
-    return "<|endoftext|>"
+    return PromptTokenizer(_source(folder))

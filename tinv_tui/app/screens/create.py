@@ -243,7 +243,10 @@ def _start_lines(creation: Creation | None, width: int) -> list[Line]:
     lines: list[Line] = [((wording.cut(left, width), "label"),), ()]
     if not creation.tokens:
         return [*lines, (("all vectors start at zero", "value"),)]
-    words = tokenizer_for(creation.model.tokenizer_folder).words(creation.init_text)
+    try:
+        words = tokenizer_for(creation.model.tokenizer_folder).words(creation.init_text)
+    except InputError as error:  # the model is gone since it was checked
+        return [*lines, ((error.message, "warning"),)]
     for token, first, last in spans_of(words, creation.vectors):
         vectors = f"vector {first}" if first == last else f"vectors {first}–{last}"
         lines.append(
