@@ -106,6 +106,13 @@ def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
             raise InputError(
                 "recipe-type", f"{source}: {section} must be a table", f"Write [{section}] above its keys."
             )
+        for key, value in table.items():
+            if not all(map(_is_text, value if isinstance(value, list | tuple) else [value])):
+                raise InputError(
+                    "recipe-text",
+                    f"{source}: {section}.{key} = {value!r} holds what is no text",
+                    "Text is UTF-8 without NUL. A file or folder named otherwise can be given by a link with a plain name.",
+                )
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
@@ -113,6 +120,11 @@ def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
     recipe.check_rates()
     recipe.check_pattern()
     return recipe
+
+
+def _is_text(value: Any) -> bool:
+    """False for a string no file of text can hold: what was typed, or is the name of a file, may be any bytes."""
+    return not isinstance(value, str) or ("\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
 def require_complete(recipe: Recipe, source: str = "recipe") -> None:

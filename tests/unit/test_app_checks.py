@@ -180,6 +180,8 @@ def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
         ("dataset.width", "40"),
         ("embedding.name", "a/b"),
         ("embedding.continue_from", "/there/is/none"),
+        ("embedding.init_text", "half \ud83d of a pair"),
+        ("saving.log_directory", "a\0b"),
     ],
 )
 def test_what_only_the_plan_finds_is_said_at_its_field(key: str, text: str, pictures: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,16 @@ def test_set_takes_raw_text_for_text_and_toml_for_the_rest(tmp_path: Path, overr
     recipe = load_recipe(write(tmp_path, "[training]\nsteps = 7\n"), [override])
     section, _, name = key.partition(".")
     assert getattr(getattr(recipe, section), name) == value
+
+
+@pytest.mark.parametrize("bytes_given", [b"/tmp/caf\xe9", b"a\0b"])
+@pytest.mark.parametrize("key", ["saving.log_directory", "dataset.path", "embedding.init_text", "preview.prompts"])
+def test_bytes_that_are_no_text_are_an_error_at_their_key(key: str, bytes_given: bytes) -> None:
+    section, _, name = key.partition(".")
+    text = os.fsdecode(bytes_given)
+    with pytest.raises(InputError, match=key) as caught:
+        make_recipe({section: {name: ["a", text] if key == "preview.prompts" else text}})
+    assert caught.value.code == "recipe-text"
 
 
 def test_set_wins_over_the_file_and_the_last_set_over_the_first(tmp_path: Path) -> None:

@@ -163,8 +163,8 @@ def _prompt_maker(texts: dict[str, str], beside: Path) -> PromptMaker | None:
 def _notes(texts: dict[str, str], beside: Path) -> dict[str, str]:
     notes = start_notes(texts, beside) | library_notes(texts, beside)
     folder = texts["saving.log_directory"].strip()
-    notes["saving.log_directory"] = str(
-        (beside / os.path.expanduser(folder)).resolve() if folder else paths.runs_folder()
+    notes["saving.log_directory"] = (
+        os.path.abspath(beside / os.path.expanduser(folder)) if folder else str(paths.runs_folder())
     )
     return notes
 
