@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests.checkpoints import write_header_only
-from tests.unit.test_single_file import YAML_V, state_of, without
+from tests.model_files import YAML_V, state_of, without
 from tinv_tui.app.checks import check_form
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import texts_of

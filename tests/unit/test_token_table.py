@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.checkpoints import ldm_state, make_parts, with_ema, write_single_file
+from tests.model_files import NARROW
 from tests.unit.test_families import SD15, make_model
-from tests.unit.test_single_file import NARROW
 from tinv_tui.errors import InputError
 from tinv_tui.models import token_table
 from tinv_tui.models.families import SD1, SD2, SDXL, Family

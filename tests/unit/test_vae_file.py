@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.checkpoints import ldm_vae, make_parts, meta_parts, write_header_only, write_single_file
-from tests.unit.test_single_file import NARROW, empty, model_of, names, state_of
+from tests.model_files import NARROW, empty, model_of, names, state_of
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import SD1, SDXL

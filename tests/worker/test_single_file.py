@@ -11,7 +11,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 from tests.checkpoints import ldm_state, make_parts, write_single_file
-from tests.unit.test_single_file import NARROW
+from tests.model_files import NARROW
 from tests.worker.helpers import Onlooker, make_job, recipe, trained, weights_hash
 from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
