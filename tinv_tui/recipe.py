@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from pydantic import ValidationError, field_validator
 
 from tinv_tui import paths
@@ -249,6 +248,8 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML with every key, each section under its table."""
+    import tomlkit  # with the first that is written: most who open the app only look
+
     document = tomlkit.document()
     for section, values in recipe.model_dump(mode="json").items():
         table = tomlkit.table()

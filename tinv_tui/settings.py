@@ -7,15 +7,17 @@ import os
 import tomllib
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import tomlkit
 from pydantic import Field, ValidationError
 
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
 from tinv_tui.sections import Section
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
 Kind = Literal["models", "embeddings", "a1111", "comfyui"]
 """The keys of [folders]."""
@@ -147,7 +149,7 @@ def latent_cache_bytes() -> int:
 def keep_theme(name: str) -> None:
     """Write the app's theme down. Raises InputError or OSError; the rest of the file stays as it is."""
     document = _document()
-    document.setdefault("app", tomlkit.table())["theme"] = name
+    document.setdefault("app", {})["theme"] = name
     _write(document)
 
 
@@ -159,7 +161,7 @@ def add_folder(folder: Path) -> tuple[Kind, Path]:
     folder = Path(os.path.expanduser(folder)).absolute()
     kind = kind_of_folder(folder)
     document = _document()
-    folders = document.setdefault("folders", tomlkit.table())
+    folders = document.setdefault("folders", {})
     known = load_settings().folders
     if kind == "models" or kind == "embeddings":
         if folder not in [_absolute(text) for text in getattr(known, kind)]:
@@ -240,13 +242,17 @@ def _read() -> dict[str, Any]:
         raise InputError("settings-unreadable", f"{file}: {error}", "It is a TOML file; mend or remove it.") from None
 
 
-def _document() -> tomlkit.TOMLDocument:
+def _document() -> TOMLDocument:
+    import tomlkit  # with the first that is written: most who open the app only look
+
     _checked(_read())
     file = settings_file()
     return tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
 
 
-def _write(document: tomlkit.TOMLDocument) -> None:
+def _write(document: TOMLDocument) -> None:
+    import tomlkit
+
     paths.home().mkdir(parents=True, exist_ok=True)
     write_atomic(settings_file(), tomlkit.dumps(document))
 

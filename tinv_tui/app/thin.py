@@ -16,6 +16,8 @@ _STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 _ONLY_MOVES = re.compile(r"(?:\r\n|\x1b\[[0-9]+;[0-9]+H)*\Z")
 _ATTRIBUTES = frozenset("1 2 3 4 5 6 7 8 9 21 51 52 53".split())
 _SEEN_ON_BLANKS = _ATTRIBUTES - {"1", "2", "3"}
+_KEPT = 512
+"""More than the styles of a screen. Each cell of a picture has another, seen once: thousands of those take megabytes."""
 
 
 class _Style(NamedTuple):
@@ -61,7 +63,7 @@ class Thinner:
         return "".join(sent)
 
 
-@lru_cache(4096)
+@lru_cache(_KEPT)
 def _with(style: _Style, parameters: str) -> _Style | None:
     """The style after one more sequence; None where that is not known."""
     attributes, text, ground = set(style.attributes), style.text, style.ground
@@ -88,7 +90,7 @@ def _with(style: _Style, parameters: str) -> _Style | None:
     return None if "?" in attributes else _Style(frozenset(attributes), text, ground)
 
 
-@lru_cache(4096)
+@lru_cache(_KEPT)
 def _change(old: _Style, new: _Style) -> str:
     """The shortest sequence that turns one style into another."""
     if old == new:
