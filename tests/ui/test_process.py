@@ -7,11 +7,14 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from tests.ui.support import recipe
 from tests.ui.terminal import Terminal, step_of, wait_until
+from tinv_tui import paths
+from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.inbox import post_command
@@ -25,6 +28,9 @@ WriterThread.run = lambda self: None
 
 def test_a_run_outlives_a_stalled_and_a_lost_terminal_and_the_app_stays_small(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(to_toml(recipe(pictures, training__steps=100_000)))
+    paths.embeddings_folder().mkdir(parents=True)
+    trained = Embedding("zork", {"emb_params": np.zeros((1, 64), np.float32)}, step=300)
+    write_embedding(paths.embeddings_folder() / "zork.safetensors", trained)
     terminal = Terminal(str(tmp_path / "recipe.toml"))
     wait_until(lambda: bool(all_runs()) and step_of(all_runs()[0]) > 5, terminal.drain)
     run = all_runs()[0]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.embedding_files import SD1, SDXL, tensor
 from tinv_tui.embeddings import reading, writing
-from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, read_step, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
 from tinv_tui.errors import InputError
 
@@ -46,6 +46,7 @@ def test_every_format_reads_back_exactly_and_is_the_same_bytes_each_time(
         read = part.vectors["emb_params" if len(parts) > 1 else key]
         assert read.tobytes() == held.vectors[key].tobytes()
     assert parts[0].name == "my-cat"
+    assert [read_step(file) for file in files] == [part.step for part in parts]
     if name != "bin" and (name, held.family) != ("pt", "SDXL"):  # these have room for tensors and nothing else
         assert (parts[0].step, parts[0].base_model) == (held.step, held.base_model)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinv_tui import paths
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, read_step
 from tinv_tui.embeddings.start import spread
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
@@ -52,8 +52,8 @@ def library_notes(texts: Mapping[str, str], beside: Path) -> dict[str, str]:
     try:
         if before.strip():
             notes["embedding.continue_from"] = in_words(library.load(folder, before, beside))
-        elif created is not None and (embedding := read_embedding(created)).step == 0:
-            notes["embedding.name"] = f"created: {in_words(embedding)}"
+        elif created is not None and read_step(created) == 0:
+            notes["embedding.name"] = f"created: {in_words(read_embedding(created))}"
     except InputError:
         pass  # the check of the whole form says so at the field
     return notes

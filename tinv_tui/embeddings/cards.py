@@ -21,8 +21,6 @@ from tinv_tui.embeddings.pixels import MOST_BYTES, NoPayload, put_in, take_out
 from tinv_tui.errors import InputError
 
 CHUNK = "sd-ti-embedding"
-SUFFIXES = (".png", ".webp")
-"""What a card may be; a WebP keeps its pixels only where it is lossless."""
 
 MOST_PIXELS = 20_000_000
 """Of a whole card, strips and all."""

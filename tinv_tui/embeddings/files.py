@@ -1,6 +1,6 @@
 """Embedding files, in and out: what the rest of the program uses. Needs no torch: vectors are NumPy arrays.
 
-Who only looks for a file does without NumPy, which is imported with the first that is opened.
+Who only looks for a file, or asks for its step, does without NumPy, which is imported with the first vectors.
 
 Our own file is a ``.safetensors`` with one tensor ``emb_params`` [vectors, width], fp32, which A1111, Forge, ComfyUI and
 diffusers load; SDXL has ``clip_l`` and ``clip_g`` instead. Where it came from stands in the header.
@@ -17,7 +17,7 @@ from tinv_tui.embeddings.formats import OWN, Format
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Embedding", "Vectors", "read_embedding", "write_embedding"]
+__all__ = ["Embedding", "Vectors", "read_embedding", "read_step", "write_embedding"]
 
 
 def read_embedding(path: Path, term: str = "") -> Embedding:
@@ -25,6 +25,13 @@ def read_embedding(path: Path, term: str = "") -> Embedding:
     from tinv_tui.embeddings import reading
 
     return reading.read_embedding(path, term)
+
+
+def read_step(path: Path) -> int | None:
+    """As :func:`tinv_tui.embeddings.reading.read_step` does. Raises InputError."""
+    from tinv_tui.embeddings import reading
+
+    return reading.read_step(path)
 
 
 def write_embedding(

@@ -74,6 +74,9 @@ OWN = FORMATS["safetensors"]
 READABLE = (".safetensors", ".pt", ".bin", ".pti", ".ckpt", ".png", ".webp")
 """Extensions of what can hold an embedding, in the order in which a name finds them."""
 
+CARD_SUFFIXES = (".png", ".webp")
+"""What a card may be; a WebP keeps its pixels only where it is lossless."""
+
 NAMED_BY_FILE = (".safetensors", ".pt", ".bin")
 """Extensions that A1111 and others load by the file's name."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.embedding import UNTRAINABLE
-from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, read_step
 from tinv_tui.embeddings.formats import NAMED_BY_FILE
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
@@ -169,7 +169,7 @@ def is_chosen(path: Path) -> bool:
 
 def _is_trained(path: Path) -> bool:
     try:
-        return read_embedding(path).step != 0
+        return read_step(path) != 0 or read_embedding(path).step != 0
     except InputError:
         return True  # unreadable, but somebody's: not ours to replace
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
-from tinv_tui.embeddings.cards import read_card
 from tinv_tui.embeddings.embedding import SDXL_TENSORS, Embedding, family_of
-from tinv_tui.embeddings.formats import READABLE
+from tinv_tui.embeddings.formats import CARD_SUFFIXES, READABLE
 from tinv_tui.embeddings.headers import OUR_KEY, whole_step, with_header
 from tinv_tui.embeddings.recognise import Found, find_embedding
 from tinv_tui.errors import InputError
@@ -22,6 +17,10 @@ from tinv_tui.models.safetensors_file import read_safetensors
 from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
 from tinv_tui.models.torch_file import read_torch_file
 from tinv_tui.printable import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LONGEST_NAME = 255
 _CODES = {
@@ -41,7 +40,7 @@ def read_embedding(path: Path, term: str = "", *, suffix: str = "") -> Embedding
     with the file, or what it is instead.
     """
     try:
-        held = _read(path, term, (suffix or path.suffix).lower())
+        held = _read(path, term, (suffix or path.suffix).lower(), _rows)
     except OSError as error:
         raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
     return replace(
@@ -52,11 +51,21 @@ def read_embedding(path: Path, term: str = "", *, suffix: str = "") -> Embedding
     )
 
 
-def _read(path: Path, term: str, suffix: str) -> Embedding:
+def read_step(path: Path) -> int | None:
+    """The step that the file of an embedding tells, its numbers not read: that takes no NumPy. Raises InputError."""
+    try:
+        return _read(path, "", path.suffix.lower(), _shape_of).step
+    except OSError as error:
+        raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
+
+
+def _read(path: Path, term: str, suffix: str, rows: Callable[[Path, StoredTensor], Any]) -> Embedding:
     """Raises InputError, OSError."""
     if not path.is_file():
         raise InputError("embedding-missing", f"there is no file {path}", "Give the path of an embedding file.")
     if suffix in CARD_SUFFIXES:
+        from tinv_tui.embeddings.cards import read_card
+
         return read_card(path)
     if suffix == ".optim":
         raise InputError(
@@ -76,11 +85,11 @@ def _read(path: Path, term: str, suffix: str) -> Embedding:
         is_torch = start.startswith((b"PK\x03\x04", b"\x80"))
         # What is in it counts, not what it is called: .pti and .bin are in use for both.
         if is_torch and not _is_safetensors(path):
-            return _of_tree(read_torch_file(path), {}, term, path, "torch")
+            return _of_tree(read_torch_file(path), {}, term, path, "torch", rows)
         if suffix in (".safetensors", ".pti") or _is_safetensors(path):
             tensors, metadata = read_safetensors(path)
-            return _of_tree(tensors, metadata, term, path, "safetensors")
-        return _of_tree(read_torch_file(path), {}, term, path, "torch")
+            return _of_tree(tensors, metadata, term, path, "safetensors", rows)
+        return _of_tree(read_torch_file(path), {}, term, path, "torch", rows)
     except InputError as error:
         raise InputError(_CODES.get(error.code, error.code), error.message, error.hint) from None
 
@@ -92,9 +101,16 @@ def _is_safetensors(path: Path) -> bool:
     return start[6:9] == b"\x00\x00{"
 
 
-def _of_tree(tree: Any, metadata: Mapping[str, str], term: str, path: Path, container: str) -> Embedding:
+def _of_tree(
+    tree: Any,
+    metadata: Mapping[str, str],
+    term: str,
+    path: Path,
+    container: str,
+    rows: Callable[[Path, StoredTensor], Any],
+) -> Embedding:
     found = find_embedding(tree, term, path)
-    vectors = {name: _rows(path, tensor) for name, tensor in found.tensors.items()}
+    vectors = {name: rows(path, tensor) for name, tensor in found.tensors.items()}
     facts = found.facts
     step = (whole_step(told) for told in (facts.get("step"), metadata.get("ss_steps"), metadata.get("step")))
     model_hash = facts.get("sd_checkpoint") or facts.get("hash")  # the second is A1111's of 2022
@@ -122,4 +138,17 @@ def _format_said(found: Found, vectors: Mapping[str, object], container: str) ->
 
 
 def _rows(path: Path, tensor: StoredTensor) -> NDArray[np.float32]:
+    import numpy as np
+
     return np.atleast_2d(read_numbers(path, tensor))
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """Rows of which the shape alone is known."""
+
+    shape: tuple[int, ...]
+
+
+def _shape_of(path: Path, tensor: StoredTensor) -> _Unread:
+    return _Unread((1, 1, *tensor.shape)[-2:])

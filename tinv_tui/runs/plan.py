@@ -19,7 +19,7 @@ from tinv_tui.datasets.findings import Finding, by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, read_step
 from tinv_tui.embeddings.formats import FORMATS, check_writable
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
@@ -266,10 +266,9 @@ def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
     if created is None:
         return None
     try:
-        embedding = read_embedding(created)
+        return read_embedding(created) if read_step(created) == 0 else None
     except InputError:
         return None
-    return embedding if embedding.step == 0 else None
 
 
 def _leave_out(

@@ -14,8 +14,8 @@ import safetensors.numpy
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
+from tinv_tui.embeddings.formats import CARD_SUFFIXES
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.embeddings.packing import split
 from tinv_tui.errors import InputError

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import forget_before
-from tinv_tui.embeddings.cards import SUFFIXES as CARD_SUFFIXES
 from tinv_tui.embeddings.files import Embedding, write_embedding
-from tinv_tui.embeddings.formats import FORMATS, library_file
+from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
 from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
 from tinv_tui.embeddings.packing import unpack
 from tinv_tui.runs.frozen_dataset import FrozenDataset
