@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tinv_tui.app import vocabulary
-from tinv_tui.app.vocabulary import Clerk, vocabulary_in
+from tinv_tui.app.vocabulary import AskedVocabulary, Clerk
 from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
 from tinv_tui.models import bundled
@@ -36,7 +36,7 @@ def clerk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clerk]:
 
 
 def test_it_tells_what_the_library_tells_here() -> None:
-    here, there = ClipVocabulary(FOLDER), vocabulary_in(FOLDER)
+    here, there = ClipVocabulary(FOLDER), AskedVocabulary(FOLDER)
     assert (there.begin, there.end, there.pad, there.size) == (here.begin, here.end, here.pad, here.size)
     for text in TEXTS:
         assert there.ids(text) == here.ids(text)
@@ -50,7 +50,7 @@ def test_a_folder_without_a_vocabulary_is_the_same_error(tmp_path: Path) -> None
     with pytest.raises(InputError) as here:
         ClipVocabulary(tmp_path)
     with pytest.raises(InputError) as there:
-        vocabulary_in(tmp_path)
+        AskedVocabulary(tmp_path)
     assert (there.value.code, there.value.message, there.value.hint) == (
         here.value.code,
         here.value.message,
@@ -59,7 +59,7 @@ def test_a_folder_without_a_vocabulary_is_the_same_error(tmp_path: Path) -> None
 
 
 def test_one_that_has_ended_meanwhile_is_started_anew(clerk: Clerk) -> None:
-    asked = vocabulary_in(FOLDER)
+    asked = AskedVocabulary(FOLDER)
     first = clerk.process
     assert first is not None
     before = asked.ids("a red star")
@@ -73,7 +73,7 @@ def test_one_that_has_ended_meanwhile_is_started_anew(clerk: Clerk) -> None:
 
 
 def test_one_that_is_stopped_keeps_nobody_waiting_for_good(clerk: Clerk, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = vocabulary_in(FOLDER)
+    asked = AskedVocabulary(FOLDER)
     assert clerk.process is not None
     clerk.process.send_signal(signal.SIGSTOP)
     monkeypatch.setattr(vocabulary, "_PATIENCE_SECONDS", 0.5)
@@ -93,7 +93,7 @@ def test_one_that_is_stopped_keeps_nobody_waiting_for_good(clerk: Clerk, monkeyp
 def test_a_model_that_goes_away_is_an_error_only_for_what_is_not_known(tmp_path: Path, clerk: Clerk) -> None:
     folder = tmp_path / "tokenizer"
     shutil.copytree(FOLDER, folder)
-    tokenizer = PromptTokenizer(vocabulary_in(folder))
+    tokenizer = PromptTokenizer(AskedVocabulary(folder))
     known = tokenizer.encode("a red star")
     shutil.rmtree(folder)
     assert len(tokenizer.encode("a blue star")) == 3  # it is still held there
@@ -110,7 +110,7 @@ def test_a_process_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(vocabulary, "start_helper", start)
     with pytest.raises(InputError, match="ends before it answers"):
-        vocabulary_in(FOLDER)
+        AskedVocabulary(FOLDER)
 
 
 def test_it_ends_with_the_one_that_asks() -> None:
@@ -119,7 +119,7 @@ def test_it_ends_with_the_one_that_asks() -> None:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(f'{{"folder": "{FOLDER}", "text": "a red star"}}\n')
+    process.stdin.write(f'{{"folder": "{FOLDER}", "ids": "a red star"}}\n')
     process.stdin.flush()
     assert '"ids"' in process.stdout.readline()
     process.stdin.close()

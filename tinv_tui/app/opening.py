@@ -38,13 +38,13 @@ def run_app(
     # What importing makes stays for good: looking through it for garbage takes a tenth of the time to the first frame.
     gc.disable()
     from tinv_tui.app.app import TinvApp
-    from tinv_tui.app.vocabulary import vocabulary_in
+    from tinv_tui.app.vocabulary import AskedVocabulary
     from tinv_tui.models.tokenizer import take_vocabularies_from
 
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER, 20, 50)
     gc.enable()
-    take_vocabularies_from(vocabulary_in)
+    take_vocabularies_from(AskedVocabulary)
     app = TinvApp(recipe, run, start=start, slow_link=slow_link, pictures=pictures)
     app.run(mouse=not slow_link)
     now = app.control.now

@@ -15,7 +15,6 @@ from typing import Any
 
 from tinv_tui.app.helper import start_helper, write_line
 from tinv_tui.errors import InputError
-from tinv_tui.models.tokenizer import Vocabulary
 
 _PATIENCE_SECONDS = 30.0
 """Longer than a busy machine takes to start it and to read a vocabulary."""
@@ -62,7 +61,7 @@ clerk = Clerk()
 
 
 class AskedVocabulary:
-    """The vocabulary in a folder, of which nothing is kept here."""
+    """A :class:`tinv_tui.models.tokenizer.Vocabulary`, that in a folder, of which nothing is kept here."""
 
     def __init__(self, folder: Path) -> None:
         """Raises InputError."""
@@ -72,15 +71,15 @@ class AskedVocabulary:
 
     def ids(self, text: str) -> tuple[int, ...]:
         """The ids of the tokens of a text. Raises InputError, as all do, when the vocabulary is gone meanwhile."""
-        return tuple(self._ask(text=text)["ids"])
+        return tuple(self._ask(ids=text)["ids"])
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of a text as they are spelled."""
-        return list(self._ask(text=text)["tokens"])
+        return list(self._ask(tokens=text)["tokens"])
 
     def token(self, number: int) -> str:
         """How one token is spelled; "" where there is none."""
-        return str(self._ask(number=number)["token"])
+        return str(self._ask(token=number)["token"])
 
     def _ask(self, **more: Any) -> dict[str, Any]:
         answer = clerk.ask({"folder": str(self._folder), **more})
@@ -93,8 +92,3 @@ class AskedVocabulary:
         if "error" in answer:
             raise InputError("model-broken", answer["error"], "The tokenizer is incomplete.")
         return answer
-
-
-def vocabulary_in(folder: Path) -> Vocabulary:
-    """The vocabulary in a folder, asked of the process. Raises InputError."""
-    return AskedVocabulary(folder)

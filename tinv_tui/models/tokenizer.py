@@ -23,6 +23,7 @@ STAND_IN = 0
 _KEPT = 8192
 """Texts whose tokens are kept: a form asks for those of every caption again at each key."""
 _SPELLED = 64
+"""Of those whose tokens are shown: an init text as it is being typed."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """``python -m tinv_tui.worker.vocabulary``: tokenises for an app, which keeps its own memory small.
 
-Each line on stdin asks something of a model's vocabulary, and one on stdout answers it: ``{"folder": ...}`` alone asks for
-its ``begin``, ``end``, ``pad`` and ``size``; with ``"text"`` for the ``ids`` and the ``tokens`` of a text, with ``"number"``
-for the ``token`` of an id. ``{"error": ...}`` answers where there is no vocabulary in that folder. The process ends with the
-one that asks, and when nobody has asked for a while.
+Each line on stdin asks something of the vocabulary in a ``folder``, and one on stdout answers it: ``{"folder": ...}`` alone
+asks for ``begin``, ``end``, ``pad`` and ``size``; with ``"ids"`` or ``"tokens"`` and a text for those, with ``"token"`` and an
+id for that. ``{"error": ...}`` answers where there is no vocabulary in that folder. The process ends with the one that asks,
+and when nobody has asked for a while.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         vocabulary = _vocabulary(Path(asked["folder"]))
     except InputError as error:
         return {"error": error.message}
-    if "text" in asked:
-        return {"ids": vocabulary.ids(asked["text"]), "tokens": vocabulary.tokens(asked["text"])}
-    if "number" in asked:
-        return {"token": vocabulary.token(asked["number"])}
+    for wanted in ("ids", "tokens", "token"):
+        if wanted in asked:
+            return {wanted: getattr(vocabulary, wanted)(asked[wanted])}
     return {name: getattr(vocabulary, name) for name in ("begin", "end", "pad", "size")}
 
 
