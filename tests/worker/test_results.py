@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.worker.helpers import trained
+from tests.worker.helpers import resumed_here, trained
 from tests.worker.test_continuing import short
 from tinv_tui import paths
 from tinv_tui.embeddings.cards import write_png
@@ -108,6 +110,26 @@ def test_a_picture_of_that_name_in_the_library_is_moved_aside_not_replaced() -> 
     kept = paths.embeddings_folder() / "zork.before-step-3.png"
     assert kept.read_bytes() == before
     assert read_embedding(mine).step == 3
+
+
+async def test_what_another_run_has_put_there_since_is_kept() -> None:
+    first = await asyncio.to_thread(trained, short())  # of a name that was free when it began
+    result = paths.embeddings_folder() / "zork.safetensors"
+    write_embedding(result, replace(read_embedding(result), step=300))
+    others = result.read_bytes()
+    assert await resumed_here(first, steps=5) == 0
+    kept = paths.embeddings_folder() / "zork.before-step-5.safetensors"
+    assert kept.read_bytes() == others
+    assert read_embedding(result).step == 5
+    assert "embedding-kept" in [event.get("code") for event in read_all(first.folder.events)]
+    assert await resumed_here(first, steps=7) == 0  # its own is replaced
+    assert sorted(path.name for path in paths.embeddings_folder().iterdir()) == [kept.name, result.name]
+
+
+def test_what_it_was_told_to_replace_is_replaced() -> None:
+    trained(short())
+    trained(short(training__seed=9, embedding__overwrite=True))
+    assert [path.name for path in paths.embeddings_folder().iterdir()] == ["zork.safetensors"]
 
 
 def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def free_name(library: Path, name: str, taken: set[str]) -> str:
     An embedding at step 0 is the one to train. ``taken`` are names of runs that will still write their result.
     """
     candidate, number = name, 1
-    while candidate in taken or any(map(_is_trained, _files_called(library, candidate))):
+    while candidate in taken or any(map(is_trained, _files_called(library, candidate))):
         number += 1
         candidate = f"{name}-{number}"
     return candidate
@@ -167,7 +167,10 @@ def is_chosen(path: Path) -> bool:
         return False
 
 
-def _is_trained(path: Path) -> bool:
+def is_trained(path: Path) -> bool:
+    """Whether there is an embedding beyond step 0, or a file of which nobody can tell."""
+    if not path.is_file():
+        return False
     try:
         return read_step(path) != 0 or read_embedding(path).step != 0
     except InputError:

@@ -93,6 +93,11 @@ class RunFolder:
         return self.checkpoint / "inputs.json"
 
     @property
+    def results(self) -> Path:
+        """What the run wrote into the library: the SHA-256 of each file by its path."""
+        return self.path / "results.json"
+
+    @property
     def copies(self) -> Path:
         return self.path / "embeddings"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -10,10 +12,11 @@ from pathlib import Path
 from torch import Tensor
 
 from tinv_tui import paths
+from tinv_tui.atomic import write_atomic
 from tinv_tui.checkpoint_file import forget_before
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
-from tinv_tui.embeddings.library import is_chosen, is_embedding, keep_aside
+from tinv_tui.embeddings.library import is_chosen, is_embedding, is_trained, keep_aside
 from tinv_tui.embeddings.packing import unpack
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.provenance import SmoothedLoss, details_of, history_of
@@ -109,21 +112,49 @@ class Keeper:
         for form in [FORMATS[form] for form in recipe.saving.formats]:
             path = library_file(library, name, form)
             size = 2 * rows.nbytes
-            self._work.room.write(path, partial(self._keep_what_was_chosen, path, step), size)
+            self._work.room.write(path, partial(self._keep_what_is_not_ours, path, step), size)
             for written in self._work.room.write(path, partial(write_embedding, path, embedding, form), size):
                 self._work.reporter.tell("saved", step=step, path=str(written), what="result")
                 results.append(written)
+            self._work.room.write(self._work.folder.results, partial(self._remember, path), size)
         return results[0]
 
-    def _keep_what_was_chosen(self, path: Path, step: int) -> None:
-        """A copy that somebody made the result while the run went on is not lost to the run's own end."""
+    def _keep_what_is_not_ours(self, path: Path, step: int) -> None:
+        """A copy that somebody made the result while the run went on is not lost to the run's own end, nor is what another
+        run, or another tool, has put there since this one began."""
         is_picture = path.suffix in CARD_SUFFIXES and path.is_file() and not is_embedding(path)
-        kept = keep_aside(path, f"before-step-{step}") if is_picture or is_chosen(path) else None
-        if kept is not None and is_picture:
+        is_mine = is_chosen(path)
+        if not (is_picture or is_mine or self._is_anothers(path)):
+            return
+        kept = keep_aside(path, f"before-step-{step}")
+        if kept is None:
+            return
+        if is_picture:
             self._work.warn("picture-kept", f"the picture that was called {path.name} is now {kept.name}", "")
-        elif kept is not None:
+        elif is_mine:
             message = f"the step that was chosen as the result is kept in {kept.name}"
             self._work.warn("result-kept", message, f"tinv-tui use {self._work.folder.handle} STEP brings it back.")
+        else:
+            self._work.warn(
+                "embedding-kept", f"{path.name} was not this run's: what it held is kept in {kept.name}", ""
+            )
+
+    def _is_anothers(self, path: Path) -> bool:
+        """Whether there is a trained embedding that this run did not write, and was not told to replace."""
+        asked = self._work.job.recipe.embedding
+        if asked.overwrite or asked.continue_from or not is_trained(path):
+            return False
+        return self._written().get(str(path)) != _digest(path)
+
+    def _remember(self, path: Path) -> None:
+        write_atomic(self._work.folder.results, json.dumps(self._written() | {str(path): _digest(path)}))
+
+    def _written(self) -> dict[str, str]:
+        """Files of the library as this run last wrote them."""
+        try:
+            return dict(json.loads(self._work.folder.results.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
 
     def embedding(self, rows: Tensor, step: int, name: str, state: TrainingState) -> Embedding:
         """Vectors ([n, sum of widths]) as an embedding with the run's history in it."""
@@ -139,3 +170,7 @@ class Keeper:
             details=details_of(recipe, model.base.family.name, self._work.pictures, model_hash),
             history=history_of(recipe, self._dataset, self.smoothed.last, best),
         )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
