@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+
 
 class InputError(Exception):
     """Something the user gave is wrong; the command line exits with 2 and prints all three parts.
@@ -20,6 +24,30 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+_NOT_THEIRS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
+_TEMPORARY = re.compile(r"\.(.+)\.\w{8}\.tmp")
+
+
+def in_words(error: OSError) -> str:
+    """The path and what is wrong with it, as far as the system tells; of a file under way, the one it was to become."""
+    where = os.fsdecode(error.filename2 or error.filename) if isinstance(error.filename, str | bytes) else ""
+    folder, name = os.path.split(where)
+    if under_way := _TEMPORARY.fullmatch(name):
+        where = os.path.join(folder, under_way[1])
+    return f"{where}: {error.strerror}" if where and error.strerror else str(error) or type(error).__name__
+
+
+def as_input_error(error: OSError) -> InputError | None:
+    """For a file or folder that is not the user's to write, or none; None for trouble that no other choice helps."""
+    if error.errno not in _NOT_THEIRS:
+        return None
+    return InputError(
+        "not-writable", in_words(error), "Choose a place that you can write to, or put its permissions right."
+    )
 
 
 def in_one_line(error: Exception) -> str:

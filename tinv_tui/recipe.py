@@ -153,7 +153,13 @@ def load_recipe(
         values["preview"] = {**values.get("preview", {}), **preview}
     for override in overrides or []:
         apply_override(values, override)
-    return make_recipe(values, str(path))
+    try:
+        return make_recipe(values, str(path))
+    except InputError as error:
+        told = error.message.removeprefix(f"{path}: ")
+        if not any(re.match(rf"{re.escape(read_override(override)[0])}\b", told) for override in overrides or []):
+            raise
+        raise InputError(error.code, f"--set {told}", error.hint) from None  # the file says something else
 
 
 def read_tables(path: Path) -> dict[str, Any]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from tinv_tui import paths
 from tinv_tui.cli import commands, main
 from tinv_tui.embeddings.names import clean_name
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, as_input_error
 from tinv_tui.recipe import make_recipe, to_toml
 from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.status import Status, write_status
@@ -61,3 +65,73 @@ def test_of_a_stopped_run_only_what_a_resume_would_take_is_advised(stopped: str,
     assert done.exit_code == 2
     assert done.stderr.startswith(said)
     assert ("resume" in done.stderr) == ("resume" in said)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A recipe on two pictures that can be read and two that cannot."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(2):
+        Image.new("RGB", (64, 64), (number, 9, 9)).save(pictures / f"{number}.png")
+    (pictures / "empty.png").write_bytes(b"")
+    (pictures / "text.jpg").write_text("no picture")
+    made = tmp_path / "recipe.toml"
+    values = {"model": {"path": "bundled"}, "embedding": {"name": "zork"}, "dataset": {"path": str(pictures)}}
+    made.write_text(to_toml(make_recipe(values)))
+    return made
+
+
+def said(*arguments: object) -> tuple[int, str]:
+    """The exit code, and all that is printed."""
+    told = CliRunner().invoke(commands, [str(one) for one in arguments])
+    return told.exit_code, told.output
+
+
+def test_what_cannot_be_read_is_counted_among_all_there_are(plain: Path) -> None:
+    assert "2 of 4 pictures cannot be read" in said("plan", plain)[1]
+
+
+def test_only_what_is_there_is_left_out(plain: Path) -> None:
+    told = said("plan", plain, "--set", 'dataset.exclude=["0.png", "none.png"]', "--json")[1]
+    assert json.loads(told)["left_out"] == 1
+
+
+def test_a_wrong_setting_is_not_blamed_on_the_file(plain: Path) -> None:
+    code, told = said("plan", plain, "--set", "training.steps=0")
+    assert (code, told.splitlines()[0].startswith("error: --set training.steps = 0 is not")) == (2, True)
+
+
+def test_an_amount_that_is_no_number_is_refused(plain: Path) -> None:
+    code, told = said("train", plain, "--detach", "--wait-free", "nan")
+    assert (code, told.splitlines()[0]) == (2, "error: --wait-free nan: this is no amount")
+
+
+def test_a_run_whose_worker_is_gone_has_no_time_left() -> None:
+    folder = create_run_folder(paths.runs_folder(), "indigo")
+    folder.recipe.write_text(to_toml(make_recipe({})))
+    write_status(folder.status, Status(state="running", step=5, steps=20, eta_seconds=400, pid=1))
+    (run,) = json.loads(said("runs", "--json")[1])["runs"]
+    assert (run["state"], run["eta_seconds"]) == ("lost", None)
+
+
+def test_a_folder_without_models_is_told(tmp_path: Path) -> None:
+    assert said("models", tmp_path) == (0, f"no models in {tmp_path}\n")
+
+
+@pytest.mark.parametrize("errno_", [errno.EACCES, errno.EISDIR, errno.EEXIST])
+def test_what_is_not_the_users_to_write_is_bad_input_and_names_the_file_that_was_to_be(errno_: int) -> None:
+    error = as_input_error(OSError(errno_, "No", "/there/.zork.safetensors.x0_nnbs2.tmp"))
+    assert error is not None
+    assert error.message == "/there/zork.safetensors: No"
+    assert as_input_error(OSError(errno.EIO, "No", "/there")) is None
+
+
+def test_a_command_that_is_interrupted_answers_all_the_same(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinv_tui.cli.checking.plan_run", interrupted)
+    code, told = said("plan", plain, "--json")
+    assert (code, json.loads(told)["error"]["code"]) == (130, "interrupted")
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

@@ -22,7 +22,7 @@ from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs
 from tinv_tui.runs.inbox import post_command
 from tinv_tui.runs.launch import launch_worker, make_run
-from tinv_tui.runs.liveness import read_holder
+from tinv_tui.runs.liveness import read_holder, state_of
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
@@ -180,6 +180,14 @@ async def test_term_stops_and_saves_and_hup_is_not_heard() -> None:
     ended = await finish(run)
     assert ended["state"] == "stopped"
     assert run.process.wait() == 0
+
+
+async def test_one_told_to_stop_before_it_can_hear_says_so_once_it_can() -> None:
+    folder = make_run(plan_run(recipe(training__steps=1_000_000), Path.cwd()))
+    process = launch_worker(folder)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, 60) == 0
+    assert (state_of(folder)[0], read_all(folder.events)[-1]["step"]) == ("stopped", 0)
 
 
 async def test_bad_input_leaves_nothing_behind() -> None:

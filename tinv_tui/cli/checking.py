@@ -115,7 +115,9 @@ def describe_plan(resolved: RunPlan, probe: Probe | None = None) -> dict[str, An
         "prompts": resolved.sample_prompts(),
         "tokens": {"vectors": vectors, "left": CHUNK - vectors},
         "images": len(resolved.pictures),
-        "left_out": len(set(resolved.recipe.dataset.exclude)),
+        "left_out": sum(
+            Path(resolved.recipe.dataset.path, name).is_file() for name in set(resolved.recipe.dataset.exclude)
+        ),
         "steps_per_epoch": resolved.steps_per_epoch,
         "memory": {
             "peak_bytes": need.peak_bytes,

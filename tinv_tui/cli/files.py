@@ -33,7 +33,7 @@ def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
         "path": str(path.absolute()),
         "format": embedding.format,
         "name": embedding.name,
-        "family": embedding.family,
+        "family": embedding.family or embedding.details.get("family"),
         "accepted_by": [family.name for family in accepted_by(embedding)],
         "vectors": embedding.count,
         "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},

@@ -109,6 +109,8 @@ def _list(folders: tuple[Path, ...], to_hash: str | None, as_json: bool) -> None
         return
     for line in _table(listing.entries):
         say(line)
+    if looked is not None and not listing.entries:
+        say(f"no models in {', '.join(map(str, looked))}", err=True)
     if looked is None and len(listing.entries) == 1:
         click.echo("only the bundled model yet: tinv-tui models --add FOLDER lists a folder of yours", err=True)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, as_input_error, in_words
 from tinv_tui.printable import printable
 from tinv_tui.runs.folder import RunFolder
 
@@ -55,13 +55,18 @@ def command(name: str) -> Callable[[_F], click.Command]:
                 say_error(error.code, str(error), error.hint, as_json, error.more)
                 sys.exit(error.exit_code)
             except KeyboardInterrupt:
+                if as_json:
+                    say_error("interrupted", "stopped before it was done", "", as_json)
                 sys.exit(EXIT_INTERRUPTED)
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, e.g. head
             except OSError as error:
                 if debug:
                     raise
-                say_error("file-trouble", _in_words(error), "Run again with --debug for the traceback.", as_json)
+                if (wrong := as_input_error(error)) is not None:
+                    say_error(wrong.code, wrong.message, wrong.hint, as_json)
+                    sys.exit(EXIT_INPUT)
+                say_error("file-trouble", in_words(error), "Run again with --debug for the traceback.", as_json)
                 sys.exit(EXIT_FAILED)
             except Exception as error:
                 if debug:
@@ -78,12 +83,6 @@ def command(name: str) -> Callable[[_F], click.Command]:
         return click.command(name)(guarded)
 
     return wrap
-
-
-def _in_words(error: OSError) -> str:
-    """The path and what is wrong with it, as far as the system tells."""
-    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    return f"{where}: {error.strerror}" if where and error.strerror else str(error) or type(error).__name__
 
 
 def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str, Any] | None = None) -> None:

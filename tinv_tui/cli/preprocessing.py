@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tinv_tui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, JobFailed, command, duration, print_json
+from tinv_tui.cli.output import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, JobFailed, command, duration, print_json
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
 from tinv_tui.recipe import Recipe, apply_override, make_recipe, read_tables, resolve_paths
 from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled, Progress
@@ -70,6 +71,14 @@ def _preprocess(
         raise JobFailed(
             "interrupted", f"cancelled; {len(written)} pictures were written, each of them whole",
             "Delete them, or start again with --into-existing.", EXIT_INTERRUPTED, content,
+        )  # fmt: skip
+    if not written:
+        with suppress(OSError):
+            Path(content["destination"]).rmdir()  # where it is empty
+        first = f"; {Path(skipped[0]['file']).name}: {skipped[0]['reason']}" if skipped else ""
+        raise JobFailed(
+            "preprocess-empty", f"preprocess.source: no picture of {section.source} could be read{first}",
+            "Put pictures there, or give another folder.", EXIT_INPUT, content,
         )  # fmt: skip
     if as_json:
         print_json(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,8 @@ def _refuse_both(headless: bool, detach: bool) -> None:
 
 def _wanted_bytes(wait_free: float | None) -> int:
     """What ``--wait-free`` asks for; 0 without. Raises InputError for more than there can ever be."""
+    if wait_free is not None and not math.isfinite(wait_free):
+        raise InputError("wait-free", f"--wait-free {wait_free}: this is no amount", "Give GiB, as in --wait-free 12.")
     wanted = round((wait_free or 0) * 2**30)
     if wanted:
         room = room_for_training()

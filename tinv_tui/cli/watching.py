@@ -13,7 +13,7 @@ from tinv_tui.cli.columns import in_columns, terminal_width
 from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal
 from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
-from tinv_tui.runs.liveness import has_worker, reason_of, state_of
+from tinv_tui.runs.liveness import LIVE_STATES, has_worker, reason_of, state_of
 from tinv_tui.runs.orphans import find_orphans
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.run import Run
@@ -35,7 +35,7 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "loss": status.loss if status else None,
         "learning_rate": status.learning_rate if status else None,
         "steps_per_second": status.steps_per_second if status else None,
-        "eta_seconds": status.eta_seconds if status else None,
+        "eta_seconds": status.eta_seconds if status and state in LIVE_STATES else None,
         "phase": status.phase if status else "",
         "evaluation": status.evaluation if status else None,
         "best_step": status.best_step if status else None,
@@ -101,7 +101,7 @@ def _attach(run: str, slow_link: bool, pictures: Pictures | None, as_json: bool)
 
 @click.argument("run")
 @click.option(
-    "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="How much of the past to show first."
+    "--lines", type=click.IntRange(0, 10**9), default=20, show_default=True, help="How much of the past to show first."
 )
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Go on until the run ends.")
 def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:

@@ -87,8 +87,8 @@ def _dataset_warnings(recipe: Recipe) -> Warnings:
     try:
         there = without(list_pictures(Path(recipe.dataset.path)), recipe.dataset.exclude)
         pictures = [p for p in there if p.problem is None]
-    except InputError:
-        return []
+    except InputError as error:
+        return [(error.code, error.message)]
     said = vectors_warning(recipe.embedding.vectors, len(pictures)) if pictures else None
     return [said] if said else []
 

@@ -153,6 +153,8 @@ def _named(prompts: str, model: BaseModel) -> tuple[dict[str, Path], list[tuple[
             continue
         chosen[name] = files[name]
         said.append(("embedding-found", f"{name} is an embedding of the library: {files[name]}"))
+    if not said:
+        said.append(("embedding-none", "the prompt names no embedding of the library: drawn without one"))
     return chosen, said
 
 

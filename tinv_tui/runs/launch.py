@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tinv_tui import atomic, paths
@@ -12,7 +15,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
 from tinv_tui.recipe import Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
-from tinv_tui.runs.liveness import is_locked
+from tinv_tui.runs.liveness import STOPPING, is_locked
 from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.orphans import MARK
 from tinv_tui.runs.plan import RunPlan, settle_name
@@ -50,6 +53,16 @@ def _make_run(recipe: Recipe) -> RunFolder:
     return folder
 
 
+@contextmanager
+def _stopping_held_back() -> Iterator[None]:
+    """A worker that is started here hears that it is to stop once it can: before, it would end without a word."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def await_last_breath(folder: RunFolder) -> None:
     """Wait, for a few seconds at most, until a worker that has said its last word is gone."""
     deadline = time.monotonic() + _LAST_BREATH_SECONDS
@@ -65,7 +78,7 @@ def launch_worker(folder: RunFolder, wait_free_bytes: int = 0) -> subprocess.Pop
     if is_locked(folder.lock):
         raise InputError("run-live", f"{folder.name} is running already", f"Watch it: tinv-tui attach {folder.handle}")
     waiting = ["--wait-free", str(wait_free_bytes)] if wait_free_bytes else []
-    with atomic.open_to_append(folder.worker_log) as log:
+    with atomic.open_to_append(folder.worker_log) as log, _stopping_held_back():
         return subprocess.Popen(
             [*PYTHON, "-m", "tinv_tui.worker", str(folder.path), *waiting],
             stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from tinv_tui.runs.status import FINAL_STATES, Status, read_status
 
 RunState = Literal["starting", "running", "paused", "not-responding", "lost", "finished", "stopped", "failed"]
 
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+"""What tells a worker to save and stop."""
 LIVE_STATES = ("starting", "running", "paused", "not-responding")
 """States of a run that is under way. A worker holds it, or is about to: all but a released pause, see :func:`has_worker`."""
 SILENT_SECONDS = 15.0

@@ -122,7 +122,7 @@ def plan_run(
         tokenizer_for(model.tokenizer_folder),
     )
     findings = _check_pictures(listed, settings, reads_pixels=reads_pixels)
-    warnings += _in_few_words(findings, len(pictures))
+    warnings += _in_few_words(findings, len(listed))
     sizes = [settings.size_of(picture) for picture in pictures]
     rates = parse_rates(recipe.training.learning_rate, recipe.training.steps, recipe.training.rate_steps)
     clips = parse_rates(

@@ -15,7 +15,7 @@ from tinv_tui.models.fetch_ahead import fetch_ahead
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.leftovers import sweep_leftovers
-from tinv_tui.runs.liveness import RunLock
+from tinv_tui.runs.liveness import STOPPING, RunLock
 from tinv_tui.runs.status import Status, read_status
 from tinv_tui.worker.device import TakenDevice
 from tinv_tui.worker.early import EndedEarly
@@ -44,10 +44,11 @@ def main() -> int:
     signals = Signals()
 
     # A cluster may tell every process of a job, and the waiting command line tells it again: once or twice is the same.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, lambda _number, _frame: signals.stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: signals.save.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # they were held back until now, by who started this
 
     status = read_status(folder.status) or Status(name=folder.name)
     reporter = Reporter(folder, replace(status, state="starting", phase="loading", pid=os.getpid()))

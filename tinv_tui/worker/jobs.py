@@ -14,7 +14,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, as_input_error
 from tinv_tui.telemetry.room import room_for_training
 from tinv_tui.worker.device import show_torch_only
 
@@ -89,8 +89,11 @@ def main() -> int:
         desk.answer("result", result)
     except Cancelled:
         return 130
-    except InputError as error:
-        desk.answer("input-error", {"code": error.code, "message": error.message, "hint": error.hint})
+    except (InputError, OSError) as error:
+        wrong = error if isinstance(error, InputError) else as_input_error(error)
+        if wrong is None:
+            raise
+        desk.answer("input-error", {"code": wrong.code, "message": wrong.message, "hint": wrong.hint})
         return 2
     return 0
 
