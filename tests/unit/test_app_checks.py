@@ -190,6 +190,18 @@ def test_what_only_the_plan_finds_is_said_at_its_field(key: str, text: str, pict
     assert not checked.errors[key].startswith(key)
 
 
+def test_everything_that_is_named_wrong_is_said_at_once(pictures: Path) -> None:
+    wrong = {
+        "embedding.name": "a/b",
+        "embedding.continue_from": "/there/is/none",
+        "model.path": "/there/is/none",
+        "dataset.template": "none",
+        "training.steps": "x",
+    }
+    checked = check_form(texts_of(filled(pictures), FIELDS) | wrong, Recipe(), pictures)
+    assert checked.errors.keys() == wrong.keys()
+
+
 def test_pictures_are_listed_while_other_fields_are_wrong(pictures: Path) -> None:
     checked = check_form(texts_of(filled(pictures), FIELDS) | {"training.steps": "x"}, Recipe(), pictures)
     assert checked.pictures is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,10 @@ from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import Finding
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, without
 from tinv_tui.datasets.templates import fill_template, read_template
+from tinv_tui.embeddings import library
+from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
+from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import PromptTokenizer
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import Probe, Work, estimate_time, work_of
@@ -66,6 +69,7 @@ def check_form(
     ``probes`` are what was measured of recipes that do the same work.
     """
     recipe, errors = read_fields(texts, base, FIELDS)
+    errors = _not_there(texts, beside) | errors
     missing = frozenset(key for key in REQUIRED if not texts.get(key, "").strip())
     errors |= dict.fromkeys(missing, "is required")
     schedules = _schedules(texts)
@@ -115,6 +119,24 @@ def check_form(
         schedules,
         since_last_run(texts, recipe, beside),
     )
+
+
+def _not_there(texts: Mapping[str, str], beside: Path) -> dict[str, str]:
+    """What is wrong with what is named, each by itself: a plan is not made where one of them is wrong, and tells of one."""
+    looks: dict[str, Callable[[str], object]] = {
+        "embedding.name": clean_name,
+        "embedding.continue_from": lambda text: library.load(paths.embeddings_folder(), text, beside),
+        "model.path": lambda text: identify(text, beside),
+        "dataset.template": lambda text: read_template(paths.find_template(text, beside)),
+    }
+    found = dict[str, str]()
+    for key, look in looks.items():
+        if texts[key].strip():
+            try:
+                look(texts[key])
+            except InputError as error:
+                found[key] = short(error, key)
+    return found
 
 
 def _findings(trained_on: Sequence[PictureEntry], settings: CheckSettings) -> tuple[Finding, ...]:

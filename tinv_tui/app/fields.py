@@ -37,7 +37,7 @@ KIND = "subject-or-style"
 """The one control that is no setting of its own: it picks the template."""
 
 _SAMPLING = {"deterministic": "mean", "once": "once", "random": "random"}
-_ACCELERATION = {"auto": "as quick as can be", "eager": "plain", "compile": "compiled"}
+_ACCELERATION = {"auto": "quickest", "eager": "plain", "compile": "compiled"}
 _COUNTS = {"duration": "further steps", "absolute": "end steps"}
 
 ROWS: Rows = (

@@ -68,6 +68,8 @@ class RunView:
     phase_total: int = 0
     device: str = ""
     step: int = 0
+    epoch: int | None = None
+    """Of that step, from 0; None in runs of versions that did not tell it."""
     steps: int = 0
     loss: float | None = None
     smooth: float | None = None
@@ -212,7 +214,7 @@ class RunHistory:
 
     def _take_step(self, event: Event) -> None:
         self._loss = float(event["loss"])
-        self._facts |= {"step": int(event["step"]), "learning_rate": event.get("learning_rate")}
+        self._facts |= {key: event.get(key) for key in ("epoch", "learning_rate")} | {"step": int(event["step"])}
         self._facts["gradient_norm"] = event.get("gradient_norm")
         self._facts["told_seconds_left"] = event.get("eta_seconds")
         self._facts["steps_per_second"] = event.get("steps_per_second") or self._facts.get("steps_per_second")

@@ -122,7 +122,8 @@ class Run:
         """Leave a command and wait for its ``ack`` event. Raises InputError when the run ends or stays silent."""
         state, status = await asyncio.to_thread(self.state)
         if not has_worker(state, status):
-            hint = f"tinv-tui unpause {self.folder.handle}" if state == "paused" else "See: tinv-tui runs"
+            onward = {"paused": "unpause", "finished": "show"}.get(state, "resume")
+            hint = f"tinv-tui {onward} {self.folder.handle}"
             said = f"{self.folder.name} is {in_words(state, status)}: it takes no commands"
             raise InputError("run-not-live", said, hint)
         reader = EventReader(self.folder.events)

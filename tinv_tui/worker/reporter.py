@@ -104,7 +104,7 @@ class Reporter:
         self.losses.add(step, epoch, epoch_step, loss, rate)
         self._on_board(lambda board: board.step(step, loss, rate, norm))
         self.update(step=step, loss=loss, learning_rate=rate, epoch=epoch)
-        self._held_back = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+        self._held_back = {"step": step, "epoch": epoch, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
         if time.monotonic() - self._last_step_event >= 1 / _STEP_EVENTS_PER_SECOND:
             self.flush_step()
 

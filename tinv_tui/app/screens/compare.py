@@ -125,8 +125,8 @@ class CompareScreen(Dialog[None]):
         if not self._runs:
             return
         with self.app.batch_update():
-            heads = [_head(letter, run) for letter, run in self._lettered()]
-            self.query_one("#compare-head", Lines).show([((_HEAD, "label"),), *heads])
+            head = self.query_one("#compare-head", Lines)
+            head.show(_heads(self._lettered(), head.size.width))
             self._show_plot()
             self._show_pictures()
             differ = self.query_one("#compare-keys-differ", Lines)
@@ -175,15 +175,24 @@ class CompareScreen(Dialog[None]):
         self.query_one("#compare-words", Lines).show([((where, "label"),), self._said or (("", ""),)])
 
 
-_HEAD = f"  {'run':<13}{'state':<12}{'step':>15}  {'smooth':<8}{'best evaluation':<17}trained"
+_BESIDE_NAMES = 66
+"""What the numbers of a run take of its line."""
 
 
-def _head(letter: str, run: ComparedRun) -> Line:
+def _heads(lettered: Sequence[tuple[str, ComparedRun]], width: int) -> list[Line]:
+    room = max(12, min(32, width - _BESIDE_NAMES))
+    names = _told_apart([run.name for _, run in lettered], room)
+    titles = f"  {'run':<{room + 1}}{'state':<12}{'step':>15}  {'smooth':<8}{'best evaluation':<17}trained"
+    rows = [_head(letter, run, f"{name:<{room + 1}}") for (letter, run), name in zip(lettered, names, strict=True)]
+    return [((titles, "label"),), *rows]
+
+
+def _head(letter: str, run: ComparedRun, name: str) -> Line:
     word, role = wording.state_piece(run.state)
     best = f"{wording.loss(run.best[1])} @ {wording.count(run.best[0])}" if run.best else wording.DASH
     return (
         (f"{letter} ", ROLES[letter]),
-        (f"{wording.cut(run.name, 12):<13}", "value"),
+        (name, "value"),
         (f"{wording.cut(word, 11):<12}", role),
         (f"{wording.count(run.step)}/{wording.count(run.steps)}".rjust(15), "label"),
         (f"  {wording.loss(run.last_loss):<8}{best:<17}", ""),

@@ -243,7 +243,7 @@ class DatasetPane(Pane):
 
         captions = [picture.caption for picture in self._pictures if self._is_trained_on(picture) and picture.caption]
         if not captions:
-            self.app.bell()
+            self.app.notify("none of the pictures has a caption yet", severity="warning", markup=False)
             return
 
         def chosen(text: str | None) -> None:

@@ -129,7 +129,8 @@ def _foot(now: RunNow, width: int) -> list[Line]:
     view, status = now.view, now.status
     steps = _steps(now)
     done = f"{wording.count(view.step):>{len(wording.count(steps))}}/{wording.count(steps)}"
-    epoch = wording.count(status.epoch + 1) if status is not None and view.step else wording.DASH
+    number = view.epoch if view.epoch is not None or status is None else status.epoch
+    epoch = wording.count(number + 1) if number is not None and view.step else wording.DASH
     pairs = [("rate", wording.rate(view.learning_rate)), ("epoch", epoch)]
     if view.norms:
         most = max(3, (width - 40) // 5)
