@@ -144,16 +144,19 @@ def test_a_folder_in_the_home_of_nobody_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "code", "says"),
     [
-        (PermissionError(13, "Permission denied", "/closed/run"), "/closed/run: Permission denied"),
-        (OSError("no more of it"), "no more of it"),
+        (PermissionError(13, "Permission denied", "/closed/run"), 2, "/closed/run: Permission denied"),
+        (OSError(5, "Input/output error", "/worn/run"), 1, "/worn/run: Input/output error"),
+        (OSError("no more of it"), 1, "no more of it"),
     ],
 )
-def test_a_fault_of_the_disk_is_said_with_its_path(monkeypatch: pytest.MonkeyPatch, error: OSError, says: str) -> None:
+def test_a_fault_of_the_disk_is_said_with_its_path(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, says: str
+) -> None:
     def fail(*told: object) -> None:
         raise error
 
     monkeypatch.setattr(dataset, "list_pictures", fail)
     done = run("cats")
-    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, f"error: {says}")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (code, f"error: {says}")

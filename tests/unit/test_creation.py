@@ -145,9 +145,11 @@ def test_many_vectors_for_the_dataset_are_warned_about(tmp_path: Path) -> None:
     assert codes(plan_creation(wanted, Path.cwd())) == ["vectors-many"]
 
 
-def test_a_dataset_that_is_not_there_yet_is_no_obstacle() -> None:
+def test_a_dataset_that_is_not_there_yet_is_told_and_no_obstacle() -> None:
     wanted = asked().model_copy(update={"dataset": asked().dataset.model_copy(update={"path": "/not/there"})})
-    assert not plan_creation(wanted, Path.cwd()).warnings
+    assert plan_creation(wanted, Path.cwd()).warnings == (
+        ("dataset-missing", "dataset.path: /not/there does not exist"),
+    )
 
 
 def test_without_a_base_model_there_is_nothing_to_start_from() -> None:

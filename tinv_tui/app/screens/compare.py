@@ -180,7 +180,7 @@ _BESIDE_NAMES = 66
 
 
 def _heads(lettered: Sequence[tuple[str, ComparedRun]], width: int) -> list[Line]:
-    room = max(12, min(32, width - _BESIDE_NAMES))
+    room = max(12, min(max(len(run.name) for _, run in lettered), width - _BESIDE_NAMES))
     names = _told_apart([run.name for _, run in lettered], room)
     titles = f"  {'run':<{room + 1}}{'state':<12}{'step':>15}  {'smooth':<8}{'best evaluation':<17}trained"
     rows = [_head(letter, run, f"{name:<{room + 1}}") for (letter, run), name in zip(lettered, names, strict=True)]
