@@ -249,3 +249,11 @@ async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp
             next(child for child in family if "spawn_main" in " ".join(child.cmdline())).kill()
             killed = True
     assert (written, skipped) == (24, 0)
+
+
+def test_where_no_picture_can_be_read_nothing_is_left_and_it_is_bad_input(source: Path, tmp_path: Path) -> None:
+    for name in ("c.png", "e.jpg", "f.webp"):
+        (source / name).unlink()
+    told = preprocess(source, tmp_path / "out", code=2)  # of d.jpg the beginning is there, and its size
+    assert (told["error"]["code"], told["written"], len(told["skipped"])) == ("preprocess-empty", [], 3)
+    assert not (tmp_path / "out").exists()
