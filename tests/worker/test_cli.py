@@ -73,7 +73,7 @@ def test_train_headless_says_what_the_contract_names(recipe_file: Path) -> None:
     held = answer("inspect", said["embedding"])
     assert set(held) >= {"path", "format", "name", "family", "vectors", "tensors", "step", "base_model", "norms"}
     assert held["tensors"] == {"emb_params": [1, 64]}
-    assert (held["step"], held["family"], held["base_model"]) == (6, None, "bundled")
+    assert (held["step"], held["family"], held["base_model"]) == (6, "SD1", "bundled")
 
     again = answer("resume", "zork", "--steps", "8")
     assert (again["steps"], again["state"]) == (8, "finished")

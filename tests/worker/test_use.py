@@ -41,7 +41,7 @@ def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None
 
     said = answer("use", "zork", "2")
     assert set(said) >= {"path", "name", "vectors", "family"}
-    assert (said["path"], said["name"], said["vectors"], said["family"]) == (str(result), "zork", 1, None)
+    assert (said["path"], said["name"], said["vectors"], said["family"]) == (str(result), "zork", 1, "SD1")
     assert (said["step"], Path(said["kept"]).name) == (2, "zork.before-use-2.safetensors")
     assert Path(said["kept"]).read_bytes() == ended
     now, copy = read_embedding(result), read_embedding(run.folder.copies / "zork-2.safetensors")
