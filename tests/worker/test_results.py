@@ -126,10 +126,14 @@ async def test_what_another_run_has_put_there_since_is_kept() -> None:
     assert sorted(path.name for path in paths.embeddings_folder().iterdir()) == [kept.name, result.name]
 
 
-def test_what_it_was_told_to_replace_is_replaced() -> None:
-    trained(short())
-    trained(short(training__seed=9, embedding__overwrite=True))
-    assert [path.name for path in paths.embeddings_folder().iterdir()] == ["zork.safetensors"]
+async def test_what_it_was_told_to_replace_is_replaced_and_not_what_came_after() -> None:
+    result = paths.embeddings_folder() / "zork.safetensors"
+    await asyncio.to_thread(trained, short())
+    run = await asyncio.to_thread(trained, short(training__seed=9, embedding__overwrite=True))
+    assert list(paths.embeddings_folder().iterdir()) == [result]
+    write_embedding(result, replace(read_embedding(result), step=300))
+    assert await resumed_here(run, steps=5) == 0
+    assert read_embedding(paths.embeddings_folder() / "zork.before-step-5.safetensors").step == 300
 
 
 def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path) -> None:

@@ -140,11 +140,12 @@ class Keeper:
             )
 
     def _is_anothers(self, path: Path) -> bool:
-        """Whether there is a trained embedding that this run did not write, and was not told to replace."""
-        asked = self._work.job.recipe.embedding
-        if asked.overwrite or asked.continue_from or not is_trained(path):
+        """Whether there is a trained embedding that this run did not write, and was not told to replace: what was there
+        before its first result may be that, what came after is not."""
+        asked, ours = self._work.job.recipe.embedding, self._written().get(str(path))
+        if ours is None and (asked.overwrite or asked.continue_from):
             return False
-        return self._written().get(str(path)) != _digest(path)
+        return is_trained(path) and ours != _digest(path)
 
     def _remember(self, path: Path) -> None:
         write_atomic(self._work.folder.results, json.dumps(self._written() | {str(path): _digest(path)}))
