@@ -14,7 +14,7 @@ from PIL import Image
 from tests.ui.support import NARROW, WIDE, has_help, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens import runs as runs_screen
-from tinv_tui.app.screens.compare import CompareScreen
+from tinv_tui.app.screens.compare import CompareScreen, _heads
 from tinv_tui.app.screens.runs import RunsScreen
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
@@ -138,3 +138,17 @@ async def test_a_run_is_compared_with_the_one_before_it_by_one_key(pictures: Pat
         await pilot.press("escape", "down", "C")
         await until(pilot, lambda: bool(app.screen.query("Toast")))  # there is no log here
         assert "there is no run before" in screen_text(app)
+
+
+@pytest.mark.parametrize("width", [76, 116])
+def test_names_that_differ_only_at_their_end_are_told_apart_and_every_number_fits(width: int) -> None:
+    runs = [
+        comparison.ComparedRun(name, "finished", 12_000, 12_000, None, (), (), (9000, 0.1), 7230.0, {})
+        for name in ("my-ginger-cat", "my-ginger-cat-2")
+    ]
+    lines = ["".join(text for text, _ in line) for line in _heads(list(zip("AB", runs, strict=True)), width)]
+    assert max(map(len, lines)) <= width
+    names = [line[2:].split()[0] for line in lines[1:]]
+    assert len(set(names)) == 2
+    assert names[1].endswith("cat-2")
+    assert len({line.index("12") for line in (line[20:] for line in lines[1:])}) == 1  # one column below the other

@@ -62,7 +62,7 @@ def library_notes(texts: Mapping[str, str], beside: Path) -> dict[str, str]:
 def in_words(embedding: Embedding) -> str:
     """``4 vectors, SD1, step 500``; a family that nothing tells is left out."""
     vectors = "1 vector" if embedding.count == 1 else f"{embedding.count} vectors"
-    family = embedding.family or embedding.details.get("family", "")
+    family = embedding.told_family or ""
     step = "" if embedding.step is None else f"step {embedding.step}"
     return ", ".join(part for part in (vectors, family, step) if part)
 

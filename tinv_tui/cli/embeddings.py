@@ -82,7 +82,7 @@ def _embeddings(as_json: bool) -> None:
             continue
         width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
         step = "–" if held.step is None else held.step
-        family = held.family or held.details.get("family", "–")
+        family = held.told_family or "–"
         say(f"{entry.name:<28} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
 
 

@@ -33,7 +33,7 @@ def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
         "path": str(path.absolute()),
         "format": embedding.format,
         "name": embedding.name,
-        "family": embedding.family or embedding.details.get("family"),
+        "family": embedding.told_family,
         "accepted_by": [family.name for family in accepted_by(embedding)],
         "vectors": embedding.count,
         "tensors": {key: list(rows.shape) for key, rows in embedding.vectors.items()},
@@ -173,7 +173,7 @@ def _convert(
         "path": str(target.absolute()),
         "name": embedding.name,
         "vectors": embedding.count,
-        "family": embedding.family or embedding.details.get("family"),
+        "family": embedding.told_family,
         "format": form.name,
         "files": [str(file.absolute()) for file in files],
     }

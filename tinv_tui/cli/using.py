@@ -26,7 +26,7 @@ def _use(run: str, step: str, as_json: bool) -> None:
             "path": str(used.path),
             "name": used.embedding.name,
             "vectors": used.embedding.count,
-            "family": used.embedding.family or used.embedding.details.get("family"),
+            "family": used.embedding.told_family,
             "step": used.embedding.step,
             "kept": str(used.kept) if used.kept else None,
             "run": str(folder.path),

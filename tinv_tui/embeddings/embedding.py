@@ -53,6 +53,11 @@ class Embedding:
         return int(next(iter(self.vectors.values())).shape[0])
 
     @property
+    def told_family(self) -> str | None:
+        """The family that its widths tell, else the one that its file names, as that of an embedding of the bundled model."""
+        return self.family or self.details.get("family")
+
+    @property
     def base_model_hash(self) -> str | None:
         """Of the base model's file: SHA-256 in hex, or the first ten digits of it where A1111 wrote the file."""
         return self.details.get("base_model_hash") or self.details.get("sd_checkpoint")

@@ -94,7 +94,7 @@ def accepted_by(embedding: Embedding) -> list[Family]:
 def misfit(embedding: Embedding, model: BaseModel) -> str:
     """Why a model cannot take an embedding, in words; "" when it can."""
     widths = {tensor: rows.shape[1] for tensor, rows in embedding.vectors.items()}
-    family = embedding.family or embedding.details.get("family")
+    family = embedding.told_family
     if reason := _nobody_takes(embedding):
         return reason
     if widths == dict(zip(model.family.tensors, model.widths, strict=True)) and family in (None, model.family.name):
