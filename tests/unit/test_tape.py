@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tinv_tui.training.tape import TapeRecorder
 
@@ -107,3 +109,58 @@ def test_what_is_played_asks_for_no_gradient() -> None:
     play()
     assert out.tolist() == [3, 3]
     assert not out.requires_grad
+
+
+def test_a_division_by_one_is_not_made_again() -> None:
+    x, out = torch.ones(4, 4), torch.zeros(2, 4)
+
+    def compute() -> None:
+        made = (x * 3) / 1.0
+        out.copy_((made[2:] + 1) / torch.ones(1))
+
+    play = TapeRecorder().record(compute)
+    x.fill_(2)
+    with _Heard() as heard:
+        play()
+    assert out.tolist() == [[7] * 4] * 2
+    assert heard.count(torch.ops.aten.div.Tensor) == 1  # that by a tensor, whose number may be another next time
+
+
+def test_of_a_view_it_is_made() -> None:
+    x, out = torch.arange(4.0).view(2, 2), torch.zeros(2, 2)
+
+    def compute() -> None:
+        out.copy_((x * 1)[:, :1].expand(2, 2) / 1.0)
+
+    play = TapeRecorder().record(compute)
+    x.add_(1)
+    play()
+    assert out.tolist() == [[1, 1], [3, 3]]
+
+
+def test_what_was_divided_by_one_may_not_be_written_into() -> None:
+    x = torch.ones(2)
+
+    def compute() -> None:
+        made = x * 2
+        half = made / 1.0
+        made.add_(1)
+        x.copy_(half)
+
+    with pytest.raises(RuntimeError, match="may write into what goes by the name of another"):
+        TapeRecorder().record(compute)
+
+
+class _Heard(TorchDispatchMode):
+    """What is called."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._calls: list[Any] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._calls.append(func)
+        return func(*args, **(kwargs or {}))
+
+    def count(self, func: Any) -> int:
+        return self._calls.count(func)
