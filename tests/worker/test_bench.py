@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -76,3 +77,19 @@ def test_what_was_measured_is_said_before_the_rest_is_so_that_an_ended_bench_was
         running.send_signal(signal.SIGINT)
         running.wait(30)
     assert re.fullmatch(r"tinv-tui: \d+\.\d ms/step, peak \d+\.\d\d GiB", said.strip())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_however_a_bench_is_ended_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*BENCH, "--steps", "4", "--rounds", "50"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as running:
+        assert running.stderr is not None
+        next(line for line in running.stderr if "training" in line or "ms/step" in line)
+        assert list(tmp_path.glob("tinv-bench-*"))
+        running.send_signal(number)
+        assert running.wait(30) == 130
+    assert not list(tmp_path.glob("tinv-bench-*"))

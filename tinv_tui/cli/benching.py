@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.job_line import JobLine
-from tinv_tui.cli.output import JobFailed, command, print_json
+from tinv_tui.cli.output import JobFailed, command, like_ctrl_c, print_json
 from tinv_tui.errors import InputError
 from tinv_tui.models import shapes
 from tinv_tui.runs.benchmark import DIFFUSERS, PLAIN, Case, Way, check_script, make_model, measure
@@ -117,7 +118,8 @@ def _bench(
         speed, memory = 1000 * answer["seconds_per_step"], answer["peak_bytes"] / 2**30
         click.echo(f"{way}: {speed:.1f} ms/step, peak {memory:.2f} GiB", err=True)
 
-    with tempfile.TemporaryDirectory(prefix="tinv-bench-models-") as folder:
+    # Gigabytes of a model are not left behind by a link that is lost.
+    with like_ctrl_c(signal.SIGHUP), tempfile.TemporaryDirectory(prefix="tinv-bench-models-") as folder:
         for model, size, batch, precision in itertools.product(models, sizes, batches, precisions):
             try:
                 path = asyncio.run(_model_path(model, Path(folder), line))

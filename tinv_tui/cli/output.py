@@ -6,8 +6,10 @@ import functools
 import json
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -45,7 +47,8 @@ def command(name: str) -> Callable[[_F], click.Command]:
         @functools.wraps(function)
         def guarded(*args: Any, debug: bool, as_json: bool, **kwargs: Any) -> None:
             try:
-                function(*args, as_json=as_json, **kwargs)
+                with like_ctrl_c(signal.SIGTERM):
+                    function(*args, as_json=as_json, **kwargs)
             except InputError as error:
                 if debug:
                     raise
@@ -83,6 +86,23 @@ def command(name: str) -> Callable[[_F], click.Command]:
         return click.command(name)(guarded)
 
     return wrap
+
+
+@contextmanager
+def like_ctrl_c(number: signal.Signals) -> Iterator[None]:
+    """While inside, that signal does what ctrl-c does: what the command has begun is ended, its temporary files are gone.
+
+    One that is ignored stays so (nohup); a command that has a way of its own with it comes first.
+    """
+    before = signal.getsignal(number)
+    if before is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str, Any] | None = None) -> None:
