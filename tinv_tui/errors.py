@@ -38,7 +38,8 @@ def in_words(error: OSError) -> str:
     folder, name = os.path.split(where)
     if under_way := _TEMPORARY.fullmatch(name):
         where = os.path.join(folder, under_way[1])
-    return f"{where}: {error.strerror}" if where and error.strerror else str(error) or type(error).__name__
+    said = error.strerror or str(error) or type(error).__name__
+    return f"{where}: {said}" if where else said
 
 
 def as_input_error(error: OSError) -> InputError | None:

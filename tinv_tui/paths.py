@@ -15,6 +15,17 @@ def home() -> Path:
     return _folder("TINV_HOME", "~/tinv")
 
 
+def check_home() -> None:
+    """Raises InputError where TINV_HOME cannot be a folder, or one that nothing can be found in; it may not exist yet."""
+    folder = home()
+    way = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    if not way.is_dir():
+        said = "is a file, not a folder" if way.exists() else "leads nowhere"
+        raise InputError("home-no-folder", f"TINV_HOME: {way} {said}", "Name a folder, or move the file away.")
+    if way == folder and not os.access(folder, os.R_OK | os.X_OK):
+        raise InputError("home-no-folder", f"TINV_HOME: you may not look into {folder}", "Name a folder of your own.")
+
+
 def runs_folder() -> Path:
     return home() / "runs"
 

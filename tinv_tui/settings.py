@@ -234,10 +234,8 @@ def _read() -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except NotADirectoryError:
-        way = next((folder for folder in (file.parent, *file.parent.parents) if folder.is_file()), file.parent)
-        raise InputError(
-            "home-no-folder", f"TINV_HOME: {way} is a file, not a folder", "Name a folder, or move the file away."
-        ) from None
+        paths.check_home()
+        raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError("settings-unreadable", f"{file}: {error}", "It is a TOML file; mend or remove it.") from None
 

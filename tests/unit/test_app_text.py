@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tinv_tui.app import chart, wording
 from tinv_tui.app.chart import Axis, Scale
@@ -37,6 +38,27 @@ def test_thousands_and_memory() -> None:
     assert wording.count(12_400) == "12 400"
     assert wording.memory(512 * 2**20) == "512M"
     assert wording.memory(int(6.4 * 2**30)) == "6.4G"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("frog", "frog    "),
+        ("a long name", "a long …"),
+        ("蛙の写真", "蛙の写真"),
+        ("蛙の写真集", "蛙の写 …"),
+        ("naïve café", "naïve c…"),
+    ],
+)
+def test_a_column_is_as_wide_as_its_cells_whatever_the_writing(text: str, shown: str) -> None:
+    assert wording.column(text, 8) == shown
+    assert cell_len(shown) == 8
+
+
+def test_a_path_and_a_row_of_wide_characters_are_cut_by_cells() -> None:
+    assert wording.cut_path("/写真/蛙の写真集", 8) == "…写真集"
+    assert wording.cut_path("/写真/蛙", 5) == "…/蛙"
+    assert wording.cut_line((("蛙の写真", ""), ("集合", "label")), 10) == (("蛙の写真", ""), (" …", "label"))
 
 
 def test_a_row_that_is_cut_says_so() -> None:

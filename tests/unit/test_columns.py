@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
+from rich.cells import cell_len
 
 from tinv_tui import paths
 from tinv_tui.cli import commands
@@ -85,3 +88,13 @@ def test_runs_and_compare_fit_80_columns(many: list[str], asked: list[str], monk
     assert max(map(len, told.stdout.splitlines())) <= 80
     assert all(name in told.stdout for name in many)
     assert len(told.stdout.partition("\n\n")[0].splitlines()) == 6  # a head, and two lines for the long name
+
+
+def test_the_table_of_check_stands_straight_whatever_pictures_are_called(tmp_path: Path) -> None:
+    for name in ("frog.jpg", "蛙の写真.jpg", "a\nb.jpg"):
+        Image.effect_noise((600, 600), 90).save(tmp_path / name)
+    told = CliRunner().invoke(commands, ["check", str(tmp_path)])
+    rows = [line for line in told.stdout.splitlines() if ".jpg" in line and "scaled down" in line]
+    assert {cell_len(row.partition("600 × 600")[0]) for row in rows} == {16}
+    assert len(rows) == 3
+    assert "a�b.jpg" in told.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -135,3 +137,48 @@ def test_a_command_that_is_interrupted_answers_all_the_same(plain: Path, monkeyp
 
 def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def _in_shell(words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """With the streams that ``words`` redirects, as a shell does."""
+    return subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m tinv_tui {words}'],
+        env={**os.environ, "TINV_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_streams_that_are_closed_are_as_good_as_empty_ones(tmp_path: Path) -> None:
+    for streams in ("<&-", "<&- >&-", "<&- >&- 2>&-"):
+        done = _in_shell(f"runs {streams}", tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert _in_shell("demo --steps no <&- >&- 2>&-", tmp_path).returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file here that is always full")
+@pytest.mark.parametrize("as_json", ["", "--json"])
+def test_a_full_disk_behind_stdout_is_one_error_on_stderr(tmp_path: Path, as_json: str) -> None:
+    done = _in_shell(f"runs {as_json} > /dev/full", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["runs", "embeddings", "models", "doctor"])
+def test_every_command_says_when_its_home_is_no_folder(tmp_path: Path, asked: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for home, said in (("file", "is a file, not a folder"), ("file/below", "is a file"), ("link", "leads nowhere")):
+        told = CliRunner(env={"TINV_HOME": str(tmp_path / home)}).invoke(commands, asked.split())
+        assert told.exit_code == 2
+        assert f"TINV_HOME: {tmp_path / home.partition('/')[0]} {said}" in told.output
+
+
+def test_a_home_one_may_not_look_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    told = CliRunner(env={"TINV_HOME": str(tmp_path)}).invoke(commands, ["runs"])
+    assert told.exit_code == 2
+    assert f"you may not look into {tmp_path}" in told.output

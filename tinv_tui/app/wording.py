@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tinv_tui.printable import cells as cells
+from tinv_tui.printable import column as column
+from tinv_tui.printable import cut as cut
+
 Piece = tuple[str, str]
 """Text and its role: "" (plain), label, value, accent, good, warning, bad, faint or chart."""
 Line = tuple[Piece, ...]
@@ -102,21 +106,16 @@ def bar(share: float, width: int) -> tuple[str, str]:
     return "█" * filled, "░" * (width - filled)
 
 
-def cut(text: str, width: int) -> str:
-    """The text, shortened to ``width`` characters with an ellipsis at its end."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
 def cut_line(line: Line, width: int) -> Line:
     """The line, with an ellipsis where it is longer; blanks at its end may be cut off without."""
-    if len("".join(text for text, _ in line).rstrip()) <= width:
+    if cells("".join(text for text, _ in line).rstrip()) <= width:
         return line
     kept, room = list[Piece](), width
     for text, role in line:
-        if len(text) >= room:
+        if cells(text) >= room:
             return (*kept, (cut(text + " ", room), role))
         kept.append((text, role))
-        room -= len(text)
+        room -= cells(text)
     return tuple(kept)
 
 
@@ -128,14 +127,16 @@ def short_path(text: str) -> str:
 
 def cut_path(text: str, width: int) -> str:
     """A path shortened at its beginning, where it can at a slash: the end tells more."""
-    if len(text) <= width:
+    if cells(text) <= width:
         return text
     parts = text.split("/")
     while len(parts) > 1:
         del parts[0]
-        if len(shorter := "…/" + "/".join(parts)) <= width:
+        if cells(shorter := "…/" + "/".join(parts)) <= width:
             return shorter
-    return "…" + text[len(text) - max(0, width - 1) :]
+    while text and cells(text) >= width:
+        text = text[1:]
+    return "…" + text
 
 
 def flow(pairs: Sequence[tuple[str, str]], width: int) -> list[Line]:

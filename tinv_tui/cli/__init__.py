@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
+
+from tinv_tui import paths
 
 if TYPE_CHECKING:
     from tinv_tui.app.graphics import Pictures
@@ -91,6 +94,7 @@ def commands(ctx: click.Context, slow_link: bool, pictures: Pictures | None) -> 
         from tinv_tui.cli.output import require_terminal
 
         require_terminal("tinv-tui --help lists the commands that need none.")
+        paths.check_home()
         from tinv_tui.app.opening import run_app
 
         run_app(slow_link=slow_link, pictures=pictures)
@@ -101,6 +105,7 @@ def main() -> None:
     from tinv_tui.cli.output import EXIT_INPUT, EXIT_INTERRUPTED, say_error
     from tinv_tui.errors import InputError
 
+    _open_missing_streams()
     try:
         sys.exit(commands(standalone_mode=False))
     except click.ClickException as error:
@@ -111,3 +116,10 @@ def main() -> None:
         sys.exit(EXIT_INPUT)
     except click.Abort:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _open_missing_streams() -> None:
+    """Who starts a program may close its standard streams (``<&-``): Python has none then, and a file would get the number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  open as long as the program runs

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from tinv_tui import paths
-from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json
+from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json, say
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_dataset, usable
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
@@ -20,6 +20,7 @@ from tinv_tui.datasets.templates import read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import tokenizer_for
+from tinv_tui.printable import cells, column, printable
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.sections import DatasetSection
 
@@ -128,10 +129,14 @@ def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
 def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
     click.echo(f"{folder}: {images} picture{'' if images == 1 else 's'}, for training at {size}\n")
     alike = {code: found for code, found in by_code(findings).items() if code in _SAME_FOR_ALL and len(found) > 3}
-    width = max((len(f.file.name) for f in findings if f.file is not None and f.code not in alike), default=0)
+    width = max(
+        (cells(printable(f.file.name)) for f in findings if f.file is not None and f.code not in alike), default=0
+    )
     for finding in findings:
         if finding.file is not None and finding.code not in alike:
-            click.echo(f"{_MARKS[finding.severity]} {finding.file.name:<{min(width, 32)}}  {finding.message}")
+            name = printable(finding.file.name)
+            name = column(name, max(min(width, 32), cells(name)))
+            say(f"{_MARKS[finding.severity]} {name}  {finding.message}")
     for found in alike.values():
         click.echo(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
     for finding in findings:

@@ -161,6 +161,8 @@ def _convert(
         raise InputError("folder-missing", f"there is no folder {target.parent}", "Make it first.")
     embedding = renamed(read_embedding(source, term), target, form)
     for file in files_of(target, embedding, form):
+        if file.is_dir():
+            raise InputError("folder-in-the-way", f"{file} is a folder", "Give the name of a file.")
         if file.exists() and not overwrite:
             raise InputError("file-exists", f"{file} is there already", "Give another name, or --overwrite.")
     under = _open_picture(_given(picture)) if picture is not None else None

@@ -17,6 +17,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.browse import ModelEntry, list_models
 from tinv_tui.models.hashes import model_hash
 from tinv_tui.models.hub import cached_folder, is_hub_id
+from tinv_tui.printable import cells, column
 from tinv_tui.recipe import Recipe, resolve_paths
 from tinv_tui.settings import KINDS, add_folder, forget_folder, settings_file
 
@@ -162,15 +163,13 @@ def _fields(entry: ModelEntry) -> dict[str, Any]:
 def _table(entries: tuple[ModelEntry, ...]) -> list[str]:
     """A line for each; paths last, since they are the longest."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    room = min(32, max((len(entry.name) for entry in entries), default=0))
+    room = min(32, max((cells(entry.name) for entry in entries), default=0))
     lines = []
     for entry in entries:
-        name = entry.name if len(entry.name) <= room else entry.name[: room - 1] + "…"
+        name = column(entry.name, room)
         if entry.reason:
-            lines.append(f"! {name:<{room}}  {entry.reason}  {entry.path}"[:width])
+            lines.append(f"! {name}  {entry.reason}  {entry.path}"[:width])
             continue
         kind = f"{entry.family or '':<6} {entry.native_size or '':>4}  {entry.prediction_type or '':<12}"
-        lines.append(
-            f"  {name:<{room}}  {kind} {megabytes(entry.bytes):>9}  {entry.hash or '–':<10}  {entry.path}"[:width]
-        )
+        lines.append(f"  {name}  {kind} {megabytes(entry.bytes):>9}  {entry.hash or '–':<10}  {entry.path}"[:width])
     return lines

@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import click
 
+from tinv_tui import paths
 from tinv_tui.errors import InputError, as_input_error, in_words
 from tinv_tui.printable import printable
 from tinv_tui.runs.folder import RunFolder
@@ -47,6 +48,7 @@ def command(name: str) -> Callable[[_F], click.Command]:
         @functools.wraps(function)
         def guarded(*args: Any, debug: bool, as_json: bool, **kwargs: Any) -> None:
             try:
+                paths.check_home()
                 with like_ctrl_c(signal.SIGTERM):
                     function(*args, as_json=as_json, **kwargs)
             except InputError as error:
@@ -108,8 +110,9 @@ def like_ctrl_c(number: signal.Signals) -> Iterator[None]:
 def say_error(code: str, message: str, hint: str, as_json: bool, more: dict[str, Any] | None = None) -> None:
     """One to three lines on stderr, or a JSON object on stdout."""
     if as_json:
-        print_json({**(more or {}), "error": {"code": code, "message": message, "hint": hint}})
-        return
+        with suppress(OSError):  # stdout may be what cannot be written; then stderr has to do
+            print_json({**(more or {}), "error": {"code": code, "message": message, "hint": hint}})
+            return
     for line in f"error: {message}".split("\n"):
         say(line, err=True)
     for line in hint.splitlines():

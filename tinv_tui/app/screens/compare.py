@@ -180,10 +180,13 @@ _BESIDE_NAMES = 66
 
 
 def _heads(lettered: Sequence[tuple[str, ComparedRun]], width: int) -> list[Line]:
-    room = max(12, min(max(len(run.name) for _, run in lettered), width - _BESIDE_NAMES))
+    room = max(12, min(max(wording.cells(run.name) for _, run in lettered), width - _BESIDE_NAMES))
     names = _told_apart([run.name for _, run in lettered], room)
     titles = f"  {'run':<{room + 1}}{'state':<12}{'step':>15}  {'smooth':<8}{'best evaluation':<17}trained"
-    rows = [_head(letter, run, f"{name:<{room + 1}}") for (letter, run), name in zip(lettered, names, strict=True)]
+    rows = [
+        _head(letter, run, wording.column(name, room) + " ")
+        for (letter, run), name in zip(lettered, names, strict=True)
+    ]
     return [((titles, "label"),), *rows]
 
 
@@ -210,7 +213,7 @@ def _differing(runs: Sequence[ComparedRun], width: int, height: int) -> list[Lin
     lines: list[Line] = []
     for key, values in found:
         said = zip(LETTERS, _told_apart([_said(value) for value in values], room), strict=False)
-        cells = "  ".join(f"{letter} {text:<{room}}" for letter, text in said)
+        cells = "  ".join(f"{letter} {wording.column(text, room)}" for letter, text in said)
         lines.append(((f"{wording.cut(key, 26):<27}", "label"), (cells, "value")))
     if len(lines) > height:
         more = len(lines) - height + 1

@@ -259,4 +259,4 @@ def _name_line(entry: Entry, width: int) -> Line:
     if entry.embedding is None:
         return (("! ", "warning"), (wording.cut(f"{entry.path.name}: {entry.reason}", width - 2), "label"))
     room = max(10, width - 26)
-    return ((f"{wording.cut(entry.name, room - 1):<{room}}", "value"), (in_words(entry.embedding), "label"))
+    return ((wording.column(entry.name, room - 1) + " ", "value"), (in_words(entry.embedding), "label"))

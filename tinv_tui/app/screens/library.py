@@ -158,10 +158,10 @@ def _line(row: Row, width: int) -> Line:
     if held is None or row.reason:
         name = row.entry.path.name if held is None else row.entry.name
         reason = wording.cut(f"! {row.reason}", width - room - 2)
-        return ((f"{wording.cut(name, room - 1):<{room}}", "label"), (reason, "warning"))
+        return ((wording.column(name, room - 1) + " ", "label"), (reason, "warning"))
     step = DASH if held.step is None else wording.count(held.step)
     return (
-        (f"{wording.cut(row.entry.name, room - 1):<{room}}", "value"),
+        (wording.column(row.entry.name, room - 1) + " ", "value"),
         (f"{_shape(held):<10}{_family(held):<7}{step:>9}  ", ""),
         (f"{_norms_in_short(held):<11}{row.entry.day}", "label"),
     )

@@ -280,7 +280,7 @@ def _head(width: int) -> Line:
 
 def _line(entry: ModelEntry, width: int) -> Line:
     room = _name_width(width)
-    name = f"{wording.cut(entry.name, room - 1):<{room}}"
+    name = wording.column(entry.name, room - 1) + " "
     if entry.reason:
         return ((name, "faint"), (wording.cut(f"✖ {entry.reason}", width - room - 2), "label"))
     return (

@@ -16,7 +16,7 @@ from tinv_tui.app.offer import Offer
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
-from tinv_tui.app.wording import Line
+from tinv_tui.app.wording import Line, cells, column
 
 _WIDEST_VALUE = 36
 
@@ -56,7 +56,7 @@ class PickScreen(Dialog[str | None]):
         self.rows.focus()
 
     def _lines(self) -> list[Line]:
-        width = max((len(_tail(offer.value)) for offer in self._offers), default=0)
+        width = max((cells(_tail(offer.value)) for offer in self._offers), default=0)
         return [_line(offer, width) for offer in self._offers]
 
     def _show(self) -> None:
@@ -84,7 +84,7 @@ class PickScreen(Dialog[str | None]):
 
 
 def _line(offer: Offer, width: int) -> Line:
-    value = f"{_tail(offer.value):<{width}}"
+    value = column(_tail(offer.value), width)
     if offer.reason:
         return ((value, "faint"), (f"  ✖ {offer.reason}", "label"))
     return ((value, "value"), (f"  {offer.said}", "label"))

@@ -26,7 +26,7 @@ from tinv_tui.app.walk import Place, held_in_words, said_of, start_of
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.widgets.text_field import TextField
-from tinv_tui.app.wording import Line, cut, cut_path
+from tinv_tui.app.wording import Line, cells, column, cut_path
 from tinv_tui.printable import printable
 
 _HEIGHT, _WIDEST_NAME = 10, 34
@@ -87,13 +87,13 @@ class PickPathScreen(PickScreen):
             return [*super()._lines(), (("walk through folders …", "accent"),)]
         place, found = self._place, list[Line]()
         names = [printable(entry.name) + "/" * entry.is_folder for entry in place.entries]
-        width = min(_WIDEST_NAME, max(map(len, names), default=0))
+        width = min(_WIDEST_NAME, max(map(cells, names), default=0))
         if place.can_be_taken:
             held = held_in_words(place.listing, self._takes)
             found.append((("take this folder", "accent"), (f"  {held}", "label")))
         for entry, name in zip(place.entries, names, strict=True):
             said = self._facts.get(place.path(entry), "") if entry.can_be_typed else "✖ no field can hold this name"
-            found.append(((f"{cut(name, width):<{width}}", "value"), (f"  {said}", "label")))
+            found.append(((column(name, width), "value"), (f"  {said}", "label")))
         return found
 
     def _take(self, index: int) -> None:

@@ -214,7 +214,7 @@ def _line(row: RunRow, width: int, *, marked: bool) -> Line:
     return (
         ("* " if marked else "  ", "accent"),
         (f"{word:<16}", role),
-        (f"{wording.cut(row.folder.name, room - 1):<{room}}", "value"),
+        (wording.column(row.folder.name, room - 1) + " ", "value"),
         (f"{step:>15}  ", ""),
         (f"{wording.loss(status.loss if status else None):<8}", ""),
         (f"{rate}{speed:>7}{left:>7}{made}", "label"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinv_tui.app.wording import Line, Piece, cut
+from tinv_tui.app.wording import Line, Piece, cells, column
 
 if TYPE_CHECKING:
     from tinv_tui.datasets.findings import Finding
@@ -39,10 +39,10 @@ def picture_rows(told: Sequence[Told], width: int) -> list[Line]:
     readable = [line for one, line in zip(told, said, strict=True) if one.picture.problem is None]
     left = width - 2 - 1 - max((sum(len(text) for text, _ in line) for line in readable), default=0)
     room = max(_LEAST_NAME_WIDTH, min(_NAME_WIDTH, width - sizes - _SAID_WIDTH - 4), left)
-    names = min(room, max((len(one.picture.path.name) for one in told), default=0))
+    names = min(room, max((cells(one.picture.path.name) for one in told), default=0))
     roles = ["faint" if one.is_left_out else "label" if one.picture.problem is not None else "" for one in told]
     return [
-        ((f"{cut(one.picture.path.name, names):<{names}} ", role), *line)
+        ((column(one.picture.path.name, names) + " ", role), *line)
         for one, role, line in zip(told, roles, said, strict=True)
     ]
 
