@@ -31,3 +31,8 @@ def column(text: str, width: int) -> str:
     """The text in exactly ``width`` cells: cut or filled up."""
     text = cut(text, width)
     return text + " " * (width - cells(text))
+
+
+def many(number: int, noun: str) -> str:
+    """``1 picture``, ``3 pictures``."""
+    return f"{number} {noun}{'s'[: number != 1]}"

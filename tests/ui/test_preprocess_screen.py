@@ -97,10 +97,10 @@ async def test_a_folder_in_use_is_named_with_its_count_and_asked_for(pictures: P
     (made / "mine.png").write_bytes(b"mine")
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         screen = await opened(pilot, source=str(pictures), destination=str(made), width="64", height="64")
-        await until(pilot, lambda: "the destination holds 1 files" in screen_text(pilot.app))
+        await until(pilot, lambda: "the destination holds 1 file" in screen_text(pilot.app))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        assert "holds 1 files" in screen_text(pilot.app)
+        assert "holds 1 file" in screen_text(pilot.app)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert os.listdir(made) == ["mine.png"]
@@ -109,6 +109,7 @@ async def test_a_folder_in_use_is_named_with_its_count_and_asked_for(pictures: P
         await pilot.press("enter")
         await until(pilot, lambda: "6 pictures written" in screen_text(pilot.app))
         assert (made / "mine.png").read_bytes() == b"mine"
+        await until(pilot, lambda: "6 of them are there already" in screen_text(pilot.app))
 
 
 @pytest.mark.long

@@ -283,8 +283,11 @@ def test_what_cannot_be_opened_or_written_is_said_in_one_line(
     cat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "taken.pt").mkdir()
-    error = answer("convert", cat, tmp_path / "taken.pt", "--overwrite", code=1)["error"]
-    assert error["message"] == f"{tmp_path / 'taken.pt'} cannot be written: Is a directory"
+    error = answer("convert", cat, tmp_path / "taken.pt", "--overwrite", code=2)["error"]
+    assert error["message"] == f"{tmp_path / 'taken.pt'} is a folder"
+    long = tmp_path / f"{'a' * 300}.pt"
+    error = answer("convert", cat, long, "--overwrite", code=2)["error"]
+    assert error["message"] == f"{long}: File name too long"
     assert [path.name for path in tmp_path.glob(".*")] == []
     assert "File name too long" in answer("inspect", f"{'a' * 300}.pt", code=2)["error"]["message"]
     monkeypatch.chdir(tmp_path)

@@ -26,6 +26,7 @@ from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import PromptTokenizer
+from tinv_tui.printable import many
 from tinv_tui.recipe import REQUIRED, Recipe
 from tinv_tui.runs.estimates import Probe, Work, estimate_time, work_of
 from tinv_tui.runs.memory import MemoryNeed, memory_need, memory_warnings
@@ -212,7 +213,7 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
     """The lines at the foot of the form, the most telling first."""
     facts: list[tuple[Mark, str]] = [
         ("✔", f"{plan.model.family.label}, {plan.model.width} wide, native {plan.model.native_size} px"),
-        ("✔", f"{len(plan.pictures)} pictures, {_steps(plan.steps_per_epoch)} an epoch"),
+        ("✔", f"{many(len(plan.pictures), 'picture')}, {_steps(plan.steps_per_epoch)} an epoch"),
     ]
     if plan.recipe.dataset.exclude:
         facts.append(("~", f"{len(set(plan.recipe.dataset.exclude))} left out of the training"))

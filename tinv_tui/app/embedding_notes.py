@@ -12,6 +12,7 @@ from tinv_tui.embeddings.start import spread
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import CHUNK, PromptTokenizer, tokenizer_for
+from tinv_tui.printable import many
 
 
 def vectors_of(texts: Mapping[str, str]) -> int:
@@ -61,7 +62,7 @@ def library_notes(texts: Mapping[str, str], beside: Path) -> dict[str, str]:
 
 def in_words(embedding: Embedding) -> str:
     """``4 vectors, SD1, step 500``; a family that nothing tells is left out."""
-    vectors = "1 vector" if embedding.count == 1 else f"{embedding.count} vectors"
+    vectors = many(embedding.count, "vector")
     family = embedding.told_family or ""
     step = "" if embedding.step is None else f"step {embedding.step}"
     return ", ".join(part for part in (vectors, family, step) if part)

@@ -10,6 +10,7 @@ from tinv_tui.app.preprocess_fields import DESTINATION, PREPROCESS_FIELDS, SOURC
 from tinv_tui.datasets.captioner_models import BLIP, TAGS, default_captioner, presence, suggestion
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
 from tinv_tui.errors import InputError
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe, resolve_paths
 
 _KEY_OF_CODE = {
@@ -76,14 +77,14 @@ def _notes(texts: dict[str, str], base: Recipe) -> dict[str, str]:
 
 
 def _facts(plan: PreprocessPlan, held: int) -> tuple[tuple[Mark, str], ...]:
-    names = len(plan.names)
-    facts: list[tuple[Mark, str]] = [("✔", f"{len(plan.pictures)} pictures become {names}")]
+    taken = len(plan.pictures)
+    facts: list[tuple[Mark, str]] = [("✔", f"{many(taken, 'picture')} become{'s'[: taken == 1]} {len(plan.names)}")]
     if plan.skipped:
-        facts.append(("!", f"{len(plan.skipped)} files skipped"))
+        facts.append(("!", f"{many(len(plan.skipped), 'file')} skipped"))
     by = " and ".join(found.model for found in plan.captioners)
     old = sum(bool(picture.caption) for picture in plan.pictures)
     facts.append(("✔", f"captions by {by}") if by else ("~", f"no captions made, {old} carried over"))
     if held:
-        replaced = f", {plan.replaced} pictures would be replaced" if plan.replaced else ""
-        facts.append(("!", f"the destination holds {held} files{replaced}"))
+        replaced = f", {many(plan.replaced, 'picture')} would be replaced" if plan.replaced else ""
+        facts.append(("!", f"the destination holds {many(held, 'file')}{replaced}"))
     return tuple(facts)

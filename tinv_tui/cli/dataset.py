@@ -20,7 +20,7 @@ from tinv_tui.datasets.templates import read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import tokenizer_for
-from tinv_tui.printable import cells, column, printable
+from tinv_tui.printable import cells, column, many, printable
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.sections import DatasetSection
 
@@ -166,7 +166,7 @@ class _Progress:
         if now - self._began < _QUIET_SECONDS or (now - self._said < wait and done < total):
             return
         self._said, rate = now, done / (now - self._began)
-        line = f"looked at {done} of {total} pictures, {rate:.0f}/s, {duration((total - done) / rate)} left"
+        line = f"looked at {done} of {many(total, 'picture')}, {rate:.0f}/s, {duration((total - done) / rate)} left"
         if self._is_terminal:
             click.echo(f"\r\x1b[K{line if done < total else ''}", nl=False, err=True)
         elif done < total:

@@ -13,7 +13,7 @@ from tinv_tui.cli.files import describe
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
-from tinv_tui.printable import cells, column
+from tinv_tui.printable import cells, column, many
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 
@@ -60,7 +60,7 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
         return
     for _, message in creation.warnings:
         click.echo(f"warning: {message}", err=True)
-    vectors_said = "1 vector" if creation.vectors == 1 else f"{creation.vectors} vectors"
+    vectors_said = many(creation.vectors, "vector")
     click.echo(f"created {path} ({vectors_said}, {creation.model.family.label})")
 
 

@@ -12,7 +12,7 @@ import click
 from PIL import Image
 
 from tinv_tui import paths
-from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
+from tinv_tui.cli.output import command, print_json, say
 from tinv_tui.datasets.picture_files import open_picture
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.cards import MOST_PIXELS
@@ -25,6 +25,7 @@ from tinv_tui.embeddings.writing import files_of, renamed
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.identify import identify
+from tinv_tui.printable import many
 
 
 def describe(path: Path, embedding: Embedding) -> dict[str, Any]:
@@ -166,11 +167,7 @@ def _convert(
         if file.exists() and not overwrite:
             raise InputError("file-exists", f"{file} is there already", "Give another name, or --overwrite.")
     under = _open_picture(_given(picture)) if picture is not None else None
-    try:
-        files = write_embedding(target, embedding, form, half=half, picture=under)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise JobFailed("convert-failed", f"{target} cannot be written: {reason}", "", EXIT_FAILED) from None
+    files = write_embedding(target, embedding, form, half=half, picture=under)
     content = {
         "path": str(target.absolute()),
         "name": embedding.name,
@@ -182,7 +179,7 @@ def _convert(
     if as_json:
         print_json(content)
         return
-    said = "1 vector" if embedding.count == 1 else f"{embedding.count} vectors"
+    said = many(embedding.count, "vector")
     say(f"wrote {' and '.join(map(str, files))} ({form.name}, {said}, called {embedding.name})")
 
 

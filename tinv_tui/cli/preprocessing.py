@@ -15,6 +15,7 @@ import click
 
 from tinv_tui.cli.output import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, JobFailed, command, duration, print_json
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe, apply_override, make_recipe, read_tables, resolve_paths
 from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled, Progress
 from tinv_tui.sections import PreprocessSection
@@ -69,7 +70,7 @@ def _preprocess(
     content = {"written": written, "skipped": skipped, **result}
     if result.get("interrupted"):
         raise JobFailed(
-            "interrupted", f"cancelled; {len(written)} pictures were written, each of them whole",
+            "interrupted", f"cancelled; {many(len(written), 'picture')} written, each whole",
             "Delete them, or start again with --into-existing.", EXIT_INTERRUPTED, content,
         )  # fmt: skip
     if not written:
@@ -192,11 +193,15 @@ def _say_dry_run(plan: PreprocessPlan, as_json: bool) -> None:
         click.echo(f"{entry['source']} → {entry['image']}{'  + caption' if entry['caption'] else ''}")
     for gone in skipped:
         click.echo(f"{gone['file']} skipped: {gone['reason']}")
-    click.echo(f"{len(plan.pictures)} pictures would become {len(written)}, {len(skipped)} files skipped")
+    click.echo(
+        f"{many(len(plan.pictures), 'picture')} would become {len(written)}, {many(len(skipped), 'file')} skipped"
+    )
     by = " and ".join(found.model for found in plan.captioners) or "none made"
     click.echo(f"captions: {by}; existing ones: {plan.caption_action}")
     if held:
-        click.echo(f"{plan.destination} holds {held} files already; {plan.replaced} of its pictures would be replaced")
+        click.echo(
+            f"{plan.destination} holds {many(held, 'file')} already; {many(plan.replaced, 'picture')} would be replaced"
+        )
 
 
 def _say_result(content: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import PromptTokenizer
+from tinv_tui.printable import many
 
 PICTURES_PER_VECTOR = 5
 """So few pictures a vector are too few; the guide wants five for an embedding of one."""
@@ -38,5 +39,5 @@ def vectors_warning(vectors: int, pictures: int) -> tuple[str, str] | None:
     suits = max(1, pictures // PICTURES_PER_VECTOR)
     if vectors <= suits:
         return None
-    held = "1 picture" if pictures == 1 else f"{pictures} pictures"
+    held = many(pictures, "picture")
     return "vectors-many", f"{vectors} vectors are many for {held}: {suits} would do, more overfit sooner"

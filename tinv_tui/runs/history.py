@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tinv_tui.printable import many
 from tinv_tui.runs.curve import CurvePoint, LossCurve, LossRow, LossTail
 from tinv_tui.runs.events import Event
 
@@ -202,7 +203,7 @@ class RunHistory:
         elif name == "encoding" and done == total:
             cached = int(event.get("cached", 0))
             known = f", {cached} of them by an earlier run" if cached else ""
-            self._say(event, f"{total} pictures encoded{known}")
+            self._say(event, f"{many(total, 'picture')} encoded{known}")
         self._facts |= {"phase": name, "phase_done": done, "phase_total": total}
 
     def _go_back(self, step: int) -> None:

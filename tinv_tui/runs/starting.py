@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe, load_recipe, to_toml
 from tinv_tui.runs.budget import require_time_left
 from tinv_tui.runs.changes import Change, change_recipe
@@ -81,7 +82,7 @@ def _tell_changes(folder: RunFolder, changes: Sequence[Change], pictures_gone: i
     if changes or pictures_gone:
         writer = EventWriter(folder.events)
         if pictures_gone:
-            message = f"{pictures_gone} pictures are gone: the run goes on with what it holds of them"
+            message = f"{many(pictures_gone, 'picture')} gone: the run goes on with what it holds of them"
             writer.write("warning", code="pictures-gone", message=message, hint="")
         for key, old, new in changes:
             writer.write("changed", key=key, old=old, new=new, step=step)

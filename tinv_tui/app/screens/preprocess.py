@@ -22,6 +22,7 @@ from tinv_tui.app.widgets.job_pane import JobPane
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled
 from tinv_tui.sections import ModelSection
@@ -142,9 +143,10 @@ class PreprocessScreen(ModeScreen):
             for gone in plan.skipped
         ]
         rows.show(lines)
+        there = f"{plan.replaced} of them are there already" if plan.replaced else "nothing is written yet"
         pane.set_title(
             f"What will be written  {wording.cut_path(str(plan.destination), max(12, width - 26))}",
-            f"{len(plan.names)} pictures · {len(plan.skipped)} skipped · nothing is written yet",
+            f"{many(len(plan.names), 'picture')} · {len(plan.skipped)} skipped · {there}",
         )
 
     # ----- keys
@@ -210,8 +212,10 @@ class PreprocessScreen(ModeScreen):
     async def _confirmed(self, checked: CheckedPreprocess) -> bool:
         assert checked.plan is not None
         replaced = checked.plan.replaced
-        question = f"{checked.plan.destination} holds {checked.held} files. Write there all the same?"
-        explanation = f"{replaced} pictures are replaced, with their captions." if replaced else "Nothing is replaced."
+        question = f"{checked.plan.destination} holds {many(checked.held, 'file')}. Write there all the same?"
+        explanation = (
+            f"{many(replaced, 'picture')} would be replaced, captions too." if replaced else "Nothing is replaced."
+        )
         screen = ConfirmScreen(question, explanation, [("write-there", "Write there")])
         return await self.app.push_screen_wait(screen) == "write-there"
 
@@ -233,10 +237,10 @@ class PreprocessScreen(ModeScreen):
                 self._tell(news)
             assert self._job.result is not None
             done = self._job.result
-            pane.tell(f"✔ {written} pictures written in {wording.duration(done['seconds'])}", "good")
+            pane.tell(f"✔ {many(written, 'picture')} written in {wording.duration(done['seconds'])}", "good")
             self._fill_train(section)
         except JobCancelled:
-            pane.tell(f"■ cancelled; {written} pictures are written, each whole", "warning")
+            pane.tell(f"■ cancelled; {many(written, 'picture')} written, each whole", "warning")
         except InputError as error:
             pane.tell(f"✖ {error.message}. {error.hint}", "bad")
         except JobBroken as error:
