@@ -49,6 +49,20 @@ async def test_what_is_wrong_is_said_at_its_field_and_nothing_is_started(picture
         assert not all_runs()
 
 
+async def test_a_long_fault_is_shown_to_its_end(pictures: Path) -> None:
+    gone = "/" + "/".join(f"a-folder-with-a-long-name-{number}" for number in range(6))
+    async with TinvApp(recipe(pictures, dataset__path=gone)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "does not exist" in workbench.form.error_at("dataset.path"))
+        fault = workbench.form.error_at("dataset.path")
+
+        def shown() -> str:
+            return "".join(line.strip("│ ▂▃▁▅▇█") for line in screen_text(pilot.app).splitlines()).replace(" ", "")
+
+        await until(pilot, lambda: fault[-30:].replace(" ", "") in shown(), 10)
+
+
 async def test_required_fields_are_only_asked_for_at_a_start() -> None:
     async with TinvApp().run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)
