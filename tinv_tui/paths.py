@@ -45,6 +45,11 @@ def latent_cache_folder() -> Path:
     return home() / "cache" / "latents"
 
 
+def app_log() -> Path:
+    """Where the app's last fault of its own comes from. May not exist yet."""
+    return home() / "app-failed.log"
+
+
 def job_log() -> Path:
     """The last words of the last job that broke on the command line. May not exist yet."""
     return home() / "job-failed.log"

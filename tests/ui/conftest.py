@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tinv_tui import paths
 
 
 @pytest.fixture
@@ -19,3 +22,10 @@ def pictures(tmp_path: Path) -> Path:
     (folder / "003.txt").write_text("a blue thing")
     (folder / "004.png").write_bytes(b"")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_fault_of_the_apps_own() -> Iterator[None]:
+    """What goes wrong in the background ends no app, and would end no test either."""
+    yield
+    assert not paths.app_log().exists(), paths.app_log().read_text()

@@ -16,6 +16,7 @@ from textual.driver import Driver
 from textual.filter import Monochrome
 from textual.screen import Screen
 
+from tinv_tui.app.background import in_background, kept_story
 from tinv_tui.app.closer_look import looker
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
 from tinv_tui.app.greys import Greys
@@ -23,7 +24,7 @@ from tinv_tui.app.keys import bindings, bindings_of
 from tinv_tui.app.link import PICTURES, SLOW_LINK, between_looks, is_slow
 from tinv_tui.app.look import Looks
 from tinv_tui.app.machine import Machine, MachineNow
-from tinv_tui.app.messages import MachineLooked, RunLooked
+from tinv_tui.app.messages import MachineLooked, RunLooked, WorkFailed
 from tinv_tui.app.modes import MODES
 from tinv_tui.app.opening import first_shown, has_terminal
 from tinv_tui.app.run_control import RunControl
@@ -112,7 +113,7 @@ class TinvApp(KeysInOrder[None]):
 
     async def _furnish(self) -> None:
         """All that need not be in the first frame."""
-        self.run_worker(self._look_at_machine(), group="machine", exclusive=True, exit_on_error=False)
+        in_background(self, self._look_at_machine(), group="machine", exclusive=True)
         await self.look.tell_problems()
         recipe, run = await asyncio.to_thread(first_shown, self._recipe, self._run, start=self._start)
         workbench = next(iter(self.get_screen_stack("train")), None)  # a quick key may have brought another in sight
@@ -167,7 +168,7 @@ class TinvApp(KeysInOrder[None]):
             and not workbench.form.texts["embedding.name"]
         ):
             asking = show_ways_on(self, workbench.form_pane)
-            self.run_worker(asking, group="welcome", exclusive=True, exit_on_error=False)
+            in_background(self, asking, group="welcome", exclusive=True)
 
     async def _look_at_machine(self) -> None:
         for number in itertools.count(1):
@@ -195,6 +196,9 @@ class TinvApp(KeysInOrder[None]):
     def on_run_looked(self, event: RunLooked) -> None:
         if self.workbench is not None:
             self.workbench.show_run(event.now)
+
+    def on_work_failed(self, event: WorkFailed) -> None:
+        self.control.note(kept_story(event.error), "bad")
 
     def on_machine_looked(self, event: MachineLooked) -> None:
         for screen in self.screen_stack:

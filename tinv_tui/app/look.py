@@ -13,6 +13,7 @@ from textual.filter import LineFilter
 from textual.theme import Theme
 
 from tinv_tui import paths
+from tinv_tui.app.background import in_background
 from tinv_tui.app.glyphs import ASCII, AsciiGlyphs, needs_ascii
 from tinv_tui.app.graphics import KITTY, PICTURES, SIXEL, Pictures, why_not
 from tinv_tui.app.keys import use_keys
@@ -108,7 +109,7 @@ class Looks:
 
     def _keep(self, theme: Theme) -> None:
         if theme.name != (self._wanted.theme or self._started_with):
-            self._app.run_worker(self._write(theme.name), group="theme", exclusive=True, exit_on_error=False)
+            in_background(self._app, self._write(theme.name), group="theme", exclusive=True)
 
     async def _write(self, name: str) -> None:
         from tinv_tui.settings import keep_theme

@@ -23,6 +23,13 @@ class RunLooked(Message):
 
 
 @dataclass
+class WorkFailed(Message):
+    """Something in the background went wrong in a way that nobody foresaw."""
+
+    error: Exception
+
+
+@dataclass
 class MachineLooked(Message):
     now: MachineNow
 

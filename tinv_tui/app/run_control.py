@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.app import App
 from textual.notifications import SeverityLevel
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.link import between_looks
-from tinv_tui.app.messages import RunLooked
-from tinv_tui.errors import InputError
+from tinv_tui.app.messages import RunLooked, WorkFailed
+from tinv_tui.errors import InputError, in_one_line
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tinv_tui.runs.run import Run
 
 LOOK_SECONDS = 1.0
+_AFTER_TROUBLE_SECONDS = 5.0
 _SAID_SECONDS = 6.0
 _SEVERITIES: Final[dict[Level, SeverityLevel]] = {
     "plain": "information",
@@ -83,7 +85,7 @@ class RunControl:
         """
         run = to or self.run
         if run is not None:
-            self._app.run_worker(self._tell(run, command, arguments), group="command", exit_on_error=False)
+            in_background(self._app, self._tell(run, command, arguments), group="command")
 
     async def _tell(self, run: Run, command: str, arguments: dict[str, Any]) -> None:
         try:
@@ -120,17 +122,25 @@ class RunControl:
 
     def _watch(self, run: Run) -> None:
         self.run, self.now = run, None
-        self._app.run_worker(self._look_on(run), group="watch", exclusive=True, exit_on_error=False)
+        in_background(self._app, self._look_on(run), group="watch", exclusive=True)
 
     async def _look_on(self, run: Run) -> None:
         """Look once a second; once the run has ended, now and then, as it may be resumed elsewhere."""
         from tinv_tui.app.watcher import RunWatcher
         from tinv_tui.settings import wants_bell  # pydantic, which the first frame does not wait for
 
-        watcher = RunWatcher(run)
+        watcher, trouble = RunWatcher(run), ""
         while True:
             self._look_now.clear()
-            now = await asyncio.to_thread(watcher.look)
+            try:
+                now = await asyncio.to_thread(watcher.look)
+            except Exception as error:  # noqa: BLE001  a screen that stands still would tell of a run that does
+                if in_one_line(error) != trouble:  # said once, however often it is tried
+                    self._app.post_message(WorkFailed(error))
+                watcher, trouble = RunWatcher(run), in_one_line(error)
+                await asyncio.sleep(_AFTER_TROUBLE_SECONDS)
+                continue
+            trouble = ""
             if self.is_live and not now.is_live and await asyncio.to_thread(wants_bell):
                 self._app.bell()
             self.now = now

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 
 from tinv_tui import paths
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings_of, hint, name_of, pair
 from tinv_tui.app.link import between_looks
 from tinv_tui.app.plot import ROLES, plot
@@ -66,7 +67,7 @@ class CompareScreen(Dialog[None]):
             )
 
     def on_mount(self) -> None:
-        self.run_worker(self._look_on(), exit_on_error=False)
+        in_background(self, self._look_on())
 
     async def _look_on(self) -> None:
         from tinv_tui.runs.liveness import LIVE_STATES

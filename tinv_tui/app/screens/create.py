@@ -18,6 +18,7 @@ from textual.worker import Worker
 
 from tinv_tui import paths
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.creation_checks import ROWS, CheckedCreation, check_creation
 from tinv_tui.app.embedding_notes import in_words, spans_of
 from tinv_tui.app.form_values import Mark, key_of, short
@@ -143,7 +144,7 @@ class CreateScreen(ModeScreen):
     @on(Button.Pressed, "#make")
     def action_create(self) -> None:
         """Write what the form says; what is wrong shows at its field, and nothing is written."""
-        self.run_worker(self._create(), group="create", exclusive=True, exit_on_error=False)
+        in_background(self, self._create(), group="create", exclusive=True)
 
     async def _create(self) -> None:
         self._said = None
@@ -191,7 +192,7 @@ class CreateScreen(ModeScreen):
             self._say("!", f"{error.message}. {error.hint}".strip())
             return
         self._turn += 1
-        self._asking = self.run_worker(self._suggest(asked), group="suggest", exit_on_error=False)
+        self._asking = in_background(self, self._suggest(asked), group="suggest")
         self._waiting = self.set_interval(1.0, self._say_waiting)
         self._asked, self._asked_at = asked, time.monotonic()
         self._say_waiting()

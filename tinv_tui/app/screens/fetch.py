@@ -15,6 +15,7 @@ from textual.widgets import Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -46,7 +47,7 @@ class FetchScreen(Dialog[bool]):
 
     def action_fetch(self) -> None:
         if self._fetching is None or self._fetching.is_finished:
-            self._fetching = self.run_worker(self._fetch(), group="fetch", exit_on_error=False)
+            self._fetching = in_background(self, self._fetch(), group="fetch")
 
     def action_leave(self) -> None:
         """Leaving the screen cancels its worker, and with it the job."""

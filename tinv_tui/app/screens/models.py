@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings_of, hint, with_keys
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -96,7 +97,7 @@ class ModelsScreen(Dialog[str | None]):
     # ----- what there is
 
     def action_read_again(self) -> None:
-        self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
+        in_background(self, self._read(), group="read", exclusive=True)
 
     async def _read(self) -> None:
         from tinv_tui.models.browse import list_models
@@ -185,7 +186,7 @@ class ModelsScreen(Dialog[str | None]):
         if entry is not None and not entry.reason:
             self.dismiss(entry.value)
         elif entry is None and self._is_read and looks_like_hub_id(text):
-            self.run_worker(self._fetch(text), group="fetch", exclusive=True, exit_on_error=False)
+            in_background(self, self._fetch(text), group="fetch", exclusive=True)
         else:
             self.app.bell()
 
@@ -203,7 +204,7 @@ class ModelsScreen(Dialog[str | None]):
 
     def _added(self, folder: Path | None) -> None:
         if folder is not None:
-            self.run_worker(self._add(folder), group="read", exclusive=True, exit_on_error=False)
+            in_background(self, self._add(folder), group="read", exclusive=True)
 
     async def _add(self, folder: Path) -> None:
         from tinv_tui.settings import KINDS, add_folder
@@ -226,7 +227,7 @@ class ModelsScreen(Dialog[str | None]):
             self.app.bell()
             return
         self._left = threading.Event()
-        self._hashing = self.run_worker(self._hash(entry, self._left), group="hash", exit_on_error=False)
+        self._hashing = in_background(self, self._hash(entry, self._left), group="hash")
 
     async def _hash(self, entry: ModelEntry, left: threading.Event) -> None:
         from tinv_tui.models.hashes import HashingStopped, model_hash

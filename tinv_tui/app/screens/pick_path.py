@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.folder_reading import NO_ANSWER, READER, Entry
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.offer import Offer
@@ -161,7 +162,7 @@ class PickPathScreen(PickScreen):
         self._go("")
 
     def _go(self, folder: str, left: str = "") -> None:
-        self.run_worker(self._show_folder(folder, left), group="walk", exclusive=True, exit_on_error=False)
+        in_background(self, self._show_folder(folder, left), group="walk", exclusive=True)
 
     async def _show_folder(self, folder: str, left: str) -> None:
         if not folder:
@@ -185,7 +186,7 @@ class PickPathScreen(PickScreen):
 
     def _look(self) -> None:
         if self._place is not None:
-            self.run_worker(self._look_at(self._place), group="look", exclusive=True, exit_on_error=False)
+            in_background(self, self._look_at(self._place), group="look", exclusive=True)
 
     async def _look_at(self, place: Place) -> None:
         """Find out what is in the rows around the cursor, one after the other, and say it."""

@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Input
 
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.preprocess_checks import CheckedPreprocess, check_preprocess, with_captioner
 from tinv_tui.app.preprocess_fields import DESTINATION, PREPROCESS_ROWS, SOURCE
@@ -179,7 +180,7 @@ class PreprocessScreen(ModeScreen):
         """Check once more and start; asks first where the destination holds something."""
         if self.is_furnished and self._job is None and not self._starting:
             self._starting = True
-            self.run_worker(self._start(), group="preprocess", exit_on_error=False)
+            in_background(self, self._start(), group="preprocess")
 
     def action_stop(self) -> None:
         if self._job is None:
@@ -190,7 +191,7 @@ class PreprocessScreen(ModeScreen):
 
         def answered(answer: str | None) -> None:
             if answer == "cancel-job":
-                self.run_worker(job.cancel(), group="preprocess-cancel", exit_on_error=False)
+                in_background(self, job.cancel(), group="preprocess-cancel")
 
         self.app.push_screen(ConfirmScreen(question, explanation, [("cancel-job", "Cancel the job")]), answered)
 

@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 from textual.worker import Worker
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -44,7 +45,7 @@ class ProbeScreen(Dialog[Probe | None]):
 
     def action_measure(self) -> None:
         if self._measuring is None or self._measuring.is_finished:
-            self._measuring = self.run_worker(self._measure(), group="probe", exit_on_error=False)
+            self._measuring = in_background(self, self._measure(), group="probe")
 
     def action_leave(self) -> None:
         """Closing ends the job, if it runs."""

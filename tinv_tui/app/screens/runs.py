@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.compare_runs import compare_with_last
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.link import between_looks
@@ -71,8 +72,8 @@ class RunsScreen(ModeScreen):
         return self.query_one("#runs-rows", RowList)
 
     def on_mount(self) -> None:
-        self.run_worker(self._look_on(), group="runs", exclusive=True, exit_on_error=False)
-        self.run_worker(self._look_for_orphans(), group="orphans", exclusive=True, exit_on_error=False)
+        in_background(self, self._look_on(), group="runs", exclusive=True)
+        in_background(self, self._look_for_orphans(), group="orphans", exclusive=True)
 
     async def _look_on(self) -> None:
         """Only while this screen is the one in sight."""
@@ -180,7 +181,7 @@ class RunsScreen(ModeScreen):
     def action_resume(self) -> None:
         if self._rows:
             asking = ask_and_resume(self.app, self._rows[self.rows.cursor].folder)
-            self.app.run_worker(asking, group="resume", exclusive=True, exit_on_error=False)
+            in_background(self.app, asking, group="resume", exclusive=True)
 
 
 _ROOMY = 100

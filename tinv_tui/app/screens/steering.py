@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.compare_runs import compare_with_last
 from tinv_tui.app.keys import name_of
 from tinv_tui.app.modes import ModeName
@@ -54,7 +55,7 @@ class SteeringScreen(ModeScreen):
 
         if self.app.control.now is not None and self.app.control.is_live:
             asking = pick_and_change(self.app, self.app.control.now)
-            self.app.run_worker(asking, group="change", exclusive=True, exit_on_error=False)
+            in_background(self.app, asking, group="change", exclusive=True)
 
     def action_preview(self) -> None:
         if self.app.control.is_live:
@@ -69,7 +70,7 @@ class SteeringScreen(ModeScreen):
 
         if self.app.control.now is not None:
             asking = pick_and_use(self.app, self.app.control.now.folder)
-            self.app.run_worker(asking, group="use", exclusive=True, exit_on_error=False)
+            in_background(self.app, asking, group="use", exclusive=True)
 
     async def action_compare_with_last(self) -> None:
         now = self.app.control.now

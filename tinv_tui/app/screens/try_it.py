@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from tinv_tui.app import wording
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -71,7 +72,7 @@ class TryScreen(Dialog[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if not self.is_drawing:
-            self._drawing = self.run_worker(self._draw(), group="draw", exit_on_error=False)
+            self._drawing = in_background(self, self._draw(), group="draw")
 
     def action_leave(self) -> None:
         """Stop what is being drawn; with nothing under way, close."""

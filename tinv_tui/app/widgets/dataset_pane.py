@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.closer_look import LookBroken, Seen, look_closer
 from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.widgets.lines import Lines
@@ -118,7 +119,7 @@ class DatasetPane(Pane):
                 self._take(checked.findings)
             self._asked, self._headers = (kept, checked.settings), checked.findings
             self._looking = f"looking closer at {len(kept)} …" if kept else ""
-            self.run_worker(self._look(*self._asked), group="look", exclusive=True, exit_on_error=False)
+            in_background(self, self._look(*self._asked), group="look", exclusive=True)
         self._show_all()
 
     def _is_left_out(self, picture: PictureEntry) -> bool:
@@ -301,7 +302,7 @@ class DatasetPane(Pane):
             self.app.bell()
             return
         wanted = [waiting[0], *filter(self._is_trained_on, waiting[1:])]
-        self.run_worker(edit_captions(self, wanted), group="caption", exclusive=True, exit_on_error=False)
+        in_background(self, edit_captions(self, wanted), group="caption", exclusive=True)
 
     def place_of(self, entry: PictureEntry) -> int:
         """Where a picture stands in the dataset, whatever is listed; it decides the template line of its sample."""

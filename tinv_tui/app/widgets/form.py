@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
+from tinv_tui.app.background import in_background
 from tinv_tui.app.edits import Edits, Filled
 from tinv_tui.app.field_search import is_called, is_meant
 from tinv_tui.app.fields import Rows, fields_of
@@ -247,7 +248,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         else:
             from tinv_tui.app.widgets.form_offers import let_choose
 
-            self.run_worker(let_choose(self, key), group="choose", exclusive=True, exit_on_error=False)
+            in_background(self, let_choose(self, key), group="choose", exclusive=True)
 
     def take_offer(self, key: str, value: str) -> None:
         """Called with the offer that was chosen for a field."""
@@ -259,7 +260,7 @@ class Form(VerticalScroll, Generic[Outcome]):
         self._waiting = self.set_timer(seconds, self._check)
 
     def _check(self) -> None:
-        self.run_worker(self.check_now(), group="check", exclusive=True, exit_on_error=False)
+        in_background(self, self.check_now(), group="check", exclusive=True)
 
     async def check_now(self, *, all_fields: bool = False) -> Outcome:
         """Check what the form says; with ``all_fields`` empty required fields that were never touched show as errors."""

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import Button
 
 from tinv_tui.app.ask_for_room import ask_where_memory_is_short
+from tinv_tui.app.background import in_background
 from tinv_tui.app.keys import bindings
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.widgets.form_summary import FormSummary
@@ -157,7 +158,7 @@ class FormPane(Pane):
         """Check everything once more and start; what is wrong shows at its field, and nothing is created."""
         if not self._starting:
             self._starting = True
-            self.run_worker(self._start(), group="start", exclusive=True, exit_on_error=False)
+            in_background(self, self._start(), group="start", exclusive=True)
 
     async def _start(self) -> None:
         from tinv_tui.app.form_values import key_of, short

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.worker import WorkType
 
 from tinv_tui.app import graphics, kitty
+from tinv_tui.app.background import in_background
 from tinv_tui.app.glyphs import draws_ascii
 from tinv_tui.app.graphics import LONGEST_SIDE, draws_kitty, draws_sixel
 from tinv_tui.app.half_cells import half_cells, shading
@@ -100,7 +101,7 @@ class Picture(Widget):
         self._drawn = wanted
         # Not the coroutine itself: where the screen closes at once, nobody would await it.
         reading: WorkType[None] = partial(self._read, path, width, height)
-        self.run_worker(reading, group="picture", exclusive=True, exit_on_error=False)
+        in_background(self, reading, group="picture", exclusive=True)
 
     async def _read(self, path: Path | None, width: int, height: int) -> None:
         drawing, problem = _Drawing(), ""

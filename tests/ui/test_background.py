@@ -1,0 +1,63 @@
+"""What goes wrong beside the keys: it is told, its story is kept, and the app goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui.support import WIDE, past_run, ready, recipe, screen_text, until
+from tinv_tui import paths
+from tinv_tui.app import run_control
+from tinv_tui.app.app import TinvApp
+from tinv_tui.app.background import in_background
+from tinv_tui.app.watcher import RunNow, RunWatcher
+
+
+async def test_a_fault_of_the_apps_own_is_said_and_where_it_comes_from_is_kept(pictures: Path) -> None:
+    async def breaks() -> None:
+        raise KeyError("no such thing\nand more")
+
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        in_background(pilot.app, breaks)
+        await until(pilot, lambda: "a fault of the app's own: KeyError" in screen_text(pilot.app))
+        story = paths.app_log().read_text()
+        assert "in breaks" in story
+        assert "no such thing" in story
+        paths.app_log().unlink()
+
+
+async def test_trouble_with_a_file_is_said_in_the_systems_words_alone(pictures: Path) -> None:
+    async def breaks() -> None:
+        raise PermissionError(13, "Permission denied", "/somewhere/else")
+
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        in_background(pilot.app, breaks())
+        await until(pilot, lambda: "/somewhere/else: Permission denied" in screen_text(pilot.app))
+
+
+async def test_a_run_that_could_not_be_looked_at_is_looked_at_again(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_control, "_AFTER_TROUBLE_SECONDS", 0.1)
+    look, looks = RunWatcher.look, list[int]()
+
+    def sometimes(self: Any) -> RunNow:
+        looks.append(1)
+        if len(looks) in (2, 3):
+            raise SystemError("a thread was in the way")
+        return look(self)
+
+    monkeypatch.setattr(RunWatcher, "look", sometimes)
+    run = past_run(recipe(pictures), paths.home())
+    app = TinvApp(recipe(pictures), run)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await until(pilot, lambda: len(looks) == 1 and app.control.now is not None)
+        app.control._look_now.set()
+        await until(pilot, lambda: len(looks) > 3)
+        assert sum("a thread was in the way" in line.text for line in app.control.notes) == 1
+        paths.app_log().unlink()
