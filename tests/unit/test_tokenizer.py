@@ -136,6 +136,26 @@ def test_the_placeholder_and_the_name_in_any_case_are_the_same(word: str) -> Non
     assert places(one(f"a photo of {word}")) == {4: 0}
 
 
+@pytest.mark.parametrize(
+    ("name", "same", "other"),
+    [
+        ("sari", "SARI", "sarı"),  # the Turkish ı has no dot, and İ one: no i either of them
+        ("kedi", "Kedi", "KEDİ"),
+        ("sınıf", "sınıf", "sinif"),
+        ("İzmir", "İZMIR", "izmir"),
+        ("mus", "MUS", "muſ"),
+        ("οδος", "οδος", "οδοσ"),
+        ("straße", "STRAßE", "strasse"),
+    ],
+)
+def test_letters_that_are_alike_in_no_case_are_not_mixed_up(name: str, same: str, other: str) -> None:
+    for word in (name, same):
+        assert places(one(f"a photo of {word}", name)) == {4: 0}
+        assert names_in(f"a {word}", [name]) == [name]
+    assert places(one(f"a photo of {other}", name)) == {}
+    assert names_in(f"a {other}", [name]) == []
+
+
 @pytest.mark.parametrize("word", ["zorks", "azork", "zork2", "zork-2", "re-zork", "zork_b", "zorké"])
 def test_a_word_that_only_contains_the_name_is_not_the_embedding(word: str) -> None:
     assert places(one(f"a {word}")) == {}

@@ -106,9 +106,10 @@ class PromptTokenizer:
                     f"{placeholder.vectors} vectors do not fit into {CHUNK} tokens",
                     "Use fewer vectors.",
                 )
-        meant = {p.name.lower(): p for p in reversed(placeholders) if p.name}
+        names = {p.name: p for p in reversed(placeholders) if p.name}
         if placeholders:
-            meant[PLACEHOLDER] = placeholders[0]
+            names[PLACEHOLDER] = placeholders[0]
+        meant = {_folded(name): placeholder for name, placeholder in names.items()}
         filled: list[tuple[list[int], list[int]]] = [([], [])]
 
         def room_for(count: int) -> tuple[list[int], list[int]]:
@@ -116,9 +117,9 @@ class PromptTokenizer:
                 filled.append(([], []))
             return filled[-1]
 
-        for position, part in enumerate(re.split(f"({_any_of(meant)})", prompt, flags=re.IGNORECASE)):
+        for position, part in enumerate(re.split(f"({_any_of(names)})", prompt)):
             if position % 2:
-                placeholder = meant[part.lower()]
+                placeholder = meant[_folded(part)]
                 ids, slots = room_for(placeholder.vectors)
                 ids += [STAND_IN] * placeholder.vectors
                 slots += range(placeholder.first, placeholder.first + placeholder.vectors)
@@ -137,18 +138,30 @@ class PromptTokenizer:
 
 def names_in(prompt: str, names: Sequence[str]) -> list[str]:
     """Those names that occur in a prompt as words of their own, longest first, as :meth:`PromptTokenizer.weave` reads them."""
-    spelled = {name.lower(): name for name in names if name}
-    found = {word.lower() for word in re.findall(_any_of(spelled), prompt, flags=re.IGNORECASE)} if spelled else set()
+    spelled = {_folded(name): name for name in names if name}
+    found = {_folded(word) for word in re.findall(_any_of(spelled.values()), prompt)} if spelled else set()
     return [spelled[name] for name in sorted(spelled, key=len, reverse=True) if name in found]
 
 
+def _folded(text: str) -> str:
+    """The same for all that :func:`_any_of` takes for one, letter by letter."""
+    return "".join(map(str.lower, text))
+
+
 def _any_of(names: Iterable[str]) -> str:
-    """A pattern for any of the names as a word of its own; the longest first, or ``my-cat-2`` would be read as ``my-cat``."""
-    parts = [
-        re.escape(name) if name == PLACEHOLDER else rf"(?<![\w-]){re.escape(name)}(?![\w-])"
-        for name in sorted(names, key=len, reverse=True)
-    ]
+    """A pattern for any of the names as a word of its own, in any case; the longest first, or ``my-cat-2`` would be read as
+    ``my-cat``.
+
+    Cases are as Python's ``lower`` tells them: to ``re.IGNORECASE`` the Turkish ı is an i too, and ſ an s.
+    """
+    spelled = {name: "".join(map(_in_any_case, name)) for name in sorted(names, key=len, reverse=True)}
+    parts = [way if name == PLACEHOLDER else rf"(?<![\w-]){way}(?![\w-])" for name, way in spelled.items()]
     return "|".join(parts) or r"(?!)"
+
+
+def _in_any_case(letter: str) -> str:
+    alike = {one for one in (letter, letter.lower(), letter.upper()) if len(one) == 1 and one.lower() == letter.lower()}
+    return f"[{''.join(sorted(alike))}]" if len(alike) > 1 else re.escape(letter)
 
 
 def _read(folder: Path) -> Vocabulary:
