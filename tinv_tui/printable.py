@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
 from rich.cells import cell_len, set_cell_size
@@ -31,6 +32,40 @@ def column(text: str, width: int) -> str:
     """The text in exactly ``width`` cells: cut or filled up."""
     text = cut(text, width)
     return text + " " * (width - cells(text))
+
+
+def wrapped(text: str, width: int, most: int | None = None, *, break_on_hyphens: bool = True) -> list[str]:
+    """The text in lines of at most so many cells; where ``most`` lines are too few for it, the last ends with an ellipsis."""
+    wrapper = _Wrapper(max(2, width), max_lines=most, placeholder=" …", break_on_hyphens=break_on_hyphens)
+    return [str(line) for line in wrapper.wrap(text)]
+
+
+class _InCells(str):
+    """As long as it is wide."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return cells(str(self))
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Python's own, which counts characters, told to count cells."""
+
+    def _split(self, text: str) -> list[str]:
+        return [_InCells(chunk) for chunk in super()._split(text)]
+
+    def _handle_long_word(self, reversed_chunks: list[str], cur_line: list[str], cur_len: int, width: int) -> None:
+        word, room, end = str(reversed_chunks[-1]), width - cur_len, 0
+        while end < len(word) and cells(word[: end + 1]) <= room:
+            end += 1
+        if not end and cur_line:
+            return  # it begins the next line
+        hyphen = word.rfind("-", 0, end) if self.break_on_hyphens else -1
+        if hyphen > 0 and word[:hyphen].strip("-"):
+            end = hyphen + 1
+        cur_line.append(_InCells(word[: max(1, end)]))
+        reversed_chunks[-1] = _InCells(word[max(1, end) :])
 
 
 def many(number: int, noun: str) -> str:

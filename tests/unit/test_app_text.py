@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tinv_tui.app.keys import KEYS, foot_keys
 from tinv_tui.app.modes import MODES
 from tinv_tui.app.widgets.picture_rows import Told, picture_rows
 from tinv_tui.datasets.pictures import PictureEntry
+from tinv_tui.printable import wrapped
 
 # What terminals, tmux, browsers and line editing keep for themselves (or cannot send at all).
 AVOID = {f"ctrl+{letter}" for letter in "abcdehijkmntuvwxyz"} | {f"alt+{n}" for n in range(10)} | {"f10", "f11", "f12"}
@@ -175,3 +177,28 @@ def test_the_bottom_line_shows_only_what_works_now() -> None:
     assert finding[0] == ("esc", "all")
     assert "enter" not in dict(finding)
     assert pane.index(("e", "caption")) < pane.index(("p", "go on"))
+
+
+PROMPT = "a red (toy:1.3) robot, 赤いロボット 🤖, standing on a very long wooden table 写真のなかのとても長い一行の文字列 plant"
+
+
+@pytest.mark.parametrize("width", [2, 3, 7, 20, 33, 200])
+def test_lines_are_wrapped_by_cells_and_lose_nothing(width: int) -> None:
+    rows = wrapped(PROMPT, width)
+    assert max(map(cell_len, rows)) <= width
+    assert "".join(rows).replace(" ", "") == PROMPT.replace(" ", "")
+
+
+def test_what_is_wrapped_to_fewer_lines_than_it_takes_ends_with_an_ellipsis() -> None:
+    rows = wrapped(PROMPT, 30, 2)
+    assert rows[1].endswith(" …")
+    assert len(rows) == 2
+    assert max(map(cell_len, rows)) <= 30
+
+
+@pytest.mark.parametrize("width", [3, 11, 40])
+def test_of_narrow_letters_they_are_those_of_python(width: int) -> None:
+    text = "the well-known /path/to/a-rather-long/file.png of nobody in particular"
+    assert wrapped(text, width) == textwrap.wrap(text, width)
+    shortened = textwrap.wrap(text, width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    assert wrapped(text, width, 3, break_on_hyphens=False) == shortened

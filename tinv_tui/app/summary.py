@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +9,7 @@ from tinv_tui.app import wording
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import in_words, texts_of
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 from tinv_tui.recipe import Recipe
 
 _PATHS: Final = ("model.path", "dataset.path", "embedding.continue_from")
@@ -72,5 +72,5 @@ def _told(key: str, text: str, width: int) -> list[Line]:
     if key in _PATHS:
         rows = [wording.cut_path(said, width - 2)]
     else:
-        rows = textwrap.wrap(said, width - 2, max_lines=2, placeholder=" …")
+        rows = wrapped(said, width - 2, most=2)
     return [((label, "label"),), *[(("  ", ""), (row, "value")) for row in rows]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -21,7 +20,7 @@ from tinv_tui.app.wording import Line, tokens_piece
 from tinv_tui.datasets.caption_files import CaptionFile, save_caption
 from tinv_tui.datasets.captions import tidy
 from tinv_tui.errors import InputError
-from tinv_tui.printable import printable
+from tinv_tui.printable import printable, wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.app.checks import PromptMaker
@@ -76,14 +75,14 @@ class CaptionEditor(TextEditor[Outcome]):
     def show_sample(self, problem: str = "") -> None:
         """What stands against keeping it, the count of tokens, and the prompt as the trainer will see it."""
         width = max(20, self.sample.size.width)
-        lines: list[Line] = [((row, "bad"),) for row in textwrap.wrap(f"✖ {problem}", width)] if problem else []
+        lines: list[Line] = [((row, "bad"),) for row in wrapped(f"✖ {problem}", width)] if problem else []
         caption = tidy(self.editor.text)
         if self._prompts is not None:
             prompt, tokens = self._prompts.sample(self._index, caption)
             if tokens is not None:
                 lines.append((tokens_piece(tokens),))
             room = self.sample.size.height - len(lines)
-            rows = textwrap.wrap(f"→ {prompt}", width, max_lines=max(1, room), placeholder=" …")
+            rows = wrapped(f"→ {prompt}", width, most=max(1, room))
             lines += [((row, ""),) for row in rows]
         elif not caption:
             lines.append((("no caption", "label"),))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +26,7 @@ from tinv_tui.embeddings.library import Entry
 from tinv_tui.embeddings.shelves import read_shelves
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
+from tinv_tui.printable import wrapped
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _facts(row: Row, width: int) -> list[Line]:
     lines: list[Line] = []
     held = row.entry.embedding
     if row.reason:
-        lines += [((text, "warning"),) for text in textwrap.wrap(f"cannot be trained: {row.reason}", width)]
+        lines += [((text, "warning"),) for text in wrapped(f"cannot be trained: {row.reason}", width)]
     if held is not None:
         pairs = [
             ("shape", _shape(held)),
@@ -194,7 +194,7 @@ def _facts(row: Row, width: int) -> list[Line]:
         ]
         lines += wording.flow([*pairs, ("base model", held.base_model or DASH), ("format", held.format)], width)
         norms = " ".join(f"{norm:.2f}" for norm in held.norms)
-        lines += [((text, ""),) for text in textwrap.wrap(f"norms {norms}", width, max_lines=3, placeholder=" …")]
+        lines += [((text, ""),) for text in wrapped(f"norms {norms}", width, most=3)]
         if held.name != row.entry.name:
             lines += wording.flow([("called", held.name), ("in the file, but used as", row.entry.name)], width)
         lines += _details(held, width)
@@ -215,6 +215,6 @@ def _details(held: Embedding, width: int) -> list[Line]:
     lines = wording.flow(short, width) if short else []
     for key, value in told:
         if (key, value) not in short:
-            first, *more = textwrap.wrap(f"{key} {value}", width, max_lines=4, placeholder=" …")
+            first, *more = wrapped(f"{key} {value}", width, most=4)
             lines += [((key, "label"), (first.removeprefix(key), "value")), *(((text, "value"),) for text in more)]
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from tinv_tui.app.widgets.text_field import TextField
 from tinv_tui.app.wording import Line, Piece
 from tinv_tui.errors import InputError
 from tinv_tui.models.hub import looks_like_hub_id
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.models.browse import ModelEntry
@@ -162,7 +162,7 @@ class ModelsScreen(Dialog[str | None]):
             told.append((self._problem, "warning"))
         elif not told and self._is_read and len(self._entries) <= 1:
             told.append((with_keys(_ONLY_OURS), "label"))
-        rows += [((line, role),) for text, role in told for line in textwrap.wrap(text, width)]
+        rows += [((line, role),) for text, role in told for line in wrapped(text, width)]
         lines.show(rows)
 
     # ----- actions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -21,6 +20,7 @@ from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut
 from tinv_tui.presets import PRESETS, Preset
+from tinv_tui.printable import wrapped
 
 
 class PresetsScreen(Dialog[Preset | None]):
@@ -76,13 +76,13 @@ def preset_lines(preset: Preset, texts: Mapping[str, str], width: int) -> list[L
     """What it is for; then each field that would say something else, and why; last those that say it already."""
     changed = changes(texts, {**texts, **preset_texts(preset, FIELDS)}, FIELDS)
     why = {value.key: value.why for value in preset.values}
-    lines: list[Line] = [((row, "accent"),) for row in textwrap.wrap(f"{preset.name}: {preset.said}", width)]
+    lines: list[Line] = [((row, "accent"),) for row in wrapped(f"{preset.name}: {preset.said}", width)]
     for change in changed:
         old = cut(change.old, max(8, width - len(change.label) - len(change.new) - 6))
         lines.append(((f"{change.label}  ", ""), (f"{old} → ", "label"), (change.new, "value")))
-        lines += [((f"  {row}", "label"),) for row in textwrap.wrap(why[change.key], width - 2)]
+        lines += [((f"  {row}", "label"),) for row in wrapped(why[change.key], width - 2)]
     same = [FIELDS[key].label for key in why if key not in {change.key for change in changed}]
     if same:
         said = f"as they are: {', '.join(same)}" if changed else "The form says all of it already."
-        lines += [((row, "label"),) for row in textwrap.wrap(said, width)]
+        lines += [((row, "label"),) for row in wrapped(said, width)]
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +18,7 @@ from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.previews_walk import PreviewsWalk
 from tinv_tui.app.wording import Line, Piece
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.runs.history import Preview
@@ -113,7 +113,7 @@ class PreviewsScreen(Dialog[Gallery], PreviewsWalk):
         where = f"{self.gallery.at + 1} of {len(self.gallery.series)}   "
         prompt = wording.cut(shown.prompt, max(8, width - len(seed) - len(where)))
         said: Line = ((self._said, "good"),) if self._said else ()
-        rows: list[Line] = [((row, ""),) for row in textwrap.wrap(str(shown.path), width, break_on_hyphens=False)]
+        rows: list[Line] = [((row, ""),) for row in wrapped(str(shown.path), width, break_on_hyphens=False)]
         rows = [said, *rows] if said else rows
         return [
             ((where, "label"), (prompt, ""), (seed, "label")),

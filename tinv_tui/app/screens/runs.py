@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +21,7 @@ from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.runs.folder import RunFolder
@@ -235,7 +235,7 @@ def _facts(row: RunRow, width: int) -> list[Line]:
         ]
         lines += wording.flow([*numbers, ("on", status.device or wording.DASH)], width)
     if row.reason:
-        lines += [((text, "bad"),) for text in textwrap.wrap(row.reason, width)]
+        lines += [((text, "bad"),) for text in wrapped(row.reason, width)]
     if row.state == "paused" and status is not None and status.released:
         goes_on = f"{name_of('runs.resume')} goes on with a new worker"
         lines.append(((f"its memory is given back; {goes_on}", "warning"),))

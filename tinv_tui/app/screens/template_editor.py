@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -20,6 +19,7 @@ from tinv_tui.app.wording import Line, Piece
 from tinv_tui.datasets.own_templates import OwnTemplate, save_own
 from tinv_tui.datasets.templates import NAME, check_lines
 from tinv_tui.errors import InputError
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.app.checked_recipe import CheckedRecipe
@@ -99,4 +99,4 @@ def _reason(error: InputError, template: OwnTemplate) -> str:
 
 
 def _rows(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, max_lines=2, placeholder=" …")
+    return wrapped(text, width, most=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from tinv_tui.app.widgets.picture_list import PictureList
 from tinv_tui.app.widgets.picture_rows import finding_lines, summary, worst_first
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut_path, short_path, tokens_piece
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
@@ -218,7 +218,7 @@ class DatasetPane(Pane):
         width = max(10, self.size.width)
         lines: list[Line] = []
         if entry is not None and self._refused[0] == entry.path:
-            lines += [((row, "bad"),) for row in textwrap.wrap(f"✖ {self._refused[1]}", width)]
+            lines += [((row, "bad"),) for row in wrapped(f"✖ {self._refused[1]}", width)]
         if entry is not None and self._is_left_out(entry):
             back = f"{name_of('dataset.exclude')} takes it back"
             lines.append((("○ ", "label"), (f"left out of the training; {back}", "")))
@@ -310,4 +310,4 @@ class DatasetPane(Pane):
 
 
 def _rows(text: str, width: int, most: int) -> list[str]:
-    return textwrap.wrap(text, width, max_lines=most, placeholder=" …") or [""]
+    return wrapped(text, width, most=most) or [""]

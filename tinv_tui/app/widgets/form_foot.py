@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button
@@ -12,6 +10,7 @@ from tinv_tui.app.form_values import Checked, Mark
 from tinv_tui.app.widgets.form_row import FormRow
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 
 _ORDER: tuple[Mark, ...] = ("✖", "✔", "!", "~")
 _ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
@@ -55,7 +54,7 @@ class FormFoot(Vertical):
         facts = [said, *facts] if said is not None else facts
         shown: list[Line] = []
         for mark, text in facts:
-            first, *more = textwrap.wrap(text, width - 2) or [""]
+            first, *more = wrapped(text, width - 2) or [""]
             piece = ((f"{mark} ", _ROLES[mark]), (first, ""))
             used = sum(len(t) for t, _ in shown[-1]) if shown else width
             if not more and used + 2 + len(first) + 2 <= width:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tinv_tui.app.machine import MachinePast, Past
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 from tinv_tui.telemetry.gpu import own_account
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class GpuPane(Pane):
             return
         lines: list[Line] = []
         if self._machine.gpu.problem is not None:
-            lines += [((row, "warning"),) for row in textwrap.wrap(self._machine.gpu.problem, width, max_lines=2)]
+            lines += [((row, "warning"),) for row in wrapped(self._machine.gpu.problem, width, most=2)]
         status = self._run.status if self._run is not None and self._run.has_worker else None
         worker_bytes = status.memory_bytes if status is not None else None
         gpus = _with_ours(self._machine.gpu.gpus, status)

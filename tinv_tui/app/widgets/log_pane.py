@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +12,7 @@ from tinv_tui.app.keys import bindings_of
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.runs.history import LogLine
@@ -74,7 +74,7 @@ class LogPane(Pane):
 
 
 def _wrapped(entry: LogLine, width: int) -> list[Line]:
-    rows = textwrap.wrap(entry.text, width - _INDENT) or [""]
+    rows = wrapped(entry.text, width - _INDENT) or [""]
     role = _ROLES[entry.level]
     first: Line = ((f"{entry.at:%H:%M:%S} ", "label"), (rows[0], role))
     return [first, *[((" " * _INDENT, ""), (row, role)) for row in rows[1:]]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +15,7 @@ from tinv_tui.app.loss_chart import WINDOWS, LossLook, draw_loss, sparkline
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 from tinv_tui.runs.phases import counted
 
 if TYPE_CHECKING:
@@ -220,5 +220,5 @@ def _trouble(now: RunNow, width: int) -> list[Line]:
         return []
     lines: list[Line] = []
     for text, role in told:
-        lines += [((row, role),) for row in textwrap.wrap(text, width, break_on_hyphens=False)]
+        lines += [((row, role),) for row in wrapped(text, width, break_on_hyphens=False)]
     return lines

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinv_tui.app.wording import Line, Piece, cells, column
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.datasets.findings import Finding
@@ -85,10 +85,10 @@ def finding_lines(findings: Sequence[Finding], width: int) -> list[Line]:
     for finding in findings:
         sign, role = _MARKS[finding.severity]
         text = finding.message if finding.file is not None else f"all: {finding.message}"
-        first, *more = textwrap.wrap(text, width - 2)
+        first, *more = wrapped(text, width - 2)
         lines += [((f"{sign} ", role), (first, "")), *(((f"  {row}", ""),) for row in more)]
         if finding.severity != "information":
-            lines += [((f"  {row}", "label"),) for row in textwrap.wrap(finding.hint, width - 2)]
+            lines += [((f"  {row}", "label"),) for row in wrapped(finding.hint, width - 2)]
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +16,7 @@ from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.app.widgets.previews_walk import PreviewsWalk
 from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.app.watcher import RunNow
@@ -117,9 +117,9 @@ class PreviewPane(Pane, PreviewsWalk):
     def _show_words(self, shown: Preview) -> bool:
         """Whether the path has found room, too."""
         width, height = self.words.size
-        full = textwrap.wrap(str(shown.path), width)
+        full = wrapped(str(shown.path), width)
         seed = [f"seed {shown.seed}"] if shown.seed is not None else []
-        prompt = textwrap.wrap(shown.prompt, width, max_lines=max(1, height - len(seed)), placeholder=" …") or [""]
+        prompt = wrapped(shown.prompt, width, most=max(1, height - len(seed))) or [""]
         lines: list[Line] = [((row, ""),) for row in prompt]
         lines += [((row, "label"),) for row in seed]
         if fits := len(lines) + len(full) < height:
