@@ -172,6 +172,36 @@ async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, m
         assert load_recipe(tmp_path / "m.toml") == wanted
 
 
+async def test_a_recipe_saved_elsewhere_still_leads_to_its_pictures_and_fills_the_form_in_again(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "bad.toml").write_text("[training]\nsteps = 'many'\n")
+    typed = recipe(pictures, dataset__path="pictures", training__steps=77)
+    async with TinvApp(typed).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        await pilot.press("ctrl+u", *"away/m.toml", "enter")
+        await until(pilot, lambda: (tmp_path / "away" / "m.toml").exists())
+        assert load_recipe(tmp_path / "away" / "m.toml").dataset.path == str(pictures)
+
+        form.put("training.steps", "5")
+        await pilot.press("f9")
+        await pilot.pause()
+        await pilot.press(*"away/bad.toml", "enter")
+        await until(pilot, lambda: any("not loaded. " in line.text for line in pilot.app.control.notes))  # type: ignore[attr-defined]
+        assert form.texts["training.steps"] == "5"
+        await pilot.press("f9")
+        await pilot.pause()
+        await pilot.press(*"away/m.toml", "enter")
+        await until(pilot, lambda: form.texts["training.steps"] == "77")
+        assert form.texts["dataset.path"] == str(pictures)
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: form.texts["training.steps"] == "5")
+
+
 @pytest.mark.parametrize(("size", "drawn"), [(WIDE, True), (NARROW, False)])
 async def test_a_rate_schedule_is_drawn_below_its_words_where_there_is_room(
     size: tuple[int, int], drawn: bool, pictures: Path

@@ -214,6 +214,13 @@ async def _save_recipe(pilot: Pilot[Any]) -> None:
     await until(pilot, seen(pilot, ".toml"))
 
 
+@scene("load-recipe")
+async def _load_recipe(pilot: Pilot[Any]) -> None:
+    await ready(pilot)
+    await pilot.press("f9")
+    await until(pilot, seen(pilot, "from a recipe"))
+
+
 @scene("template-editor")
 async def _template(pilot: Pilot[Any]) -> None:
     await ready(pilot)

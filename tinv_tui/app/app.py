@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
@@ -282,23 +281,6 @@ class TinvApp(KeysInOrder[None]):
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):
             self.screen.action_help()
-
-    def save_recipe(self, recipe: Recipe) -> Callable[[Path | None], None]:
-        """What to do with the answer to "where?"."""
-
-        def save(path: Path | None) -> None:
-            from tinv_tui.atomic import write_atomic
-            from tinv_tui.recipe import to_toml
-
-            if path is None:
-                return
-            try:
-                write_atomic(path, to_toml(recipe))
-                self.control.note(f"recipe saved: {path}", "good")
-            except OSError as error:
-                self.control.note(f"the recipe was not saved: {error}", "bad")
-
-        return save
 
 
 _PARENT = os.getppid()

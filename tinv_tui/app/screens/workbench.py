@@ -270,6 +270,10 @@ class Workbench(FoldingScreen):
         self.open_form()
         await self.form_pane.save_recipe()
 
+    def action_load_recipe(self) -> None:
+        self.open_form()
+        self.form_pane.load_recipe()
+
     def action_find_field(self) -> None:
         self.open_form()
         self.form_pane.find()

@@ -294,7 +294,7 @@ class FormPane(Pane):
     @on(Button.Pressed, "#save-recipe")
     async def save_recipe(self) -> None:
         """Ask where the recipe shall be written, and write it."""
-        from tinv_tui.app.screens.ask_path import AskPathScreen
+        from tinv_tui.app.recipe_files import ask_where_to_save
 
         if not self.is_furnished:
             return
@@ -303,4 +303,11 @@ class FormPane(Pane):
             await self.form.check_now()
             self.form.focus_error(errors)
             return
-        self.app.push_screen(AskPathScreen(f"{recipe.embedding.name or 'recipe'}.toml"), self.app.save_recipe(recipe))
+        ask_where_to_save(self.app, recipe)
+
+    def load_recipe(self) -> None:
+        """Ask for a recipe file, and fill the form in from it."""
+        from tinv_tui.app.recipe_files import ask_what_to_load
+
+        if self.is_furnished:
+            ask_what_to_load(self.app, self.form)
