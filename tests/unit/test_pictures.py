@@ -203,6 +203,24 @@ def test_a_jpeg_cut_short_does_not_load(folder: Path) -> None:
         load_for_training(path, (32, 32), crop=True)
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_an_upload_that_broke_off_is_a_problem_before_any_pixel_is_wanted(folder: Path, kind: str) -> None:
+    noise(64, 64).save(folder / "whole", kind)
+    data = (folder / "whole").read_bytes()
+    for lacks in (30, len(data) // 2):
+        (folder / f"a.{kind}").write_bytes(data[:-lacks])
+        (entry,) = list_pictures(folder)
+        assert entry.problem in ("cut short, as by an upload that broke off", "cannot be read (OSError)")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_what_stands_behind_a_whole_picture_is_no_fault(folder: Path, kind: str) -> None:
+    noise(64, 64).save(folder / "whole", kind)
+    (folder / f"a.{kind}").write_bytes((folder / "whole").read_bytes() + b"a film, as some phones put there" * 50)
+    (entry,) = list_pictures(folder)
+    assert entry.problem is None
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "webp", "bmp"])
 def test_a_damaged_file_is_a_problem_or_an_oserror_and_never_anything_else(
     folder: Path, kind: str, recwarn: pytest.WarningsRecorder

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
 
+_ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_LAST_BYTES = 64
 _KEPT = 20_000
 _MOST_FOLDERS = 500
 """So many are looked through for pictures that somebody may have meant."""
@@ -140,6 +142,10 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
             kind, orientation = image.format or "", image.getexif().get(0x0112)
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
+            if width * height <= MOST_PIXELS and not _ends_as_it_should(path, kind) and _is_cut_short(image):
+                raise _Unusable("cut short, as by an upload that broke off")
+    except _Unusable:
+        raise
     except Image.DecompressionBombError:
         raise _Unusable("too large to open safely") from None
     except Exception as error:  # noqa: BLE001  any decoder may fail in its own way on a broken file
@@ -150,6 +156,26 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
     if width * height > MOST_PIXELS:
         raise _Unusable(f"too large: {width} x {height} pixels")
     return _Header(width, height, kind, orientation in range(2, 9))
+
+
+def _ends_as_it_should(path: Path, kind: str) -> bool:
+    """Whether the last bytes are those of a whole file; of a format without such, it is taken for granted."""
+    ending = _ENDINGS.get(kind)
+    if ending is None:
+        return True
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+        return ending in file.read()
+
+
+def _is_cut_short(image: Image.Image) -> bool:
+    """Whether the pixels end early: read at an eighth of the size, where the format can. More may follow than a picture."""
+    image.draft(None, (image.width // 8, image.height // 8))
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return False
 
 
 def _is_empty(path: Path) -> bool:
