@@ -208,6 +208,14 @@ def test_pictures_are_listed_while_other_fields_are_wrong(pictures: Path) -> Non
     assert len(checked.pictures) == 2
 
 
+def test_a_folder_without_pictures_is_told_while_other_fields_are_wrong(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    wrong = {"dataset.path": str(tmp_path / "none"), "embedding.vectors": "1Q", "model.path": ""}
+    errors = check_form(texts_of(filled(pictures), FIELDS) | wrong, Recipe(), pictures).errors
+    assert "holds no pictures" in errors["dataset.path"]
+    assert errors.keys() == wrong.keys()
+
+
 def test_an_error_without_a_setting_belongs_to_no_field() -> None:
     assert key_of(InputError("x", "the disk is full")) is None
     assert key_of(InputError("x", "recipe: training.steps = 0 is not a whole number")) == "training.steps"

@@ -19,7 +19,7 @@ from tinv_tui.app.last_run import since_last_run
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import Finding
-from tinv_tui.datasets.pictures import PictureEntry, list_pictures, without
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.names import clean_name
@@ -169,10 +169,13 @@ def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker |
 def _pictures(text: str, beside: Path, names: NameCaptions) -> tuple[tuple[PictureEntry, ...] | None, str]:
     if not text.strip():
         return None, ""
+    folder, found = beside / os.path.expanduser(text), None
     try:
-        return tuple(list_pictures(beside / os.path.expanduser(text), names)), ""
+        found = list_pictures(folder, names)
+        usable_pictures(folder, found)
     except InputError as error:
-        return None, short(error, "dataset.path")
+        return None if found is None else tuple(found), short(error, "dataset.path")
+    return tuple(found), ""
 
 
 def _prompt_maker(texts: dict[str, str], beside: Path) -> PromptMaker | None:
