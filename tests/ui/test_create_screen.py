@@ -75,6 +75,10 @@ async def test_ctrl_s_writes_it_and_selects_it_in_train(pictures: Path) -> None:
         screen.form.put("embedding.init_text", "red star")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "plork.safetensors is created and selected in Train" in words(pilot.app))
+        await screen.form.check_now(all_fields=True)
+        await pilot.pause()
+        assert not screen.form.error_at("embedding.name")  # though there is one of that name now
+        assert "to put right" not in screen_text(pilot.app)
         made = read_embedding(paths.embeddings_folder() / "plork.safetensors")
         assert (made.name, made.step, made.count) == ("plork", 0, 2)
         await pilot.press("f2")

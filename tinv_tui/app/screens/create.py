@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,7 +112,11 @@ class CreateScreen(ModeScreen):
     def on_form_was_checked(self, event: Form.WasChecked) -> None:
         if self._said_of != self.form.texts:
             self._said = None
-        self._show(self.form.checked)
+        checked = self.form.checked
+        if self._said is not None and self._said[0] == "✔":
+            self.form.show_errors({})  # its name is taken by now, by itself
+            checked = replace(checked, errors={})
+        self._show(checked)
 
     def _show(self, checked: CheckedCreation) -> None:
         with self.app.batch_update():

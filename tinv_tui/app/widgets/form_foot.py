@@ -10,7 +10,7 @@ from tinv_tui.app.form_values import Checked, Mark
 from tinv_tui.app.widgets.form_row import FormRow
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
-from tinv_tui.printable import wrapped
+from tinv_tui.printable import cells, wrapped
 
 _ORDER: tuple[Mark, ...] = ("✖", "✔", "!", "~")
 _ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
@@ -56,8 +56,8 @@ class FormFoot(Vertical):
         for mark, text in facts:
             first, *more = wrapped(text, width - 2) or [""]
             piece = ((f"{mark} ", _ROLES[mark]), (first, ""))
-            used = sum(len(t) for t, _ in shown[-1]) if shown else width
-            if not more and used + 2 + len(first) + 2 <= width:
+            used = sum(cells(t) for t, _ in shown[-1]) if shown else width
+            if not more and used + 2 + cells(first) + 2 <= width:
                 shown[-1] = (*shown[-1], ("  ", ""), *piece)
             else:
                 shown.append(piece)
