@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError, field_validator
 
 from tinv_tui import paths
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, in_words
 from tinv_tui.presets import apply_presets
 from tinv_tui.schedule import parse_rates
 from tinv_tui.sections import (
@@ -170,7 +170,9 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise InputError(
             "recipe-not-found", f"there is no recipe at {path}", "Give the path of a recipe.toml."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise InputError("recipe-unreadable", in_words(error), "A recipe is a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("recipe-unreadable", f"{path}: {error}", "A recipe is a TOML file.") from None
 
 

@@ -188,12 +188,12 @@ async def test_a_recipe_saved_elsewhere_still_leads_to_its_pictures_and_fills_th
         assert load_recipe(tmp_path / "away" / "m.toml").dataset.path == str(pictures)
 
         form.put("training.steps", "5")
-        await pilot.press("f9")
+        await pilot.press("escape", "L")
         await pilot.pause()
         await pilot.press(*"away/bad.toml", "enter")
         await until(pilot, lambda: any("not loaded. " in line.text for line in pilot.app.control.notes))  # type: ignore[attr-defined]
         assert form.texts["training.steps"] == "5"
-        await pilot.press("f9")
+        await pilot.press("escape", "L")
         await pilot.pause()
         await pilot.press(*"away/m.toml", "enter")
         await until(pilot, lambda: form.texts["training.steps"] == "77")

@@ -182,7 +182,7 @@ async def _library(pilot: Pilot[Any]) -> None:
 @scene("models")
 async def _models(pilot: Pilot[Any]) -> None:
     await ready(pilot)
-    await pilot.press("f9")
+    await pilot.press("escape", "L")
     await until(pilot, seen(pilot, "bundled"))
 
 
@@ -217,7 +217,7 @@ async def _save_recipe(pilot: Pilot[Any]) -> None:
 @scene("load-recipe")
 async def _load_recipe(pilot: Pilot[Any]) -> None:
     await ready(pilot)
-    await pilot.press("f9")
+    await pilot.press("escape", "L")
     await until(pilot, seen(pilot, "from a recipe"))
 
 

@@ -139,6 +139,25 @@ def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["train"], "Missing argument 'RECIPE'.\n  See tinv-tui train --help."),
+        (["runs", "--zz"], "No such option '--zz'.\n  See tinv-tui runs --help."),
+        (["train", "."], ".: Is a directory\n  A recipe is a TOML file."),
+        (["import-a1111", __file__], f"{__file__} is no JSON file\n  Give a settings-….json of A1111."),
+    ],
+)
+def test_the_help_of_the_command_itself_is_named(
+    typed: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tinv-tui", *typed])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 def _in_shell(words: str, home: Path) -> subprocess.CompletedProcess[str]:
     """With the streams that ``words`` redirects, as a shell does."""
     return subprocess.run(

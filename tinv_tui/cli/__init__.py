@@ -109,7 +109,9 @@ def main() -> None:
     try:
         sys.exit(commands(standalone_mode=False))
     except click.ClickException as error:
-        say_error("usage", error.format_message(), "See tinv-tui --help.", "--json" in sys.argv)
+        asked = getattr(getattr(error, "ctx", None), "info_name", None)
+        of = f" {asked}" if asked in _COMMANDS else ""
+        say_error("usage", error.format_message(), f"See tinv-tui{of} --help.", "--json" in sys.argv)
         sys.exit(EXIT_INPUT)
     except InputError as error:
         say_error(error.code, error.message, error.hint, "--json" in sys.argv)

@@ -15,7 +15,7 @@ from typing import Any
 from tinv_tui import paths
 from tinv_tui.datasets.infotext import sampler_of
 from tinv_tui.embeddings.names import clean_name
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, in_words
 from tinv_tui.recipe import Recipe, apply_override, make_recipe
 
 _MODEL_SUFFIXES = (".safetensors", ".ckpt")
@@ -91,8 +91,10 @@ def _read(path: Path) -> Mapping[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError("settings-missing", f"there is no file {path}", "Give a settings-….json of A1111.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError("settings-unreadable", f"{path}: {error}", "Give a settings-….json of A1111.") from None
+    except OSError as error:
+        raise InputError("settings-unreadable", in_words(error), "Give a settings-….json of A1111.") from None
+    except (ValueError, RecursionError):
+        raise InputError("settings-unreadable", f"{path} is no JSON file", "Give a settings-….json of A1111.") from None
     if not isinstance(content, dict) or not {"embedding_name", "learn_rate"} <= set(content):
         raise InputError(
             "settings-foreign",

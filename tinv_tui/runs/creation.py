@@ -63,7 +63,9 @@ def plan_creation(recipe: Recipe, beside: Path) -> Creation:
     existing = library.find(folder, name)
     if existing is not None and not asked.overwrite:
         raise InputError(
-            "embedding-exists", f"embedding.name: {existing} is there already", "Give another name, or overwrite it."
+            "embedding-exists",
+            f"embedding.name: {existing} is there already",
+            "Give another name, or overwrite it (--overwrite).",
         )
     if name in names_being_trained(recipe):
         raise InputError(

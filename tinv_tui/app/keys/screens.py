@@ -42,7 +42,7 @@ SCREENS: tuple[Key, ...] = (
         foot=False,
     ),
     Key("form.save", "ctrl+l", "save_recipe", "save recipe", "Write the form to a recipe file", ("train",)),
-    Key("form.load", "f9", "load_recipe", "load recipe", "Fill the form in from a recipe file", ("train",), foot=False),
+    Key("form.load", "L", "load_recipe", "load recipe", "Fill the form in from a recipe file", ("train",), foot=False),
     Key(
         "form.presets",
         "a",

@@ -34,4 +34,5 @@ async def let_choose(form: Form[Any], key: str) -> None:
     elif offers:
         form.app.push_screen(PickScreen(title, offers, read), take)
     else:
-        form.app.bell()
+        said = f"{form.fields[key].label}: there is nothing to choose from yet; type it in the field"
+        form.app.notify(said, markup=False)
