@@ -182,7 +182,7 @@ async def _library(pilot: Pilot[Any]) -> None:
 @scene("models")
 async def _models(pilot: Pilot[Any]) -> None:
     await ready(pilot)
-    await pilot.press("escape", "L")
+    await pilot.press("f9")
     await until(pilot, seen(pilot, "bundled"))
 
 
