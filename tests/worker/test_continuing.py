@@ -11,8 +11,9 @@ import pytest
 from tests.worker.helpers import recipe, resumed_here, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding
-from tinv_tui.recipe import Recipe
+from tinv_tui.recipe import Recipe, load_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
+from tinv_tui.runs.plan import plan_run
 
 
 def short(**changes: object) -> Recipe:
@@ -47,6 +48,30 @@ def test_training_a_created_embedding_gives_what_its_phrase_alone_gives(
     monkeypatch.setenv("TINV_HOME", str(tmp_path / "other"))
     trained(short(embedding__init_text="red star", embedding__vectors=2))
     assert np.array_equal(shelved("zork").vectors["emb_params"], first)
+
+
+def test_the_recipe_of_such_a_run_repeats_it_where_nothing_was_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(init_text="red star", vectors=3)
+    run = trained(short())
+    first = shelved("zork")
+    assert first.details["init_text"] == "red star"
+    again = load_recipe(run.folder.recipe)
+    assert (again.embedding.vectors, again.embedding.init_text) == (3, "red star")
+    monkeypatch.setenv("TINV_HOME", str(tmp_path / "other"))
+    trained(again)
+    assert np.array_equal(shelved("zork").vectors["emb_params"], first.vectors["emb_params"])
+
+
+def test_it_is_said_when_the_recipe_would_begin_with_something_else() -> None:
+    create(init_text="red star", vectors=3)
+    said = dict(plan_run(short(), Path.cwd()).warnings)
+    assert (
+        said["embedding-created"] == "embedding.name: zork was created with 3 vectors of 'red star': they are trained"
+    )
+    same = short(embedding__init_text="red star", embedding__vectors=3)
+    assert "embedding-created" not in dict(plan_run(same, Path.cwd()).warnings)
 
 
 @pytest.mark.parametrize(("step_count", "step"), [("go on", 6), ("restart", 3)])

@@ -19,7 +19,6 @@ from tinv_tui.datasets.findings import Finding, by_code, in_one_line
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
 from tinv_tui.datasets.templates import NAME, fill_template, read_template
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, read_embedding, read_step
 from tinv_tui.embeddings.formats import FORMATS, check_writable
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
@@ -29,6 +28,7 @@ from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.models.vae_file import check_vaes
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
+from tinv_tui.runs.beginning import what_it_begins_with
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
 from tinv_tui.schedule import Plan, parse_rates
@@ -105,7 +105,9 @@ def plan_run(
     values["preview"] |= {"width": drawn_width, "height": drawn_height}
     if recipe.training.seed == -1:
         values["training"]["seed"] = secrets.randbelow(2**31)
-    values["embedding"]["vectors"] = _vectors(recipe, model, beside)
+    begins_with, said = what_it_begins_with(recipe, model, beside)
+    values["embedding"] |= begins_with
+    warnings += said
     if model.is_single_file:  # found out or asked once: the run keeps it
         values["model"]["prediction_type"] = model.prediction_type
     check_clip_skip(recipe, model)
@@ -224,16 +226,6 @@ def names_being_trained(recipe: Recipe) -> set[str]:
     }
 
 
-def _vectors(recipe: Recipe, model: BaseModel, beside: Path) -> int:
-    """Vectors per token: the recipe's, or those of the embedding to go on from."""
-    start = starting_embedding(recipe, beside)
-    if start is None:
-        return recipe.embedding.vectors
-    key = "embedding.continue_from" if recipe.embedding.continue_from else "embedding.name"
-    check_fit(start, model, key, "Train it on a model of its own family.")
-    return start.count
-
-
 def check_clip_skip(recipe: Recipe, model: BaseModel) -> None:
     """Raise InputError when the text encoder has no such layer."""
     if recipe.model.clip_skip > model.encoder_layers:
@@ -248,27 +240,6 @@ def check_formats(recipe: Recipe, model: BaseModel) -> None:
     """Raise InputError for a format of the result that has no place for the family's tensors, before hours of training."""
     for name in recipe.saving.formats:
         check_writable(FORMATS[name], model.family.tensors, f"saving.formats: {name}")
-
-
-def check_fit(embedding: Embedding, model: BaseModel, key: str, hint: str) -> None:
-    """Raise InputError, which names ``key``, unless the model's text encoder takes the embedding's vectors."""
-    reason = library.misfit(embedding, model)
-    if reason:
-        raise InputError("embedding-misfit", f"{key}: the embedding {embedding.name!r} does not fit: {reason}", hint)
-
-
-def starting_embedding(recipe: Recipe, beside: Path) -> Embedding | None:
-    """What the vectors start from: ``continue_from``, or a library embedding of the name at step 0. Raises InputError."""
-    folder = paths.embeddings_folder()
-    if recipe.embedding.continue_from:
-        return library.load(folder, recipe.embedding.continue_from, beside)
-    created = library.find(folder, recipe.embedding.name)
-    if created is None:
-        return None
-    try:
-        return read_embedding(created) if read_step(created) == 0 else None
-    except InputError:
-        return None
 
 
 def _leave_out(

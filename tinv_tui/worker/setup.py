@@ -20,9 +20,9 @@ from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.vae_file import identify_vae
 from tinv_tui.recipe import Recipe
+from tinv_tui.runs.beginning import starting_embedding
 from tinv_tui.runs.folder import DATASET_FILE, STATE_FILE, RunFolder
 from tinv_tui.runs.frozen_dataset import FrozenDataset
-from tinv_tui.runs.plan import starting_embedding
 from tinv_tui.schedule import Plan, parse_rates
 from tinv_tui.training.encoding import encode_pictures
 from tinv_tui.training.latent_cache import LatentCache
