@@ -105,13 +105,7 @@ def make_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
             raise InputError(
                 "recipe-type", f"{source}: {section} must be a table", f"Write [{section}] above its keys."
             )
-        for key, value in table.items():
-            if not all(map(_is_text, value if isinstance(value, list | tuple) else [value])):
-                raise InputError(
-                    "recipe-text",
-                    f"{source}: {section}.{key} = {value!r} holds what is no text",
-                    "Text is UTF-8 without NUL. A file or folder named otherwise can be given by a link with a plain name.",
-                )
+        _check_texts(section, table, f"{source}: ")
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
@@ -220,11 +214,21 @@ def is_of_words(key: str) -> bool:
     return isinstance(field_of(key).default, tuple) and bool(getattr(items, "__args__", ()))
 
 
+def _check_texts(section: str, table: dict[str, Any], before: str = "") -> None:
+    for key, value in table.items():
+        if not all(map(_is_text, value if isinstance(value, list | tuple) else [value])):
+            raise InputError(
+                "recipe-text",
+                f"{before}{section}.{key} = {value!r} holds what is no text",
+                "Text is UTF-8 without NUL. A file or folder named otherwise can be given by a link with a plain name.",
+            )
+
+
 def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
     """The recipe with relative paths made absolute against the folder ``beside``, and ``~`` expanded.
 
     A model or template that is a known name, or a hub id, stays as it is. A model may be a link, whose own name and
-    neighbours tell more than its target's; it is not followed.
+    neighbours tell more than its target's; it is not followed. Raises InputError where a path is no text.
     """
 
     def absolute(text: str) -> str:
@@ -251,6 +255,8 @@ def resolve_paths(recipe: Recipe, beside: Path) -> Recipe:
             there = there or os.path.isfile(beside / text.rpartition("#")[0])
         if text.startswith(("~", ".", "/")) or (text and there):
             values[section][key] = unfollowed(text) if section == "model" else absolute(text)
+    for section, table in values.items():
+        _check_texts(section, table)  # the folder beside may be named as no text is
     return Recipe.model_validate(values)
 
 

@@ -14,6 +14,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tinv_tui import paths
+from tinv_tui.app.checks import check_form
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import texts_of
 from tinv_tui.cli import commands, main
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError, as_input_error
@@ -156,6 +159,25 @@ def test_the_help_of_the_command_itself_is_named(
         main()
     assert left.value.code == 2
     assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_a_folder_that_is_named_as_no_text_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / os.fsdecode(b"caf\xe9")
+    (here / "pics").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(here / "pics" / "a.png")
+    recipe = make_recipe({"model": {"path": "bundled"}, "embedding": {"name": "x"}, "dataset": {"path": "pics"}})
+    (here / "r.toml").write_text(to_toml(recipe))
+    monkeypatch.chdir(here)
+    for asked in (["plan", "r.toml"], ["train", "r.toml", "--headless"]):
+        told = CliRunner().invoke(commands, asked)
+        assert told.exit_code == 2
+        assert "dataset.path = " in told.output
+        assert "holds what is no text" in told.output
+    assert not paths.runs_folder().exists()
+    checked = check_form(texts_of(recipe, FIELDS), recipe, here)
+    assert "holds what is no text" in " ".join([*checked.errors.values(), *(text for _, text in checked.facts)])
 
 
 def _in_shell(words: str, home: Path) -> subprocess.CompletedProcess[str]:

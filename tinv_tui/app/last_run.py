@@ -37,10 +37,11 @@ def since_last_run(texts: Mapping[str, str], recipe: Recipe | None, beside: Path
         return None
     try:
         last = load_recipe(runs[0].recipe)
+        recipe = resolve_paths(recipe, beside) if recipe is not None else None
     except InputError:
         return None
     then = texts_of(last, FIELDS)
-    whole = texts_of(resolve_paths(recipe, beside), FIELDS) if recipe is not None else dict(texts)
+    whole = texts_of(recipe, FIELDS) if recipe is not None else dict(texts)
     now = {key: text for key, text in whole.items() if text or key not in _SETTLED}
     name = now["embedding.name"].strip()
     if then["embedding.name"].startswith(f"{name}-") and then["embedding.name"][len(name) + 1 :].isdigit():

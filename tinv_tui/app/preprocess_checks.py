@@ -45,8 +45,8 @@ def check_preprocess(texts: dict[str, str], base: Recipe, beside: Path) -> Check
     notes = _notes(texts, base)
     if recipe is None or errors:
         return CheckedPreprocess(recipe, errors, missing, notes)
-    recipe = resolve_paths(recipe, beside)
     try:
+        recipe = resolve_paths(recipe, beside)
         plan = plan_preprocess(recipe.preprocess, recipe.model.path)
         held = occupants(plan.destination)
     except InputError as error:

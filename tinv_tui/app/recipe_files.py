@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def ask_where_to_save(app: TinvApp, recipe: Recipe) -> None:
     def save(path: Path | None) -> None:
         from tinv_tui.atomic import write_atomic
-        from tinv_tui.errors import in_words
+        from tinv_tui.errors import InputError, in_words
         from tinv_tui.recipe import resolve_paths, to_toml
 
         if path is None:
@@ -29,8 +29,9 @@ def ask_where_to_save(app: TinvApp, recipe: Recipe) -> None:
         try:
             write_atomic(path, to_toml(recipe if path.parent == here else resolve_paths(recipe, here)))
             app.control.note(f"recipe saved: {path}", "good")
-        except OSError as error:
-            app.control.note(f"the recipe was not saved: {in_words(error)}", "bad")
+        except (InputError, OSError) as error:
+            said = error.message if isinstance(error, InputError) else in_words(error)
+            app.control.note(f"the recipe was not saved: {said}", "bad")
 
     app.push_screen(AskPathScreen(f"{recipe.embedding.name or 'recipe'}.toml"), save)
 
