@@ -18,6 +18,7 @@ from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text,
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.machine import Machine
 from tinv_tui.app.screens.caption_editor import CaptionEditor
+from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.help import HelpScreen
 
 PANES = ("Train", "Dataset", "Loss", "GPU", "Newest preview", "Log")
@@ -105,6 +106,27 @@ async def test_panes_fold_into_tabs_at_80_by_24_and_help_on_a_field_says_what_it
         assert "esc close" in text
         await pilot.press("escape")
         assert pilot.app.screen is workbench
+
+
+async def test_a_dialog_answers_nothing_below_80_by_24_and_is_there_again_with_the_room(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        answers = list[str | None]()
+        pilot.app.push_screen(ConfirmScreen("Stop?", "It is saved.", [("stop", "Stop and save")]), answers.append)
+        await until(pilot, lambda: "Stop and save" in screen_text(pilot.app))
+        await pilot.resize_terminal(40, 10)
+        await until(pilot, lambda: pilot.app.screen.has_class("-tiny"))
+        await pilot.press("enter", "escape", "down")
+        await pilot.pause()
+        assert not answers
+        text = screen_text(pilot.app)
+        assert "Stop" not in text
+        assert "needs 80×24" in "".join(line.strip() for line in text.splitlines())
+        await pilot.resize_terminal(*NARROW)
+        await until(pilot, lambda: "Stop and save" in screen_text(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is workbench)
+        assert answers == ["stop"]
 
 
 async def test_below_80_by_24_one_polite_line_and_no_key_does_what_nobody_sees(pictures: Path) -> None:

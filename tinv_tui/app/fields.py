@@ -24,6 +24,11 @@ class Field:
     options: tuple[tuple[str, str], ...] = ()
     """(value, word) of a control that is no setting of its own; the form that has one says what it does."""
 
+    @property
+    def name(self) -> str:
+        """What it is called where it does not stand behind its neighbour: a height is labelled "x" in the form."""
+        return "Height" if self.label == "x" else self.label
+
 
 Rows = tuple[tuple[Field, ...], ...]
 

@@ -56,7 +56,7 @@ class Change:
 def changes(old: Mapping[str, str], new: Mapping[str, str], fields: Mapping[str, Field]) -> list[Change]:
     """The fields that say something else, in the order of the form."""
     return [
-        Change(key, field.label, in_words(field, old[key]), in_words(field, new[key]))
+        Change(key, field.name, in_words(field, old[key]), in_words(field, new[key]))
         for key, field in fields.items()
         if key in old and key in new and old[key].strip() != new[key].strip()
     ]

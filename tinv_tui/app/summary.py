@@ -62,7 +62,7 @@ def _size(texts: Mapping[str, str], section: str) -> str:
 
 def _told(key: str, text: str, width: int) -> list[Line]:
     """A setting: beside its label where it has room there, else below it, in two rows at most."""
-    label = FIELDS[key].label
+    label = FIELDS[key].name
     said = wording.short_path(text) if key in _PATHS else in_words(FIELDS[key], text)
     if key in _INTERVALS and text == "0":
         said = "never"

@@ -9,12 +9,13 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from tinv_tui.app.roles import ROLES
+from tinv_tui.app.screens.least_size import HiddenWhereTiny
 
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer]):
-    """Lies over a screen until it is answered."""
+class Dialog(ModalScreen[Answer], HiddenWhereTiny):
+    """Lies over a screen until it is answered. Where there is no room the line of the screen below shows through."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(ROLES)
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)

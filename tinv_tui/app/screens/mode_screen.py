@@ -9,13 +9,14 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.reactive import Reactive
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinv_tui.app.modes import ModeName
 from tinv_tui.app.roles import ROLES
 from tinv_tui.app.screens.help import help_on_field, help_on_pane
+from tinv_tui.app.screens.least_size import TINY, HiddenWhereTiny, is_tiny, too_small
 from tinv_tui.app.widgets.gpu_pane import meter
 from tinv_tui.app.widgets.key_line import KeyLine
 from tinv_tui.app.widgets.pane import Pane
@@ -28,15 +29,10 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.form import Form
 
 TABS_WIDTH, TABS_HEIGHT = 100, 30
-LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 ROOMY_HEIGHT = 36
 
 
-def _is_tiny(size: Size) -> bool:
-    return size.width < LEAST_WIDTH or size.height < LEAST_HEIGHT
-
-
-class ModeScreen(Screen[None]):
+class ModeScreen(HiddenWhereTiny):
     """A screen of the top bar. Its class in the stylesheet is ``-tabs`` below 100 columns or 30 rows, ``-short`` below 36
     rows, and ``-tiny`` where it shows only one polite line.
 
@@ -54,7 +50,6 @@ class ModeScreen(Screen[None]):
         self.mode_name: ModeName = mode
         # It comes to the newest stylesheet: otherwise Textual would read all of it anew, and style what is there once more.
         self._css_update_count = self.app._css_update_count
-        self._focused_before: Widget | None = None
         self._was_shown = False
 
     def compose(self) -> ComposeResult:
@@ -124,28 +119,15 @@ class ModeScreen(Screen[None]):
             self.app.clear_notifications()
 
     @on(events.Resize)
-    def _resized(self, event: events.Resize) -> None:
-        is_tiny = _is_tiny(event.size)
-        if is_tiny and self.focused is not None:  # nobody sees what a key does there
-            self._focused_before = self.focused
-            self.set_focus(None)
-        elif not is_tiny and self._focused_before is not None:
-            self.set_focus(self._focused_before if self.focused is None else self.focused)
-            self._focused_before = None
-        self.fit(event.size)
-        if is_tiny:
-            width, height = event.size
-            said = f"tinv-tui needs {LEAST_WIDTH}×{LEAST_HEIGHT}; this terminal is {width}×{height}. The run, if any, goes on."
-            self.query_one("#too-small", Static).update(said)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return False if self.has_class("-tiny") else super().check_action(action, parameters)
+    def _say_what_is_needed(self, event: events.Resize) -> None:
+        if is_tiny(event.size):
+            self.query_one("#too-small", Static).update(too_small(event.size))
 
     def fit(self, size: Size, *, update: bool = True) -> None:
         """Wear the classes of a terminal of this size."""
         width, height = size
         tabs = width < TABS_WIDTH or height < TABS_HEIGHT
-        self.wear({"-tiny": _is_tiny(size), "-tabs": tabs, "-short": height < ROOMY_HEIGHT}, update=update)
+        self.wear({TINY: is_tiny(size), "-tabs": tabs, "-short": height < ROOMY_HEIGHT}, update=update)
 
     def wear(self, classes: Mapping[str, bool], *, update: bool = True) -> None:
         """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""

@@ -81,7 +81,7 @@ def preset_lines(preset: Preset, texts: Mapping[str, str], width: int) -> list[L
         old = cut(change.old, max(8, width - len(change.label) - len(change.new) - 6))
         lines.append(((f"{change.label}  ", ""), (f"{old} → ", "label"), (change.new, "value")))
         lines += [((f"  {row}", "label"),) for row in wrapped(why[change.key], width - 2)]
-    same = [FIELDS[key].label for key in why if key not in {change.key for change in changed}]
+    same = [FIELDS[key].name for key in why if key not in {change.key for change in changed}]
     if same:
         said = f"as they are: {', '.join(same)}" if changed else "The form says all of it already."
         lines += [((row, "label"),) for row in wrapped(said, width)]

@@ -286,7 +286,7 @@ class Form(VerticalScroll, Generic[Outcome]):
             error = next(((k, errors[k]) for k in row.controls if k in errors and k not in missing), None)
             if error is not None:
                 several = len(row.fields) > 1
-                label = next(f.label for f in row.fields if f.key == error[0])
+                label = next(f.name for f in row.fields if f.key == error[0])
                 row.say(f"{label}: {error[1]}" if several else error[1], is_error=True)
             else:
                 row.say(next((notes[k] for k in row.controls if notes.get(k)), ""))

@@ -28,11 +28,11 @@ async def let_choose(form: Form[Any], key: str) -> None:
 
     texts = form.texts
     offers = await asyncio.to_thread(read)
-    title = f"{form.fields[key].label}: choose, or type it in the field"
+    title = f"{form.fields[key].name}: choose, or type it in the field"
     if key in TAKES:
         form.app.push_screen(PickPathScreen(title, offers, read, TAKES[key], texts[key]), take)
     elif offers:
         form.app.push_screen(PickScreen(title, offers, read), take)
     else:
-        said = f"{form.fields[key].label}: there is nothing to choose from yet; type it in the field"
+        said = f"{form.fields[key].name}: there is nothing to choose from yet; type it in the field"
         form.app.notify(said, markup=False)
