@@ -174,6 +174,39 @@ def test_a_lock_whose_disk_is_full_is_held_all_the_same(
     assert read_holder(run.lock) is None
 
 
+def has_no_locks(number: int) -> Callable[..., None]:
+    """``os.lockf`` as it is on a file system without locks."""
+
+    def lockf(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return lockf
+
+
+NO_LOCKS = pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+
+
+@NO_LOCKS
+def test_a_worker_on_a_file_system_without_locks_begins_and_says_who_it_is(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "lockf", has_no_locks(number))
+    RunLock(run.lock)
+    assert json.loads(run.lock.read_text())["pid"] == os.getpid()
+
+
+@NO_LOCKS
+def test_where_there_are_no_locks_the_process_tells_whether_a_worker_lives(
+    run: RunFolder, hold: Hold, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    process = hold(run.lock)
+    write_status(run.status, Status(state="running"))
+    monkeypatch.setattr(os, "lockf", has_no_locks(number))
+    assert (is_locked(run.lock), state_of(run)[0]) == (None, "running")
+    kill(process)
+    assert (is_locked(run.lock), state_of(run)[0]) == (None, "lost")
+
+
 def test_a_shorter_note_of_who_holds_the_lock_takes_the_place_of_a_longer_one(run: RunFolder, hold: Hold) -> None:
     run.lock.write_text(json.dumps({"pid": 1, "start_time": 1.0, "boot_id": "x", "host": "elk" * 999}))
     process = hold(run.lock)

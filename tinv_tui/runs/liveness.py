@@ -28,6 +28,8 @@ LIVE_STATES = ("starting", "running", "paused", "not-responding")
 SILENT_SECONDS = 15.0
 """A worker that has not renewed its status for so long is said to be not responding."""
 STARTING_SECONDS = 20.0
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system without locks says, be it one of a network or of a process of the user: the heartbeat must do."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class RunLock:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 os.close(self._handle)
                 raise BlockingIOError(f"{path} is held by another worker") from None
-            if error.errno != errno.ENOLCK:  # a network file system without locks: the heartbeat must do
+            if error.errno not in _NO_LOCKS:
                 raise
         holder = {
             "pid": os.getpid(),
@@ -88,7 +90,7 @@ def is_locked(path: Path) -> bool | None:
     try:
         os.lockf(handle, os.F_TEST, 0)
     except OSError as error:
-        return None if error.errno == errno.ENOLCK else True
+        return None if error.errno in _NO_LOCKS else True
     finally:
         os.close(handle)
     return False
