@@ -15,6 +15,9 @@ os.umask(_UMASK)
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
+_NO_MODES = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system says that has one owner and one mode for all, as a share of Windows has."""
+
 
 def is_disk_trouble(error: OSError) -> bool:
     """Whether the disk is full, the quota used up, or the disk takes no writes: what may pass, and then all is well."""
@@ -48,7 +51,7 @@ def write_together(
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
+            chmod_where_it_can(Path(temporary), 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
         for path, made in temporaries.items():
             check(path, made)
         for path, made in temporaries.items():
@@ -60,6 +63,15 @@ def write_together(
     if durable:
         for folder in {path.parent for path in contents}:
             _sync_folder(folder)
+
+
+def chmod_where_it_can(path: Path, mode: int) -> None:
+    """Set who may do what; where the file system refuses that to its files, they stay as it has them. Raises OSError."""
+    try:
+        os.chmod(path, mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
 
 
 def open_to_append(path: Path) -> BinaryIO:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pkgutil
 import stat
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tinv_tui import paths
 from tinv_tui.errors import InputError
+from tinv_tui.models import bundled
+from tinv_tui.recipe import make_recipe
 from tinv_tui.runs.folder import RunFolder, all_runs, create_run_folder, find_run
+from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.log_directories import log_directories, remember
+from tinv_tui.runs.plan import RunPlan, plan_run
 
 
 def make(name: str, date: str = "2026-11-22", below: Path | None = None) -> RunFolder:
@@ -20,6 +27,17 @@ def make(name: str, date: str = "2026-11-22", below: Path | None = None) -> RunF
     run.path.mkdir(parents=True)
     run.recipe.touch()
     return run
+
+
+def planned(log_directory: Path) -> RunPlan:
+    """A run of the bundled model that can begin."""
+    values = {
+        "model": {"path": "bundled"},
+        "embedding": {"name": "zork"},
+        "dataset": {"path": str(bundled.picture_sets()["chartreuse"])},
+        "saving": {"log_directory": str(log_directory)},
+    }
+    return plan_run(make_recipe(values), Path.cwd())
 
 
 def test_a_run_is_made_below_the_log_directory_under_todays_date(tmp_path: Path) -> None:
@@ -50,6 +68,38 @@ def test_a_run_is_for_its_owner_only_whatever_the_umask_is(tmp_path: Path) -> No
         os.umask(before)
     made = [run.path, *run.path.iterdir()]
     assert {stat.S_IMODE(p.stat().st_mode) for p in made} == {0o700}
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_run_is_made_where_the_file_system_knows_no_modes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    run = make_run(planned(tmp_path / "logs"))
+    assert run.recipe.is_file()
+    assert run.copies.is_dir()
+
+
+@pytest.mark.parametrize("name", ["os.chmod", "pathlib.Path.mkdir", "tempfile.mkstemp"])
+def test_a_run_that_cannot_be_made_whole_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    plan, logs = planned(tmp_path / "logs"), tmp_path / "logs"
+    module, _, function = name.rpartition(".")
+    real = getattr(pkgutil.resolve_name(module), function)
+
+    def fail(*arguments: Any, **more: Any) -> Any:
+        if list(logs.glob("*/*")):  # the run's own folder was made
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(name, fail)
+    with pytest.raises(InputError, match=r"saving\.log_directory: .*No space left on device"):
+        make_run(plan)
+    assert list(logs.glob("*/*")) == []
 
 
 def test_a_new_run_has_the_folders_that_a_worker_fills(tmp_path: Path) -> None:

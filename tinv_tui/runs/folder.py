@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tinv_tui.atomic import chmod_where_it_can
 from tinv_tui.errors import InputError
 from tinv_tui.runs.log_directories import log_directories
 
@@ -131,12 +133,29 @@ def create_run_folder(log_directory: Path, name: str) -> RunFolder:
                 break
             except FileExistsError:
                 number += 1
+    except OSError as error:
+        raise _not_to_be_made(error) from None
+    with whole_or_gone(folder):
+        chmod_where_it_can(folder.path, 0o700)
         for part in (folder.inbox, folder.checkpoint, folder.copies, folder.images, folder.image_embeddings):
             part.mkdir(mode=0o700)
-    except OSError as error:
-        raise InputError("run-folder", f"saving.log_directory: {error}", "Choose a folder you can write to.") from None
-    os.chmod(folder.path, 0o700)
     return folder
+
+
+@contextmanager
+def whole_or_gone(folder: RunFolder) -> Iterator[None]:
+    """What makes a run: where something fails, nothing is left of the folder. Raises InputError in place of OSError."""
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _not_to_be_made(error) from None
+        raise
+
+
+def _not_to_be_made(error: OSError) -> InputError:
+    return InputError("run-folder", f"saving.log_directory: {error}", "Choose a folder you can write to.")
 
 
 def all_runs(log_directory: Path | None = None) -> list[RunFolder]:

@@ -14,7 +14,7 @@ from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
 from tinv_tui.recipe import Recipe, to_toml
-from tinv_tui.runs.folder import RunFolder, create_run_folder
+from tinv_tui.runs.folder import RunFolder, create_run_folder, whole_or_gone
 from tinv_tui.runs.liveness import STOPPING, is_locked
 from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.orphans import MARK
@@ -47,9 +47,10 @@ def _with_free_name(recipe: Recipe) -> EmbeddingSection:
 def _make_run(recipe: Recipe) -> RunFolder:
     log_directory = Path(recipe.saving.log_directory or paths.runs_folder())
     folder = create_run_folder(log_directory, recipe.embedding.name)
-    remember(log_directory)
-    atomic.write_atomic(folder.recipe, to_toml(recipe))
-    write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
+    with whole_or_gone(folder):
+        remember(log_directory)
+        atomic.write_atomic(folder.recipe, to_toml(recipe))
+        write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
     return folder
 
 
