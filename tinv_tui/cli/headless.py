@@ -20,6 +20,8 @@ from tinv_tui.runs.status import FINAL_STATES
 from tinv_tui.settings import wants_bell
 
 _LINE_SECONDS = 5.0
+_NOT_THE_INPUT = ("internal", "not-finite", "memory-out")
+"""Codes of runs that failed and whose worker ended with 1; what else it says is of a fault of input."""
 
 
 class Progress:
@@ -153,7 +155,7 @@ def summary(run: Run, ended: Event | None, loss: float | None) -> dict[str, Any]
         last = _last_line(run)
         raise JobFailed("worker-lost", f"the worker of {run.folder.name} is gone{last}", _resume_hint(run), 1, result)
     if ended["state"] == "failed":
-        exit_code = 1 if ended.get("code") in ("internal", "not-finite") else 2
+        exit_code = 1 if ended.get("code") in _NOT_THE_INPUT else 2
         raise JobFailed(str(ended.get("code")), str(ended["reason"]), str(ended.get("hint", "")), exit_code, result)
     return result
 
