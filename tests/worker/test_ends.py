@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tomllib
 from pathlib import Path
 
@@ -21,7 +22,12 @@ from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
-from tinv_tui.runs.status import Status, write_status
+from tinv_tui.runs.status import Status, read_status, write_status
+from tinv_tui.training.guard import NotFinite
+from tinv_tui.training.memory import OutOfMemory
+from tinv_tui.training.state import TrainingState
+from tinv_tui.worker import session
+from tinv_tui.worker.keeping import Keeper
 
 RATE = 200.0
 
@@ -73,6 +79,47 @@ def test_a_run_that_cannot_make_its_first_step_does_not_blame_the_rate(tmp_path:
     assert "nothing had been learned yet" in ended["reason"]
     assert "not the rate" in ended["hint"]
     assert list(folder.copies.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EFBIG, "File too large"), MemoryError(), RuntimeError("a lost GPU")])
+def test_a_run_out_of_memory_says_so_also_where_its_last_steps_cannot_be_saved(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(plan_run(recipe(), Path.cwd()))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    def train(*_: object) -> None:
+        monkeypatch.setattr(TrainingState, "save", fail)
+        raise OutOfMemory("no memory, not even picture by picture")
+
+    monkeypatch.setattr(session, "train", train)
+    assert train_here(folder) == 1
+    ended, status = read_all(folder.events)[-1], read_status(folder.status)
+    assert (ended["kind"], ended["state"], ended["code"]) == ("ended", "failed", "memory-out")
+    assert ended["reason"].startswith("no memory, not even picture by picture; its last steps could not be saved: ")
+    assert status is not None
+    assert (status.state, status.reason) == ("failed", ended["reason"])
+
+
+def test_a_run_that_is_not_finite_says_so_whatever_keeps_it_from_being_rescued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = make_run(plan_run(recipe(), Path.cwd()))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a lost GPU")
+
+    def train(*_: object) -> None:
+        raise NotFinite(2, 0.005, "the loss", suspect=1)
+
+    monkeypatch.setattr(session, "train", train)
+    monkeypatch.setattr(Keeper, "rescue", fail)
+    assert train_here(folder) == 1
+    ended = read_all(folder.events)[-1]
+    assert (ended["state"], ended["code"]) == ("failed", "not-finite")
+    assert ended["reason"].endswith("the last good vectors could not be kept: RuntimeError: a lost GPU")
 
 
 async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> None:

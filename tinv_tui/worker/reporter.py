@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +133,9 @@ class Reporter:
         return None if left is None else round(left, 1)
 
     def tell_end(self, state: str, **fields: Any) -> None:
-        """The last word, after the held-back step."""
-        self.flush_step()
+        """The last word, after the held-back step. Raises OSError; the word waits for :meth:`close` then."""
+        with suppress(OSError):
+            self.flush_step()
         self._on_board(lambda board: board.close())
         self.tell("ended", state=state, step=self._status.step, **fields)
 

@@ -62,8 +62,8 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
     def end(state: str, reason: str, *, embedding: str | None = None, **more: Any) -> None:
         seconds = round(time.monotonic() - began, 2)
         rate = reporter.pace.steps_per_second
-        reporter.tell_end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
         try:
+            reporter.tell_end(state, reason=reason, embedding=embedding, seconds=seconds, steps_per_second=rate, **more)
             room.write(folder.path, reporter.flush)
         except (GaveUp, EndedEarly, OSError):
             pass  # the status may still find room in place of the old one
@@ -134,9 +134,10 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
         if isinstance(error, OutOfMemory) or is_out_of_memory(error):
+            reason = _without_memory(error, reporter)
             if isinstance(error, OutOfMemory) and keeper is not None:
-                _save_all(keeper, 0, state, reporter)  # the state is that of the last step made
-            end("failed", _without_memory(error, reporter), code="memory-out", hint=_MORE_MEMORY)
+                reason += _save_last(keeper, state, reporter)  # the state is that of the last step made
+            end("failed", reason, code="memory-out", hint=_MORE_MEMORY)
             return 1
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -260,6 +261,16 @@ def _save_all(keeper: Keeper, step: int, state: TrainingState, reporter: Reporte
     return str(keeper.save_result(state, step)) if step else None
 
 
+def _save_last(keeper: Keeper, state: TrainingState, reporter: Reporter) -> str:
+    """The checkpoint of a run that has failed already: what hinders it, as an end of the reason, must not hide why it did."""
+    try:
+        _save_all(keeper, 0, state, reporter)
+    except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
+        traceback.print_exc()
+        return f"; its last steps could not be saved: {_in_a_line(error)}"
+    return ""
+
+
 def _without_memory(error: BaseException, reporter: Reporter) -> str:
     if isinstance(error, OutOfMemory):
         return str(error)
@@ -279,10 +290,16 @@ def _after_giving_up(folder: RunFolder) -> str:
     return f"Nothing was saved since its last checkpoint. Make room, and go on: tinv-tui resume {folder.handle}"
 
 
+def _in_a_line(error: Exception) -> str:
+    told = str(error) if isinstance(error, (GaveUp, InputError, OSError)) else f"{type(error).__name__}: {error}"
+    return told.splitlines()[0]
+
+
 def _rescue(keeper: Keeper, state: TrainingState) -> str:
     """Keep what is good; what that is, in words."""
     try:
         kept = keeper.rescue(state)
-    except (GaveUp, InputError, OSError, ValueError, safetensors.SafetensorError) as error:
-        return f"the last good vectors could not be kept: {error}"
+    except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
+        traceback.print_exc()
+        return f"the last good vectors could not be kept: {_in_a_line(error)}"
     return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"
