@@ -7,21 +7,43 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
 # Read once, at import: it can only be read by setting it, and that is no thing to do while other threads make files.
 
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+DiskTrouble = Literal["full", "broken", "away", "closed"]
+"""No room, or no more of it for this user; a disk that fails; one that is not to be reached; one that lets nobody write."""
+
+_DISK_TROUBLE: dict[DiskTrouble, str] = {
+    "full": "ENOSPC EDQUOT",
+    "broken": "EIO EROFS",
+    # What a network disk says while its server is away or busy, or one of a process (FUSE) or a cable that has gone.
+    "away": "ESTALE ETIMEDOUT EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENETRESET ECONNREFUSED ECONNRESET ECONNABORTED "
+    "ENOTCONN ESHUTDOWN EREMOTEIO ENODEV ENXIO EAGAIN EBUSY",
+    # A ticket of the user has run out, or rights were taken away; both can be given back while a run waits.
+    "closed": "EACCES EPERM EKEYEXPIRED EKEYREVOKED EKEYREJECTED ENOKEY",
+}
+_TROUBLE_OF: dict[int, DiskTrouble] = {
+    getattr(errno, name): trouble
+    for trouble, names in _DISK_TROUBLE.items()
+    for name in names.split()
+    if hasattr(errno, name)  # not every system has all
+}
 
 _NO_MODES = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What a file system says that has one owner and one mode for all, as a share of Windows has."""
 
 
+def disk_trouble(error: OSError) -> DiskTrouble | None:
+    """What keeps the disk from taking a write, where that may pass, and then all is well; None for any other error."""
+    return None if error.errno is None else _TROUBLE_OF.get(error.errno)
+
+
 def is_disk_trouble(error: OSError) -> bool:
-    """Whether the disk is full, the quota used up, or the disk takes no writes: what may pass, and then all is well."""
-    return error.errno in _DISK_TROUBLE
+    """Whether it may pass by itself or by somebody's doing: see :func:`disk_trouble`."""
+    return disk_trouble(error) is not None
 
 
 def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> None:

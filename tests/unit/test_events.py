@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,20 @@ def test_an_event_is_in_the_file_as_soon_as_it_is_written(path: Path) -> None:
     writer.write("phase", name="loading")
     assert kinds(read_all(path)) == ["phase"]
     writer.close()
+
+
+def test_a_story_whose_file_was_lost_with_its_disk_goes_on_once_that_is_back(path: Path) -> None:
+    """A file that was open on a disk that went away never takes a write again, as this socket does not."""
+    writer = EventWriter(path)
+    writer.write("started")
+    with socket.socket(socket.AF_UNIX) as nobody:
+        os.dup2(nobody.fileno(), writer._file.fileno())
+    writer.write("step")  # waits
+    assert kinds(read_all(path)) == ["started"]
+    writer.sync()
+    writer.write("saved")
+    writer.close()
+    assert kinds(read_all(path)) == ["started", "step", "saved"]
 
 
 def test_a_second_worker_goes_on_where_the_first_ended(path: Path) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +108,15 @@ def test_the_status_file_has_the_fields_that_others_count_on(run: RunFolder) -> 
         "eta_seconds device memory_bytes gpu_bytes pid beat t"
     )
     assert list(json.loads(run.status.read_text())) == expected.split()
+
+
+def test_a_first_status_that_cannot_be_written_says_why(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> tuple[int, str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(PermissionError):
+        write_status(run.status, Status())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe{}"])

@@ -1,9 +1,13 @@
-"""A run whose checkpoint is damaged goes on from the one before it, or says what is wrong."""
+"""A run whose checkpoint is damaged goes on from the one before it, or says what is wrong; lost folders are made again."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.worker.helpers import Onlooker, make_job, recipe, resumed_here, train_here, trained
 from tests.worker.test_lifecycle import rows_of
@@ -13,6 +17,7 @@ from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.runs.events import read_all
 from tinv_tui.training.loop import train
 from tinv_tui.training.state import TrainingState
+from tinv_tui.worker.reporter import Reporter
 
 
 class KeepsStep3(Onlooker):
@@ -48,3 +53,32 @@ async def test_a_damaged_checkpoint_is_told_and_the_one_before_it_gives_the_same
     ended = read_all(run.folder.events)[-1]
     assert (ended["state"], ended["code"]) == ("failed", "checkpoint-broken")
     assert "no sound one before it" in ended["reason"]
+
+
+async def test_a_run_whose_folders_are_deleted_while_it_trains_makes_them_again_and_can_be_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = Reporter.step
+
+    def tidied_up(reporter: Reporter, *told: Any) -> None:
+        step(reporter, *told)
+        if told[0].step == 2:
+            folder = reporter._folder
+            for part in (folder.checkpoint, folder.copies, folder.images, folder.image_embeddings):
+                shutil.rmtree(part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reporter, "step", tidied_up)
+        run = trained(recipe(training__steps=4, saving__embedding_every=4, saving__image_every=4))
+    gone = {
+        Path(e["message"].split(" was gone")[0]) for e in read_all(run.folder.events) if e.get("code") == "folder-gone"
+    }
+    assert gone == {run.folder.checkpoint, run.folder.copies, run.folder.images, run.folder.image_embeddings}
+    assert {path.name for part in gone - {run.folder.checkpoint} for path in part.iterdir()} == {
+        "zork-4.safetensors",
+        "zork-4.png",
+    }
+    assert run.folder.dataset.is_file()
+    assert await resumed_here(run, steps=6) == 0
+    started = [e["from_step"] for e in read_all(run.folder.events) if e["kind"] == "started"]
+    assert started == [0, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ Event = dict[str, Any]
 
 VERSION = 1
 _BLOCK_BYTES = 2**16
+_STALE = (errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
 _STEP_OR_START = re.compile(rb'\{"v":\d+,"t":"[^"]*","kind":"(step|started)"')
 
@@ -28,7 +30,9 @@ class EventWriter:
 
     def __init__(self, path: Path) -> None:
         cut_half_line(path)
+        self._path = path
         self._file = open_to_append(path)
+        self._is_stale = False
         self._lock = threading.Lock()
         self._waiting = b""  # what the disk has not taken yet; it may begin amid a line
         self._unsynced = False
@@ -60,8 +64,9 @@ class EventWriter:
             self._unsynced = False
         try:
             self._force()  # without the lock: the training thread writes on while the disk is busy
-        except OSError:
+        except OSError as error:
             self._unsynced = True
+            self._note(error)
             raise
 
     def close(self) -> None:
@@ -74,8 +79,24 @@ class EventWriter:
                 self._file.close()
 
     def _write_waiting(self) -> None:
-        while self._waiting:
-            self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
+        if self._is_stale:
+            self._open_again()
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
+        except OSError as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: OSError) -> None:
+        """A file that was open when its disk went away stays unusable once the disk is back."""
+        self._is_stale = self._is_stale or error.errno in _STALE
+
+    def _open_again(self) -> None:
+        """Under the number it has: another thread may be syncing it. Raises OSError."""
+        with open_to_append(self._path) as file:
+            os.dup2(file.fileno(), self._file.fileno(), inheritable=False)
+        self._is_stale = False
 
     def _force(self) -> None:
         os.fsync(self._file.fileno())

@@ -58,7 +58,10 @@ def write_status(path: Path, status: Status) -> None:
     except OSError as error:
         if not is_disk_trouble(error):
             raise
-        _overwrite(path, content.encode())
+        try:
+            _overwrite(path, content.encode())
+        except FileNotFoundError:
+            raise error from None
 
 
 def _overwrite(path: Path, content: bytes) -> None:

@@ -23,7 +23,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from tinv_tui.atomic import is_disk_trouble, write_atomic
+from tinv_tui.atomic import disk_trouble, write_atomic
 from tinv_tui.datasets.buckets import Size
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class LatentCache:
             write_atomic(self._path(key), safetensors.torch.save(tensors), durable=False)
             self._written.append(self._path(key))
         except OSError as error:
-            if is_disk_trouble(error):  # a quota that is used up: the run wants the room for itself
+            if disk_trouble(error) == "full":  # a quota that is used up: the run wants the room for itself
                 for path in self._written:
                     _remove(path)
             self._takes_more = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -61,6 +62,8 @@ class Keeper:
     def _write_checkpoint(self, state: TrainingState) -> None:
         room, reporter = self._work.room, self._work.reporter
         room.write(self._files.state, reporter.losses.flush)
+        if not os.path.exists(self._files.dataset):  # its folder was gone: a resume reads the captions as they were
+            room.write(self._files.dataset, partial(self._dataset.save, self._files.dataset))
         room.write(self._files.state, lambda: state.save(self._files.state), 5 * state.vectors.nbytes)
         self._checkpointed = time.monotonic()
         self._work.reporter.tell("saved", step=state.step, path=str(self._files.state), what="checkpoint")

@@ -7,7 +7,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
                 reason += _save_last(keeper, state, reporter)  # the state is that of the last step made
             end("failed", reason, code="memory-out", hint=_MORE_MEMORY)
             return 1
-        traceback.print_exc()
+        _print_story()
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         end("failed", message, code="internal", hint=f"The whole story is in {folder.worker_log}")
         return 1
@@ -266,9 +266,14 @@ def _save_last(keeper: Keeper, state: TrainingState, reporter: Reporter) -> str:
     try:
         _save_all(keeper, 0, state, reporter)
     except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
-        traceback.print_exc()
+        _print_story()
         return f"; its last steps could not be saved: {_in_a_line(error)}"
     return ""
+
+
+def _print_story() -> None:
+    with suppress(OSError):  # it goes to the run's folder, whose disk may be the trouble
+        traceback.print_exc()
 
 
 def _without_memory(error: BaseException, reporter: Reporter) -> str:
@@ -287,7 +292,9 @@ def _after_not_finite(error: NotFinite, folder: RunFolder) -> str:
 
 
 def _after_giving_up(folder: RunFolder) -> str:
-    return f"Nothing was saved since its last checkpoint. Make room, and go on: tinv-tui resume {folder.handle}"
+    return (
+        f"Nothing was saved since its last checkpoint. Once the disk takes it, go on: tinv-tui resume {folder.handle}"
+    )
 
 
 def _in_a_line(error: Exception) -> str:
@@ -300,6 +307,6 @@ def _rescue(keeper: Keeper, state: TrainingState) -> str:
     try:
         kept = keeper.rescue(state)
     except Exception as error:  # noqa: BLE001  the run must say how it ended, whatever it was
-        traceback.print_exc()
+        _print_story()
         return f"the last good vectors could not be kept: {_in_a_line(error)}"
     return f"kept: {', '.join(path.stem for path in kept)}" if kept else "nothing had been learned yet"
