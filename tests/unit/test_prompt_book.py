@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tinv_tui.models import bundled
-from tinv_tui.models.tokenizer import tokenizer_for
+from tinv_tui.models.tokenizer import Chunk, tokenizer_for
+from tinv_tui.training import prompts
 from tinv_tui.training.prompts import PromptBook
 
 LINES = [f"a photo {n} of [name], [filewords]" for n in range(4)]
@@ -94,6 +95,25 @@ def test_a_prompt_is_tokenised_with_the_vectors_in_the_place_of_the_name() -> No
     (chunk,) = own.chunks("a photo of [name]")
     assert [s for s in chunk.slots if s >= 0] == [0, 1]
     assert own.chunks("a photo of zork") == (chunk,)
+
+
+def test_the_tokenised_prompts_that_were_asked_for_last_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts, "MOST_KNOWN", 3)
+    own, tokenised = book(), list[str]()
+    real = own.tokenizer.chunks
+
+    def chunks(text: str, name: str, vectors: int) -> tuple[Chunk, ...]:
+        tokenised.append(text)
+        return real(text, name, vectors)
+
+    monkeypatch.setattr(own.tokenizer, "chunks", chunks)
+    for text in ["a", "b", "c", "a", "d", "a", "c", "b"]:
+        assert own.chunks(text) == real(text, own.name, own.vectors)
+    assert tokenised == ["a", "b", "c", "d", "b"]
+
+
+def test_no_more_than_a_few_thousand_are_kept() -> None:
+    assert prompts.MOST_KNOWN <= 5000
 
 
 def test_a_prompt_is_told_as_a_person_would_write_it() -> None:

@@ -9,6 +9,9 @@ from tinv_tui.datasets.templates import NAME, alter_tags, fill_template, split_t
 from tinv_tui.models.tokenizer import Chunk, PromptTokenizer
 from tinv_tui.training.draws import Purpose, generator
 
+MOST_KNOWN = 4096
+"""Tokenised prompts that are kept, some 10 MB: shuffled tags make new ones for ever, and those hardly ever come again."""
+
 
 @dataclass
 class PromptBook:
@@ -42,12 +45,14 @@ class PromptBook:
         return fill_template(self.lines[0], self.captions[picture])
 
     def chunks(self, text: str) -> tuple[Chunk, ...]:
-        """The tokenised prompt; each text is tokenised once."""
-        if text not in self._known:
-            if len(self._known) > 50_000:  # shuffled tags can make new prompts for ever
-                self._known.clear()
-            self._known[text] = self.tokenizer.chunks(text, self.name, self.vectors)
-        return self._known[text]
+        """The tokenised prompt; of the texts that were asked for last each is tokenised once."""
+        chunks = self._known.pop(text, None)
+        if chunks is None:
+            chunks = self.tokenizer.chunks(text, self.name, self.vectors)
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+        self._known[text] = chunks  # as the last: a dict keeps the order
+        return chunks
 
     def readable(self, text: str) -> str:
         """The prompt as a person would write it."""
