@@ -6,12 +6,14 @@ import json
 import os
 import socket
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tinv_tui.runs.events import EventReader, EventWriter, cut_half_line, read_all
+from tinv_tui.runs import events
+from tinv_tui.runs.events import EventReader, EventWriter, cut_half_line, last_of, read_all
 
 
 @pytest.fixture
@@ -60,6 +62,38 @@ def test_a_story_whose_file_was_lost_with_its_disk_goes_on_once_that_is_back(pat
     writer.write("saved")
     writer.close()
     assert kinds(read_all(path)) == ["started", "step", "saved"]
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 2**16])
+def test_the_newest_event_of_a_kind_is_read_from_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(events, "_BLOCK_BYTES", block)
+    assert last_of(path, "ended") is None
+    writer = EventWriter(path)
+    for step in range(1, 4):
+        writer.write("step", step=step, prompt="größer " * 9)
+        writer.write("ended", step=step)
+    writer.write("warning", code="hook-failed")
+    writer.close()
+    with path.open("ab") as file:
+        file.write(b'\n{"kind":\n{"v":1,"t":"","kind":"ended","step":9}')  # a spoiled line, and one half written
+    for kind, step in (("ended", 3), ("step", 3), ("warning", None), ("started", None)):
+        found = last_of(path, kind)
+        assert (found or {}).get("kind") == (kind if kind != "started" else None)
+        assert (found or {}).get("step") == step
+
+
+def test_a_long_story_is_not_held_to_find_its_end(path: Path) -> None:
+    line = json.dumps({"v": 1, "t": "", "kind": "step", "prompt": "x" * 980}) + "\n"
+    path.write_text(line * 20_000 + line.replace("step", "ended") + line)
+    tracemalloc.start()
+    try:
+        assert last_of(path, "ended") is not None
+        assert last_of(path, "started") is None
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_second_worker_goes_on_where_the_first_ended(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinv_tui.runs.events import EventWriter, read_all
+from tinv_tui.runs.events import EventReader, EventWriter, read_all
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.orphans import MARK
 from tinv_tui.settings import settings_file
@@ -59,6 +59,18 @@ def test_it_is_told_of_the_run_in_its_environment(run: RunFolder, told: Path) ->
 
 
 TOLD = ("TINV_RUN", "TINV_NAME", "TINV_STATE", "TINV_STEP", "TINV_REASON", "TINV_EMBEDDING")
+
+
+def test_the_whole_story_is_not_read_to_run_it(run: RunFolder, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook outlives the worker, whose memory it was to give back."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("all of it was read")
+
+    monkeypatch.setattr(EventReader, "read_new", never)
+    want("-c", TELL, told, 0)
+    assert run_hook(run) == ""
+    assert told.exists()
 
 
 def test_a_pause_is_no_end(run: RunFolder, told: Path) -> None:

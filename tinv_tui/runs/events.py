@@ -183,6 +183,32 @@ def read_all(path: Path) -> list[Event]:
     return EventReader(path).read_new()
 
 
+def last_of(path: Path, kind: str) -> Event | None:
+    """The newest event of a kind; None where there is none. Read from the end, a piece at a time: a story may be long."""
+    try:
+        with path.open("rb") as file:
+            told = (event for line in _lines_from_end(file) if (event := _parse(line)) is not None)
+            return next((event for event in told if event["kind"] == kind), None)
+    except OSError:
+        return None
+
+
+def _lines_from_end(file: BinaryIO) -> Iterator[bytes]:
+    """The whole lines, last first."""
+    begin = _end_of_lines(file)
+    held = list[bytes]()  # the pieces of a line whose beginning is not read yet, from the end on
+    while begin:
+        end, begin = begin, max(0, begin - _BLOCK_BYTES)
+        file.seek(begin)
+        first, *others = file.read(end - begin).split(b"\n")
+        if others:
+            yield b"".join([others.pop(), *reversed(held)])
+            yield from reversed(others)
+            held = []
+        held.append(first)
+    yield b"".join(reversed(held))
+
+
 def _without_older_steps(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Without parsing them: most of a long story is steps. A line that is written otherwise is kept."""
     kept = list[bytes | None]()

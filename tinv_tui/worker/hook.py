@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
-from tinv_tui.runs.events import Event, EventWriter, read_all
+from tinv_tui.runs.events import Event, EventWriter, last_of
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.orphans import MARK
 from tinv_tui.runs.run import HOOK_FAILED
@@ -45,7 +45,7 @@ def become_hook(folder: RunFolder, code: int) -> None:
 
 def run_hook(folder: RunFolder) -> str:
     """Run the command; what went wrong, in words, or nothing. A pause is no end."""
-    ended = next((event for event in reversed(read_all(folder.events)) if event["kind"] == "ended"), None)
+    ended = last_of(folder.events, "ended")
     if ended is None or ended["state"] == "paused":
         return ""
     try:
