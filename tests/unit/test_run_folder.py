@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pkgutil
 import stat
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,30 @@ def test_runs_are_listed_newest_first_and_only_those_with_a_recipe(tmp_path: Pat
     (paths.runs_folder() / "2026-11-22" / "empty").mkdir()
     assert all_runs() == [newer, new, old]
     assert all_runs(tmp_path / "nowhere") == []
+
+
+def test_a_run_that_is_resumed_or_changed_is_no_newer_for_that() -> None:
+    first, second, third = make("first"), make("second"), make("third")
+    for number, run in enumerate([first, second, third], start=1):
+        t = datetime.fromtimestamp(1000 * number + 5, UTC).isoformat(timespec="milliseconds")
+        run.events.write_text(json.dumps({"v": 1, "t": t, "kind": "started"}) + "\n")
+        os.utime(run.recipe, (1000 * number, 1000 * number))
+    first.recipe.write_text("changed")
+    assert all_runs() == [third, second, first]
+    waiting = make("waiting")  # its worker has said nothing yet
+    os.utime(waiting.recipe, (2002, 2002))
+    assert all_runs() == [third, waiting, second, first]
+
+
+@pytest.mark.parametrize(
+    "story", ["", "{", "[]", '{"kind": "started"}\n', '{"kind": "started", "t": 5}\n', "x" * 100_000]
+)
+def test_a_story_that_tells_no_time_leaves_that_of_the_recipe(story: str) -> None:
+    old, new = make("old"), make("new")
+    old.events.write_text(story)
+    os.utime(old.recipe, (1000, 1000))
+    os.utime(new.recipe, (2000, 2000))
+    assert all_runs() == [new, old]
 
 
 def test_a_run_is_found_by_path_by_date_and_name_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,6 +183,16 @@ def read_all(path: Path) -> list[Event]:
     return EventReader(path).read_new()
 
 
+def began_at(path: Path) -> float | None:
+    """When the first event was told, in seconds since the epoch; None where that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            first = _parse(file.readline(_BLOCK_BYTES))
+        return datetime.fromisoformat(first["t"]).timestamp() if first is not None else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def last_of(path: Path, kind: str) -> Event | None:
     """The newest event of a kind; None where there is none. Read from the end, a piece at a time: a story may be long."""
     try:

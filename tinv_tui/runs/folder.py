@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tinv_tui.atomic import chmod_where_it_can
 from tinv_tui.errors import InputError
+from tinv_tui.runs.events import began_at
 from tinv_tui.runs.log_directories import log_directories
 
 STATE_FILE = "state.safetensors"
@@ -159,9 +161,16 @@ def _not_to_be_made(error: OSError) -> InputError:
 
 
 def all_runs(log_directory: Path | None = None) -> list[RunFolder]:
-    """Every run below a log directory, or below all that are known, newest first."""
+    """Every run below a log directory, or below all that are known; first those that were made last."""
     folders = [log_directory] if log_directory is not None else log_directories()
-    return sorted({run for folder in folders for run in _runs_below(folder)}, key=_made_at, reverse=True)
+    runs = {run for folder in folders for run in _runs_below(folder)}
+    of_a_day = Counter(_day(run) for run in runs)
+
+    def made(run: RunFolder) -> tuple[str, float]:
+        day = _day(run)
+        return day, _made_at(run) if of_a_day[day] > 1 else 0.0  # there may be hundreds, on a slow disk
+
+    return sorted(runs, key=made, reverse=True)
 
 
 def find_run(text: str) -> RunFolder:
@@ -183,8 +192,15 @@ def _runs_below(log_directory: Path) -> Iterator[RunFolder]:
             yield RunFolder(recipe.parent)
 
 
-def _made_at(run: RunFolder) -> tuple[str, float]:
+def _day(run: RunFolder) -> str:
+    return run.path.parent.name
+
+
+def _made_at(run: RunFolder) -> float:
+    """The recipe is what is written first; a resume or a change writes it again, and then the run's story is older."""
+    began = began_at(run.events)
     try:
-        return run.path.parent.name, run.recipe.stat().st_mtime
+        written = run.recipe.stat().st_mtime
     except OSError:
-        return "", 0.0
+        return began or 0.0
+    return written if began is None else min(began, written)
