@@ -135,6 +135,28 @@ def test_the_loss_table_is_read_as_it_grows_and_again_after_a_cut(tmp_path: Path
     assert tail.began_anew
 
 
+def test_a_table_made_again_under_the_number_of_the_old_file_is_read_from_the_top(tmp_path: Path) -> None:
+    path = tmp_path / "losses.csv"
+
+    def write(losses: list[float]) -> None:
+        rows = [f"{step},0,0,{loss:.7f},0.005\n" for step, loss in enumerate(losses, start=1)]
+        path.write_text(
+            "step,epoch,epoch_step,loss,learn_rate\n" + "".join(rows)
+        )  # into the same file, as told by its number
+
+    tail = LossTail(path)
+    write([0.1, 0.2, 0.3])
+    assert (tail.read_new(), tail.began_anew) == ([(1, 0.1), (2, 0.2), (3, 0.3)], False)
+    inode = path.stat().st_ino
+    write([0.1, 0.2, 0.4, 0.5])
+    assert path.stat().st_ino == inode
+    assert (tail.read_new(), tail.began_anew) == ([(1, 0.1), (2, 0.2), (3, 0.4), (4, 0.5)], True)
+    write([0.1])
+    assert (tail.read_new(), tail.began_anew) == ([(1, 0.1)], True)
+    write([0.1, 0.9])
+    assert (tail.read_new(), tail.began_anew) == ([(2, 0.9)], False)  # what was read still stands: so a table grows
+
+
 def test_a_hundred_thousand_steps_are_taken_up_in_moments(tmp_path: Path) -> None:
     path = tmp_path / "losses.csv"
     path.write_text("".join(f"{step},0,0,0.1234567,0.005\n" for step in range(1, 100_001)))

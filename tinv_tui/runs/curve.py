@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 LossRow = tuple[int, float]
 """(step, training loss)."""
@@ -18,6 +19,8 @@ RECENT_STEPS = 1000
 """Of so many of the newest steps each is kept as it is."""
 _SMOOTHING = 0.98
 _BLOCK_BYTES = 2**18
+_COMPARED_BYTES = 4096
+"""Some hundred rows: a run that makes its steps again to the same losses for so long has made the same table."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class LossTail:
         self._path = path
         self._offset = 0
         self._inode = 0
+        self._last = b""
         self._rate = b""
         self.began_anew = False
         self.rate_changes: list[int] = []
@@ -142,10 +146,10 @@ class LossTail:
         self.began_anew = False
         try:
             with self._path.open("rb") as file:
-                now = os.fstat(file.fileno())
-                if now.st_ino != self._inode or now.st_size < self._offset:
+                inode = os.fstat(file.fileno()).st_ino
+                if inode != self._inode or not self._goes_on(file):
                     self.began_anew = self._inode != 0
-                    self._inode, self._offset = now.st_ino, 0
+                    self._inode, self._offset, self._last = inode, 0, b""
                     self._rate, self.rate_changes = b"", []
                 file.seek(self._offset)
                 lines = file.readlines(_BLOCK_BYTES)
@@ -154,7 +158,13 @@ class LossTail:
         if lines and not lines[-1].endswith(b"\n"):
             lines.pop()
         self._offset += sum(map(len, lines))
+        self._last = (self._last + b"".join(lines))[-_COMPARED_BYTES:]
         return list(self._rows(lines))
+
+    def _goes_on(self, file: BinaryIO) -> bool:
+        """Whether what was read last still stands there: a file system may give a new file the number of one that is gone."""
+        file.seek(self._offset - len(self._last))
+        return file.read(len(self._last)) == self._last
 
     def _rows(self, lines: Iterable[bytes]) -> Iterable[LossRow]:
         for line in lines:
