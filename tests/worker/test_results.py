@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.helpers import resumed_here, trained
+from tests.worker.helpers import resumed_here, train_here, trained
 from tests.worker.test_continuing import short
 from tinv_tui import paths
 from tinv_tui.embeddings.cards import write_png
@@ -23,6 +23,8 @@ from tinv_tui.models import bundled
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.frozen_dataset import FrozenDataset
+from tinv_tui.runs.launch import make_run
+from tinv_tui.runs.plan import plan_run
 from tinv_tui.worker.setup import CheckpointFiles
 
 
@@ -134,6 +136,39 @@ async def test_what_it_was_told_to_replace_is_replaced_and_not_what_came_after()
     write_embedding(result, replace(read_embedding(result), step=300))
     assert await resumed_here(run, steps=5) == 0
     assert read_embedding(paths.embeddings_folder() / "zork.before-step-5.safetensors").step == 300
+
+
+@pytest.mark.parametrize("asked", [{"embedding__overwrite": True}, {"embedding__continue_from": "zork"}])
+@pytest.mark.parametrize("was_there", [True, False])
+def test_what_another_run_put_there_while_it_trained_is_kept_whatever_it_was_told_to_replace(
+    asked: dict[str, Any], was_there: bool, tmp_path: Path
+) -> None:
+    first = paths.embeddings_folder() / "zork.safetensors"
+    trained(short())
+    held = read_embedding(first)
+    if not was_there:
+        first.rename(tmp_path / "zork.safetensors")
+        asked = {key: True if value is True else f"{tmp_path}/zork.safetensors" for key, value in asked.items()}
+    folder = make_run(plan_run(short(training__seed=9, **asked), Path.cwd()))
+    write_embedding(first, replace(held, step=300))
+    others = first.read_bytes()
+    assert train_here(folder) == 0
+    kept = paths.embeddings_folder() / "zork.before-step-3.safetensors"
+    assert kept.read_bytes() == others
+    assert first.read_bytes() != others
+    (told,) = [event for event in read_all(folder.events) if event.get("code") == "embedding-kept"]
+    assert kept.name in told["message"]
+
+
+@pytest.mark.parametrize("asked", [{"embedding__overwrite": True}, {"embedding__continue_from": "zork"}])
+def test_what_was_there_when_it_began_is_replaced_in_every_format_as_was_asked(asked: dict[str, Any]) -> None:
+    trained(short(saving__formats=["safetensors", "pt"]))
+    before = {path.name: path.read_bytes() for path in paths.embeddings_folder().iterdir()}
+    run = trained(short(training__seed=9, saving__formats=["safetensors", "pt"], **asked))
+    after = {path.name: path.read_bytes() for path in paths.embeddings_folder().iterdir()}
+    assert set(after) == set(before) == {"zork.safetensors", "zork.pt"}
+    assert all(after[name] != before[name] for name in after)
+    assert not [event for event in read_all(run.folder.events) if event.get("code") == "embedding-kept"]
 
 
 def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path) -> None:

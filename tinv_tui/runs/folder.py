@@ -98,7 +98,7 @@ class RunFolder:
 
     @property
     def results(self) -> Path:
-        """What the run wrote into the library: the SHA-256 of each file by its path."""
+        """What the run wrote into the library, or found there to replace: the SHA-256 of each file by its path, "" for none."""
         return self.path / "results.json"
 
     @property

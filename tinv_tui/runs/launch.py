@@ -19,6 +19,7 @@ from tinv_tui.runs.liveness import STOPPING, is_locked
 from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.orphans import MARK
 from tinv_tui.runs.plan import RunPlan, settle_name
+from tinv_tui.runs.results import note_what_was_there
 from tinv_tui.runs.status import Status, write_status
 from tinv_tui.runs.turns import in_turn
 from tinv_tui.sections import EmbeddingSection
@@ -49,6 +50,7 @@ def _make_run(recipe: Recipe) -> RunFolder:
     folder = create_run_folder(log_directory, recipe.embedding.name)
     with whole_or_gone(folder):
         remember(log_directory)
+        note_what_was_there(folder, recipe)
         atomic.write_atomic(folder.recipe, to_toml(recipe))
         write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
     return folder

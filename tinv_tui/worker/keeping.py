@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +11,6 @@ from pathlib import Path
 from torch import Tensor
 
 from tinv_tui import paths
-from tinv_tui.atomic import write_atomic
 from tinv_tui.checkpoint_file import forget_before
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
@@ -21,6 +18,7 @@ from tinv_tui.embeddings.library import is_chosen, is_embedding, is_trained, kee
 from tinv_tui.embeddings.packing import unpack
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.provenance import SmoothedLoss, details_of, history_of
+from tinv_tui.runs.results import is_as_known, remember_result
 from tinv_tui.training.guard import NotFinite
 from tinv_tui.training.loop import rate_of
 from tinv_tui.training.state import TrainingState
@@ -119,7 +117,7 @@ class Keeper:
             for written in self._work.room.write(path, partial(write_embedding, path, embedding, form), size):
                 self._work.reporter.tell("saved", step=step, path=str(written), what="result")
                 results.append(written)
-            self._work.room.write(self._work.folder.results, partial(self._remember, path), size)
+            self._work.room.write(self._work.folder.results, partial(remember_result, self._work.folder, path), size)
         return results[0]
 
     def _keep_what_is_not_ours(self, path: Path, step: int) -> None:
@@ -144,21 +142,14 @@ class Keeper:
 
     def _is_anothers(self, path: Path) -> bool:
         """Whether there is a trained embedding that this run did not write, and was not told to replace: what was there
-        before its first result may be that, what came after is not."""
-        asked, ours = self._work.job.recipe.embedding, self._written().get(str(path))
-        if ours is None and (asked.overwrite or asked.continue_from):
+        when it began may be that, what came after is not."""
+        if not is_trained(path):
             return False
-        return is_trained(path) and ours != _digest(path)
-
-    def _remember(self, path: Path) -> None:
-        write_atomic(self._work.folder.results, json.dumps(self._written() | {str(path): _digest(path)}))
-
-    def _written(self) -> dict[str, str]:
-        """Files of the library as this run last wrote them."""
-        try:
-            return dict(json.loads(self._work.folder.results.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+        is_known = is_as_known(self._work.folder, path)
+        if is_known is None:  # made without a word of what was there
+            asked = self._work.job.recipe.embedding
+            return not (asked.overwrite or asked.continue_from)
+        return not is_known
 
     def embedding(self, rows: Tensor, step: int, name: str, state: TrainingState) -> Embedding:
         """Vectors ([n, sum of widths]) as an embedding with the run's history in it."""
@@ -174,7 +165,3 @@ class Keeper:
             details=details_of(recipe, model.base.family.name, self._work.pictures, model_hash),
             history=history_of(recipe, self._dataset, self.smoothed.last, best),
         )
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
