@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from tests.worker.helpers import resumed_here, train_here, trained
-from tests.worker.test_continuing import short
+from tests.worker.test_continuing import create, short
 from tinv_tui import paths
 from tinv_tui.embeddings.cards import write_png
 from tinv_tui.embeddings.embedding import Embedding
 from tinv_tui.embeddings.files import read_embedding, write_embedding
 from tinv_tui.embeddings.formats import FORMATS
+from tinv_tui.embeddings.library import find
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.recipe import load_recipe
@@ -25,6 +26,7 @@ from tinv_tui.runs.events import read_all
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.use import use_copy
 from tinv_tui.worker.setup import CheckpointFiles
 
 
@@ -169,6 +171,23 @@ def test_what_was_there_when_it_began_is_replaced_in_every_format_as_was_asked(a
     assert set(after) == set(before) == {"zork.safetensors", "zork.pt"}
     assert all(after[name] != before[name] for name in after)
     assert not [event for event in read_all(run.folder.events) if event.get("code") == "embedding-kept"]
+
+
+def test_a_result_of_another_format_is_what_its_name_finds() -> None:
+    shelf = paths.embeddings_folder()
+    create(init_text="red star", vectors=2)
+    run = trained(short(saving__formats=["pt"], saving__embedding_every=2))
+    assert find(shelf, "zork") == shelf / "zork.pt"
+    assert read_embedding(shelf / "zork.before-step-3.safetensors").step == 0
+    (told,) = [event for event in read_all(run.folder.events) if event.get("code") == "embedding-kept"]
+    assert "zork.safetensors hid the result" in told["message"]
+
+    use_copy(run.folder, "2")
+    assert find(shelf, "zork") == shelf / "zork.safetensors"
+    assert asyncio.run(resumed_here(run, steps=5)) == 0
+    assert find(shelf, "zork") == shelf / "zork.pt"
+    assert read_embedding(shelf / "zork.pt").step == 5
+    assert read_embedding(shelf / "zork.before-step-5.safetensors").step == 2
 
 
 def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path) -> None:
