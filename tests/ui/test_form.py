@@ -172,6 +172,26 @@ async def test_the_recipe_is_saved_where_asked(pictures: Path, tmp_path: Path, m
         assert load_recipe(tmp_path / "m.toml") == wanted
 
 
+async def test_tab_completes_where_a_path_is_asked_for(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept.toml").write_text("[training]\nsteps = 9\n")
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        await pilot.press("escape", "L")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
+        field = pilot.app.screen.query_one("#path", Input)
+        await pilot.press(*"pictures", "enter")
+        await until(pilot, lambda: " is a folder" in screen_text(pilot.app))
+        await pilot.press("ctrl+u", "k", "e")
+        await until(pilot, lambda: screen_text(pilot.app).count("kept.toml") == 2)  # behind the cursor, and below
+        await pilot.press("tab")
+        await until(pilot, lambda: field.value == "kept.toml")
+        await pilot.press("enter")
+        await until(pilot, lambda: form.texts["training.steps"] == "9")
+
+
 async def test_a_recipe_saved_elsewhere_still_leads_to_its_pictures_and_fills_the_form_in_again(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ class AskPathScreen(Dialog[Path | None]):
             yield PathField(self._takes, id="path")
             yield Static("", id="path-problem", markup=False)
             does = "take" if self._folder else "read" if self._reads else "save"
-            yield DialogKeys(f"enter {does}", "→ complete", hint("path.cancel"))
+            yield DialogKeys(f"enter {does}", hint("path.complete"), hint("path.cancel"))
 
     def on_mount(self) -> None:
         field = self.query_one("#path", PathField)
@@ -70,6 +70,8 @@ class AskPathScreen(Dialog[Path | None]):
         if self._reads:
             if path.is_dir() if self._folder else path.is_file():
                 self.dismiss(path)
+            elif path.exists():
+                self._complain(f"{path} is a {'file' if self._folder else 'folder'}")
             else:
                 self._complain(f"there is no {'folder' if self._folder else 'file'} {path}")
         elif path.is_dir() or not path.parent.is_dir():
@@ -88,6 +90,12 @@ class AskPathScreen(Dialog[Path | None]):
     def _complain(self, text: str) -> None:
         self._complained_of = self.query_one("#path", PathField).value
         self.query_one("#path-problem", Static).update(Content(printable(f"✖ {text}")))
+
+    def action_complete(self) -> None:
+        """As in a shell; there is no other field to go to."""
+        field = self.query_one("#path", PathField)
+        field.action_end()
+        field.action_end()
 
     def action_cancel(self) -> None:
         self.dismiss(None)
