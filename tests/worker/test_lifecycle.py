@@ -294,6 +294,7 @@ class TestARunThatGoesOn:
     async def test_a_preview_that_fails_is_a_warning_and_a_refused_command(self, run: Run) -> None:
         await until(run, 2)
         shutil.rmtree(run.folder.images)
+        run.folder.images.write_text("in the way")
         ack = await run.command("preview")
         assert not ack["ok"]
         assert "failed" in ack["message"]
