@@ -160,6 +160,14 @@ def test_a_run_that_is_resumed_or_changed_is_no_newer_for_that() -> None:
     assert all_runs() == [third, waiting, second, first]
 
 
+def test_of_runs_whose_stories_began_at_one_moment_the_recipes_tell_the_newest() -> None:
+    runs = [make(name) for name in "dbac"]
+    for number, run in enumerate(runs, start=2):
+        run.events.write_text('{"v":1,"t":"1970-01-01T00:00:01.000+00:00","kind":"started"}\n')
+        os.utime(run.recipe, (1000 * number, 1000 * number))
+    assert all_runs() == runs[::-1]
+
+
 @pytest.mark.parametrize(
     "story", ["", "{", "[]", '{"kind": "started"}\n', '{"kind": "started", "t": 5}\n', "x" * 100_000]
 )

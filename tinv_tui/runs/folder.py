@@ -166,9 +166,9 @@ def all_runs(log_directory: Path | None = None) -> list[RunFolder]:
     runs = {run for folder in folders for run in _runs_below(folder)}
     of_a_day = Counter(_day(run) for run in runs)
 
-    def made(run: RunFolder) -> tuple[str, float]:
+    def made(run: RunFolder) -> tuple[str, float, float]:
         day = _day(run)
-        return day, _made_at(run) if of_a_day[day] > 1 else 0.0  # there may be hundreds, on a slow disk
+        return day, *(_made_at(run) if of_a_day[day] > 1 else (0.0, 0.0))  # there may be hundreds, on a slow disk
 
     return sorted(runs, key=made, reverse=True)
 
@@ -196,11 +196,14 @@ def _day(run: RunFolder) -> str:
     return run.path.parent.name
 
 
-def _made_at(run: RunFolder) -> float:
-    """The recipe is what is written first; a resume or a change writes it again, and then the run's story is older."""
+def _made_at(run: RunFolder) -> tuple[float, float]:
+    """The recipe is what is written first; a resume or a change writes it again, and then the run's story is older.
+
+    Of two whose stories began at one moment, as that of a copy does, the recipe decides: it comes second.
+    """
     began = began_at(run.events)
     try:
         written = run.recipe.stat().st_mtime
     except OSError:
-        return began or 0.0
-    return written if began is None else min(began, written)
+        return began or 0.0, 0.0
+    return written if began is None else min(began, written), written
