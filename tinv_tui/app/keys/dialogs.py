@@ -143,20 +143,7 @@ DIALOGS: tuple[Dialog, ...] = (
     ),
     Dialog("value", "Change a value", (Key("value.cancel", "escape", "cancel", "cancel", "Leave it"),), ("field",)),
     Dialog(
-        "path",
-        "A path",
-        (
-            Key(
-                "path.complete",
-                "tab",
-                "complete",
-                "complete",
-                "Take what stands behind the cursor, as right does",
-                priority=True,
-            ),
-            Key("path.cancel", "escape", "cancel", "cancel", "Close; nothing is written"),
-        ),
-        ("field",),
+        "path", "A path", (Key("path.cancel", "escape", "cancel", "cancel", "Close; nothing is written"),), ("field",)
     ),
     Dialog(
         "confirm",

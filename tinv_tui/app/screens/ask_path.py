@@ -10,6 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.css.query import QueryType
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinv_tui.app.keys import bindings_of, hint
@@ -54,7 +56,7 @@ class AskPathScreen(Dialog[Path | None]):
             yield PathField(self._takes, id="path")
             yield Static("", id="path-problem", markup=False)
             does = "take" if self._folder else "read" if self._reads else "save"
-            yield DialogKeys(f"enter {does}", hint("path.complete"), hint("path.cancel"))
+            yield DialogKeys(f"enter {does}", "tab complete", hint("path.cancel"))
 
     def on_mount(self) -> None:
         field = self.query_one("#path", PathField)
@@ -91,11 +93,12 @@ class AskPathScreen(Dialog[Path | None]):
         self._complained_of = self.query_one("#path", PathField).value
         self.query_one("#path-problem", Static).update(Content(printable(f"✖ {text}")))
 
-    def action_complete(self) -> None:
-        """As in a shell; there is no other field to go to."""
+    def focus_next(self, selector: str | type[QueryType] = "*") -> Widget | None:
+        """What tab does: with no other field to go to it completes, as in a shell."""
         field = self.query_one("#path", PathField)
         field.action_end()
         field.action_end()
+        return field
 
     def action_cancel(self) -> None:
         self.dismiss(None)
