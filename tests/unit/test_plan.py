@@ -269,7 +269,8 @@ def test_a_library_embedding_at_step_0_is_the_one_to_train(plan: Any) -> None:
     put("zork", 0, vectors=3)
     made = plan(embedding__vectors=1)
     assert (made.recipe.embedding.name, made.recipe.embedding.vectors) == ("zork", 3)
-    assert made.warnings == ()
+    assert codes(made) == ["embedding-created"]
+    assert plan(embedding__vectors=3).warnings == ()
 
 
 def test_a_trained_library_embedding_makes_the_new_one_name_2_and_that_is_said(plan: Any) -> None:
@@ -307,7 +308,7 @@ def test_an_embedding_of_another_width_does_not_fit_the_model(plan: Any, changes
 def test_a_name_with_odd_characters_is_cleaned_and_that_is_said(plan: Any) -> None:
     put("zork", 0, vectors=3)
     made = plan(embedding__name="<zork>")
-    assert (made.recipe.embedding.name, codes(made)) == ("zork", ["name-cleaned"])
+    assert (made.recipe.embedding.name, codes(made)) == ("zork", ["name-cleaned", "embedding-created"])
     assert made.recipe.embedding.vectors == 3
 
 

@@ -101,7 +101,7 @@ def test_a_folder_becomes_a_dataset_and_what_cannot_be_used_is_listed(source: Pa
     assert set(reasons) == {"a.png", "b.png", "d.jpg"}
     assert reasons["a.png"] == "empty file"
     assert "too large" in reasons["b.png"]
-    assert "truncated" in reasons["d.jpg"]
+    assert "cut short" in reasons["d.jpg"]
     assert set(files(made)) == {f"{name}.png" for name in names} | {"00002-0-c.txt", "00002-1-c.txt"}
     assert Image.open(made / "00004-0-e.png").size == (64, 64)
     assert (made / "00002-0-c.txt").read_text() == "a thing on the left"
@@ -252,8 +252,11 @@ async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp
 
 
 def test_where_no_picture_can_be_read_nothing_is_left_and_it_is_bad_input(source: Path, tmp_path: Path) -> None:
+    with Image.open(source / "c.png") as picture:
+        picture.save(source / "c.bmp")
+    (source / "c.bmp").write_bytes((source / "c.bmp").read_bytes()[:900])  # its beginning is there, and its size
     for name in ("c.png", "e.jpg", "f.webp"):
         (source / name).unlink()
-    told = preprocess(source, tmp_path / "out", code=2)  # of d.jpg the beginning is there, and its size
-    assert (told["error"]["code"], told["written"], len(told["skipped"])) == ("preprocess-empty", [], 3)
+    told = preprocess(source, tmp_path / "out", code=2)
+    assert (told["error"]["code"], told["written"], len(told["skipped"])) == ("preprocess-empty", [], 4)
     assert not (tmp_path / "out").exists()
