@@ -30,7 +30,11 @@ def cut(text: str, width: int) -> str:
 
 def column(text: str, width: int) -> str:
     """The text in exactly ``width`` cells: cut or filled up."""
-    text = cut(text, width)
+    return filled(cut(text, width), width)
+
+
+def filled(text: str, width: int) -> str:
+    """The text in at least so many cells: filled up, never cut."""
     return text + " " * (width - cells(text))
 
 

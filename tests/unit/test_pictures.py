@@ -210,7 +210,7 @@ def test_an_upload_that_broke_off_is_a_problem_before_any_pixel_is_wanted(folder
     for lacks in (30, len(data) // 2):
         (folder / f"a.{kind}").write_bytes(data[:-lacks])
         (entry,) = list_pictures(folder)
-        assert entry.problem in ("cut short, as by an upload that broke off", "cannot be read (OSError)")
+        assert entry.problem == "cut short, as by an upload that broke off"
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])

@@ -255,4 +255,4 @@ def _existing(path: Path) -> Path:
 
 
 def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
+    return many(count, "step")

@@ -9,6 +9,7 @@ from pathlib import Path
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Change, changes, texts_of
 from tinv_tui.errors import InputError
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe, load_recipe, resolve_paths
 from tinv_tui.runs.folder import all_runs
 
@@ -27,7 +28,7 @@ class SinceLastRun:
     @property
     def in_words(self) -> str:
         count = len(self.changes)
-        return f"{count} field{'s' if count != 1 else ''} changed since last run" if count else "as the last run"
+        return f"{many(count, 'field')} changed since last run" if count else "as the last run"
 
 
 def since_last_run(texts: Mapping[str, str], recipe: Recipe | None, beside: Path) -> SinceLastRun | None:

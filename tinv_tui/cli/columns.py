@@ -6,9 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len
-
-from tinv_tui.printable import printable
+from tinv_tui.printable import cells, filled, printable
 
 _GAP = "  "
 
@@ -24,22 +22,21 @@ def in_columns(rows: Sequence[Sequence[str]], name: int, numbers: Sequence[int],
     Where ``width`` does not do, names (the column ``name``) give way: the row of one that is too long for its column goes on
     in a second line, below the others' columns.
     """
-    cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    table = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
     if width is not None:
         spare = width - sum(widths) - len(_GAP) * (len(widths) - 1)
-        shortest = min(cell_len(row[name]) for row in cells)
+        shortest = min(cells(row[name]) for row in table)
         widths[name] = max(shortest, widths[name] + min(0, spare))
 
     def padded(row: Sequence[str], columns: range) -> str:
         def cell(at: int) -> str:
-            blanks = " " * (widths[at] - cell_len(row[at]))
-            return blanks + row[at] if at in numbers else row[at] + blanks
+            return " " * (widths[at] - cells(row[at])) + row[at] if at in numbers else filled(row[at], widths[at])
 
         return _GAP.join(map(cell, columns))
 
-    for row in cells:
-        if cell_len(row[name]) <= widths[name]:
+    for row in table:
+        if cells(row[name]) <= widths[name]:
             yield padded(row, range(len(row))).rstrip()
             continue
         yield padded(row, range(name + 1))

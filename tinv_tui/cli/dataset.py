@@ -20,7 +20,7 @@ from tinv_tui.datasets.templates import read_template
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import tokenizer_for
-from tinv_tui.printable import cells, column, many, printable
+from tinv_tui.printable import cells, filled, many, printable
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.sections import DatasetSection
 
@@ -127,15 +127,14 @@ def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
 
 
 def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
-    click.echo(f"{folder}: {images} picture{'' if images == 1 else 's'}, for training at {size}\n")
+    click.echo(f"{folder}: {many(images, 'picture')}, for training at {size}\n")
     alike = {code: found for code, found in by_code(findings).items() if code in _SAME_FOR_ALL and len(found) > 3}
     width = max(
         (cells(printable(f.file.name)) for f in findings if f.file is not None and f.code not in alike), default=0
     )
     for finding in findings:
         if finding.file is not None and finding.code not in alike:
-            name = printable(finding.file.name)
-            name = column(name, max(min(width, 32), cells(name)))
+            name = filled(printable(finding.file.name), min(width, 32))
             say(f"{_MARKS[finding.severity]} {name}  {finding.message}")
     for found in alike.values():
         click.echo(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")

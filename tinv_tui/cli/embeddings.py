@@ -13,7 +13,7 @@ from tinv_tui.cli.files import describe
 from tinv_tui.cli.output import EXIT_FAILED, JobFailed, command, print_json, say
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.shelves import read_shelves
-from tinv_tui.printable import cells, column, many
+from tinv_tui.printable import filled, many
 from tinv_tui.recipe import field_of, make_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 
@@ -84,8 +84,7 @@ def _embeddings(as_json: bool) -> None:
         width = " + ".join(str(rows.shape[1]) for rows in held.vectors.values())
         step = "–" if held.step is None else held.step
         family = held.told_family or "–"
-        name = column(entry.name, max(28, cells(entry.name)))
-        say(f"{name} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
+        say(f"{filled(entry.name, 28)} {held.count:>3} × {width:<11} {family:<5} step {step:<8} {entry.day}")
 
 
 def _entry(entry: library.Entry) -> dict[str, Any]:

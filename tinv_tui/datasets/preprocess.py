@@ -19,6 +19,7 @@ from tinv_tui.datasets.geometry import Size, auto_size, split, split_ratio
 from tinv_tui.datasets.picture_files import EXTENSIONS
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.errors import InputError
+from tinv_tui.printable import many
 from tinv_tui.sections import PreprocessSection
 
 FOCAL_FOLDER = "focal-point"
@@ -146,7 +147,7 @@ def require_confirmed(section: PreprocessSection, plan: PreprocessPlan) -> None:
         replaced = f"; {plan.replaced} of its pictures would be replaced" if plan.replaced else ""
         raise InputError(
             "preprocess-not-empty",
-            f"preprocess.destination: {plan.destination} holds {count} {'file' if count == 1 else 'files'}{replaced}",
+            f"preprocess.destination: {plan.destination} holds {many(count, 'file')}{replaced}",
             "Give another folder, or --into-existing to write there all the same.",
         )
 

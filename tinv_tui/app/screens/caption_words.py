@@ -18,6 +18,7 @@ from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
 from tinv_tui.datasets.caption_words import count_captions, likely_kind
+from tinv_tui.printable import many
 
 if TYPE_CHECKING:
     from tinv_tui.datasets.caption_words import Kind
@@ -56,7 +57,7 @@ class CaptionWords(Dialog[str | None]):
 
     def _show(self) -> None:
         self._counts = count_captions(self._captions, self._kind)
-        of = f"{len(self._captions)} caption{'' if len(self._captions) == 1 else 's'}"
+        of = many(len(self._captions), "caption")
         self.query_one("#words-title", Static).update(f"{_NAMES[self._kind]} of {of}: {len(self._counts)}")
         other = "words" if self._kind == "tag" else "tags"
         self.query_one(DialogKeys).show(

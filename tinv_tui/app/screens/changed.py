@@ -16,6 +16,7 @@ from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line, cut
+from tinv_tui.printable import many
 
 _MOST_ROWS = 14
 
@@ -32,7 +33,7 @@ class ChangedScreen(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         since = self._since
         count = len(since.changes)
-        fields = f"{count} field{'s' if count != 1 else ''} changed" if count else "Nothing has changed"
+        fields = f"{many(count, 'field')} changed" if count else "Nothing has changed"
         with Vertical(classes="dialog", id="changed-dialog"):
             yield Static(f"{fields} since {since.name}", classes="dialog-title", markup=False)
             yield RowList(id="changed")

@@ -35,6 +35,7 @@ from tinv_tui.embeddings import library
 from tinv_tui.embeddings.library import Entry
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import CHUNK, tokenizer_for
+from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.creation import Creation, create_embedding
 from tinv_tui.runs.jobs import JobBroken
@@ -128,7 +129,7 @@ class CreateScreen(ModeScreen):
     def _show_names(self, entries: Sequence[Entry]) -> None:
         names = self.query_one("#names-lines", Lines)
         names.show([_name_line(entry, max(20, names.size.width)) for entry in entries])
-        count = f"{len(entries)} file{'s' * (len(entries) != 1)}" if entries else ""
+        count = many(len(entries), "file") if entries else ""
         self.query_one("#names-pane", Pane).set_title("Library", count)
 
     def _say(self, mark: Mark, text: str) -> None:

@@ -21,7 +21,7 @@ from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.widgets.pane import Pane
 from tinv_tui.app.widgets.row_list import RowList
 from tinv_tui.app.wording import Line
-from tinv_tui.printable import wrapped
+from tinv_tui.printable import many, wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.runs.folder import RunFolder
@@ -113,7 +113,7 @@ class RunsScreen(ModeScreen):
             if at is not None:
                 self.rows.go_to(at)
             live = sum(row.state in ("starting", "running", "paused", "not-responding") for row in rows)
-            foot = f"{len(rows)} run{'s'[: len(rows) != 1]} · {live} live" if rows else ""
+            foot = f"{many(len(rows), 'run')} · {live} live" if rows else ""
             self.query_one("#runs-list", Pane).set_title("Runs", foot)
             self._show_facts()
 

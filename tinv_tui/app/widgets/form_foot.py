@@ -10,7 +10,7 @@ from tinv_tui.app.form_values import Checked, Mark
 from tinv_tui.app.widgets.form_row import FormRow
 from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.app.wording import Line
-from tinv_tui.printable import cells, wrapped
+from tinv_tui.printable import cells, many, wrapped
 
 _ORDER: tuple[Mark, ...] = ("✖", "✔", "!", "~")
 _ROLES = {"✔": "good", "!": "warning", "✖": "bad", "~": "label"}
@@ -48,7 +48,7 @@ class FormFoot(Vertical):
         facts = sorted(checked.facts, key=lambda fact: _ORDER.index(fact[0]))
         wrong = self._wrong_in_sight() or len([key for key in checked.errors if key and key not in checked.missing])
         if wrong:
-            facts = [("✖", f"{wrong} field{'s' if wrong > 1 else ''} to put right")]
+            facts = [("✖", f"{many(wrong, 'field')} to put right")]
         elif checked.missing:
             facts = [("~", f"still to fill in: {', '.join(sorted(map(_thing, checked.missing)))}")]
         facts = [said, *facts] if said is not None else facts

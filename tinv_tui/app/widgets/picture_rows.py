@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinv_tui.app.wording import Line, Piece, cells, column
-from tinv_tui.printable import wrapped
+from tinv_tui.printable import many, wrapped
 
 if TYPE_CHECKING:
     from tinv_tui.datasets.findings import Finding
@@ -101,4 +101,4 @@ def summary(pictures: Sequence[PictureEntry]) -> str:
     if not pictures:
         return ""
     captions = sum(bool(picture.caption) for picture in pictures)
-    return f"{len(pictures)} · {captions} caption{'' if captions == 1 else 's'}"
+    return f"{len(pictures)} · {many(captions, 'caption')}"
