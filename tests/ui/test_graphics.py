@@ -8,14 +8,21 @@ import warnings
 from pathlib import Path
 
 import pytest
+import textual.strip
 from click.testing import CliRunner
+from PIL import Image
+from rich.segment import Segment
+from rich.style import Style
 from textual.app import App, ComposeResult
+from textual.cache import FIFOCache
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import ModalScreen
+from textual.strip import Strip
 
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, until
 from tinv_tui.app import graphics
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.thrift import make_strips_small
 from tinv_tui.app.widgets.picture import Picture
 from tinv_tui.cli import commands, output
 
@@ -155,6 +162,35 @@ async def test_a_picture_that_is_gone_before_it_is_read_leaves_nothing_unawaited
             await until(pilot, lambda: picture.is_drawn)
         gc.collect()
     assert not warned
+
+
+def test_a_strip_takes_no_memory_for_what_it_does_not_keep_and_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textual.strip, "FIFOCache", FIFOCache)  # put back at the end
+    make_strips_small()
+    strip, other = (Strip([Segment("a long row of text")]) for _ in range(2))
+    assert strip.crop(2, 6).text == "long"
+    assert strip.crop(2, 6) is strip.crop(2, 6), "kept"
+    assert strip._divide_cache._cache is other._crop_cache._cache
+    assert not other._crop_cache
+    for at in range(20):
+        strip.crop(at % 17, 18)
+    assert len(strip._crop_cache) == 16
+
+
+async def test_the_colours_of_pictures_that_were_shown_before_are_not_kept(tmp_path: Path) -> None:
+    """Each cell has its own: a viewer that is open for a night would hold megabytes of them."""
+    app = OnePicture()
+    kept = []
+    async with app.run_test(size=(40, 12)) as pilot:
+        for number in range(4):
+            path = tmp_path / f"{number}.png"
+            Image.effect_noise((64, 64), 60 + number).convert("RGB").save(path)
+            app.query_one(Picture).show(path)
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            kept.append(Style._add.cache_info().currsize)
+    assert min(kept) > 200, "a picture of so many colours"
+    assert max(kept) < 1.5 * min(kept), kept
 
 
 def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from tinv_tui.allocator import share_between_threads
 from tinv_tui.paths import embeddings_folder
 
 if TYPE_CHECKING:
@@ -37,10 +38,13 @@ def run_app(
     """
     # What importing makes stays for good: looking through it for garbage takes a tenth of the time to the first frame.
     gc.disable()
+    share_between_threads()
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.thrift import make_strips_small
     from tinv_tui.app.vocabulary import AskedVocabulary
     from tinv_tui.models.tokenizer import take_vocabularies_from
 
+    make_strips_small()
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER, 20, 50)
     gc.enable()

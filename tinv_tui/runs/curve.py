@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ _COMPARED_BYTES = 4096
 """Some hundred rows: a run that makes its steps again to the same losses for so long has made the same table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
     """A stretch of steps: its last step, the mean, lowest and highest training loss, and the smoothed loss at its end.
 
@@ -60,7 +61,7 @@ class LossCurve:
     def __init__(self, *, of_every_step: bool = False) -> None:
         self._of_every_step = of_every_step
         self._span = 1
-        self._stretches: list[list[float]] = []  # [index, last step, count, sum, low, high, smooth, first step]
+        self._stretches: list[array[float]] = []  # [index, last step, count, sum, low, high, smooth, first step]
         self._recent = deque[tuple[int, float, float, int]](maxlen=RECENT_STEPS)  # step, loss, smooth, first step
         self._smoothing = Smoothing()
         self._is_broken = False
@@ -79,7 +80,7 @@ class LossCurve:
         index = step // self._span
         last = self._stretches[-1] if self._stretches else None
         if last is None or last[0] != index:
-            self._stretches.append([index, step, 1, loss, loss, loss, smooth, first])
+            self._stretches.append(array("d", (index, step, 1, loss, loss, loss, smooth, first)))
             return
         last[1] = step
         last[2] += 1
@@ -90,7 +91,7 @@ class LossCurve:
 
     def _halve(self) -> None:
         self._span *= 2
-        merged: list[list[float]] = []
+        merged: list[array[float]] = []
         for stretch in self._stretches:
             stretch[0] //= 2
             if not merged or merged[-1][0] != stretch[0]:

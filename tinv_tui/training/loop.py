@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 
+from tinv_tui.allocator import hold_freed
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe
@@ -26,7 +27,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, keep_freed_memory, release_memory
+from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.tape import TapeRecorder
@@ -133,7 +134,7 @@ def _train(job: Job, state: TrainingState, attendant: Attendant, guard: Guard, g
         measured = update.finish(rate, job.clips.rate_at(step))
         state.step, state.before = step, held
         if model.device.type == "cpu":
-            keep_freed_memory()
+            hold_freed()
 
         arriving.append(Arriving(step, measured, rate, first_prompt))
         settle(steps_ahead(model.device))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -13,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from tinv_tui.allocator import give_back_freed
 from tinv_tui.models.frozen.text import hold_in_16_bits, hold_in_32_bits
 from tinv_tui.models.loading import LoadedModel
 from tinv_tui.models.memory_plan import MemoryPlan
@@ -26,7 +25,6 @@ _SAID_WITHOUT_MEMORY = (
     "could not create a primitive",  # what oneDNN says when it gets no scratch memory
     "could not create a memory",
 )
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # mallopt's, of malloc.h
 
 
 class OutOfMemory(Exception):
@@ -86,23 +84,7 @@ def release_memory() -> None:
         # The scratch memory of matrix products, 32 MiB for each thread and stream: what was recorded with it is forgotten.
         torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
-    if trim is not None:
-        trim(0)
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have the host's allocator hold what is freed, for the next step to take: :func:`release_memory` gives it back.
-
-    The system clears what it gives out page by page, and a step on a processor frees all that it took: large convolutions,
-    which put their weights into the kernel's order at every call, are a quarter slower by it. To be called once a first
-    step is made: what that one packs would lie scattered between what it frees.
-    """
-    tune = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
-    if tune is not None:
-        tune(_MMAP_MAX, 0)  # large blocks come from the heap too, and not each from the system
-        tune(_TRIM_THRESHOLD, -1)  # never
+    give_back_freed()
 
 
 def with_what_is_spare(compute: Callable[[], Found]) -> Found:

@@ -25,6 +25,7 @@ from tinv_tui.app.graphics import LONGEST_SIDE, draws_kitty, draws_sixel
 from tinv_tui.app.half_cells import half_cells, shading
 from tinv_tui.app.keys import name_of
 from tinv_tui.app.link import draws_pictures
+from tinv_tui.app.thrift import forget_colours
 
 _USUAL_CELL = 1, 2
 """Only its shape counts."""
@@ -114,6 +115,7 @@ class Picture(Widget):
             finally:
                 left.set()
         self._drawing, self._problem = drawing, problem
+        forget_colours()  # of the picture before
         self._place()
         self.refresh()
 
