@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_a_run_is_started_left_found_again_paused_changed_stopped_and_compared_b
     tmux.keys("F5")
     tmux.until("2 runs")
     tmux.keys("Space", "Space", "c")
-    screen = tmux.until("the same settings in all of them")
+    screen = tmux.until("training.seed ")  # it was left open, and each run has drawn its own
+    assert re.findall(r"^│ ([a-z]+\.[a-z_]+) ", screen, re.MULTILINE) == ["training.seed"], screen
     assert "A zork-2" in screen, screen
     assert "B zork" in screen

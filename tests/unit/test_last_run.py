@@ -15,6 +15,7 @@ from tinv_tui.app.last_run import SinceLastRun, since_last_run
 from tinv_tui.app.offer import FROM_PICTURE, Offer
 from tinv_tui.app.screens.changed import change_line
 from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.runs.left_open import note_what_was_open, settled_by_the_run
 
 
 def since(form: Recipe, beside: Path) -> SinceLastRun:
@@ -33,11 +34,21 @@ def test_what_the_run_settled_by_itself_is_no_change(tmp_path: Path) -> None:
     values["dataset"] |= {"width": 64, "height": 64}
     values["training"]["seed"] = 77
     values["embedding"]["name"] = "zork-2"
-    past_run(make_recipe(values), paths.home())
+    run = past_run(make_recipe(values), paths.home())
+    note_what_was_open(run, settled_by_the_run(asked, make_recipe(values)))
     values = asked.model_dump()
     values["dataset"]["path"] = "pictures"
     found = since(make_recipe(values), tmp_path)
     assert (found.name, found.changes, found.in_words) == ("zork-2", (), "as the last run")
+
+
+def test_what_the_run_was_told_is_a_change_where_it_is_open_now(tmp_path: Path) -> None:
+    past_run(recipe(tmp_path, training__seed=77, dataset__width=64), paths.home())
+    found = since(recipe(tmp_path, training__seed=-1), tmp_path)
+    assert [(c.label, c.old, c.new) for c in found.changes] == [
+        ("Size", "64", "own"),
+        ("Seed", "77", "random"),
+    ]
 
 
 def test_changes_are_told_in_the_words_of_the_form(tmp_path: Path) -> None:

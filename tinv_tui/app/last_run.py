@@ -10,11 +10,9 @@ from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Change, changes, texts_of
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
-from tinv_tui.recipe import Recipe, load_recipe, resolve_paths
+from tinv_tui.recipe import Recipe, resolve_paths
 from tinv_tui.runs.folder import all_runs
-
-_SETTLED = frozenset({"dataset.width", "dataset.height", "training.seed", "preview.width", "preview.height"})
-"""What a run's recipe has a number for where its form was left empty."""
+from tinv_tui.runs.left_open import recipe_as_asked
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,12 @@ def since_last_run(texts: Mapping[str, str], recipe: Recipe | None, beside: Path
     if not runs:
         return None
     try:
-        last = load_recipe(runs[0].recipe)
+        last = recipe_as_asked(runs[0])
         recipe = resolve_paths(recipe, beside) if recipe is not None else None
     except InputError:
         return None
     then = texts_of(last, FIELDS)
-    whole = texts_of(recipe, FIELDS) if recipe is not None else dict(texts)
-    now = {key: text for key, text in whole.items() if text or key not in _SETTLED}
+    now = texts_of(recipe, FIELDS) if recipe is not None else dict(texts)
     name = now["embedding.name"].strip()
     if then["embedding.name"].startswith(f"{name}-") and then["embedding.name"][len(name) + 1 :].isdigit():
         del now["embedding.name"]  # it was given another because this one was taken

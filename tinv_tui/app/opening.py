@@ -68,8 +68,9 @@ def has_terminal() -> bool:
 def first_shown(recipe: Recipe | None, run: RunFolder | None, *, start: bool) -> tuple[Recipe, RunFolder | None]:
     """What to open with: what was given, else the newest run's recipe and the newest live run."""
     from tinv_tui.errors import InputError
-    from tinv_tui.recipe import Recipe, load_recipe
+    from tinv_tui.recipe import Recipe
     from tinv_tui.runs.folder import all_runs
+    from tinv_tui.runs.left_open import recipe_as_asked
     from tinv_tui.runs.liveness import LIVE_STATES, state_of
 
     if recipe is None:
@@ -77,7 +78,7 @@ def first_shown(recipe: Recipe | None, run: RunFolder | None, *, start: bool) ->
         if run is None:
             run = next((r for r in runs if state_of(r)[0] in LIVE_STATES), None)
         try:
-            recipe = load_recipe((run or runs[0]).recipe) if run or runs else Recipe()
+            recipe = recipe_as_asked(run or runs[0]) if run or runs else Recipe()
         except InputError:
             recipe = Recipe()
         if run is None or state_of(run)[0] not in LIVE_STATES:

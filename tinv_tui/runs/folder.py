@@ -102,6 +102,11 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def left_open(self) -> Path:
+        """What the recipe left open, by its key, and what the run took. May not exist."""
+        return self.path / "left_open.json"
+
+    @property
     def copies(self) -> Path:
         return self.path / "embeddings"
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
 from tinv_tui.recipe import Recipe, to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder, whole_or_gone
+from tinv_tui.runs.left_open import note_what_was_open
 from tinv_tui.runs.liveness import STOPPING, is_locked
 from tinv_tui.runs.log_directories import remember
 from tinv_tui.runs.orphans import MARK
@@ -36,7 +38,8 @@ def make_run(plan: RunPlan) -> RunFolder:
     try:
         paths.home().mkdir(parents=True, exist_ok=True)
         with in_turn(paths.home() / ".names.lock"):
-            return _make_run(plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)}))
+            recipe = plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)})
+            return _make_run(recipe, plan.settled)
     except OSError as error:
         raise InputError("home-unwritable", f"{paths.home()}: {error}", "Set TINV_HOME to a folder of yours.") from None
 
@@ -45,12 +48,13 @@ def _with_free_name(recipe: Recipe) -> EmbeddingSection:
     return recipe.embedding.model_copy(update={"name": settle_name(recipe)[0]})
 
 
-def _make_run(recipe: Recipe) -> RunFolder:
+def _make_run(recipe: Recipe, settled: dict[str, Any]) -> RunFolder:
     log_directory = Path(recipe.saving.log_directory or paths.runs_folder())
     folder = create_run_folder(log_directory, recipe.embedding.name)
     with whole_or_gone(folder):
         remember(log_directory)
         note_what_was_there(folder, recipe)
+        note_what_was_open(folder, settled)
         atomic.write_atomic(folder.recipe, to_toml(recipe))
         write_status(folder.status, Status(name=recipe.embedding.name, steps=recipe.training.steps))
     return folder

@@ -10,6 +10,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinv_tui import paths
 from tinv_tui.datasets.buckets import Size, group_by_size
@@ -30,6 +31,7 @@ from tinv_tui.models.vae_file import check_vaes
 from tinv_tui.recipe import Recipe, require_complete, resolve_paths
 from tinv_tui.runs.beginning import what_it_begins_with
 from tinv_tui.runs.folder import all_runs
+from tinv_tui.runs.left_open import settled_by_the_run
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
 from tinv_tui.schedule import Plan, parse_rates
 
@@ -48,6 +50,8 @@ class RunPlan:
     clips: Plan
     warnings: tuple[tuple[str, str], ...]
     """(code, message) pairs."""
+    settled: dict[str, Any]
+    """What the recipe left open, by its key, and what that came to."""
     findings: tuple[Finding, ...]
     """What headers and captions tell of the pictures, one by one; the warnings tell the worst of it."""
 
@@ -152,8 +156,9 @@ def plan_run(
             )
         )
     warnings += _preview_warnings(model, name, recipe)
+    settled = Recipe.model_validate(values)
     return RunPlan(
-        recipe=Recipe.model_validate(values),
+        recipe=settled,
         model=model,
         pictures=tuple(pictures),
         groups=groups,
@@ -161,6 +166,7 @@ def plan_run(
         rates=rates,
         clips=clips,
         warnings=tuple(warnings),
+        settled=settled_by_the_run(recipe, settled),
         findings=tuple(findings),
     )
 
