@@ -45,6 +45,11 @@ def latent_cache_folder() -> Path:
     return home() / "cache" / "latents"
 
 
+def form_draft() -> Path:
+    """What the app's train form was left with. May not exist yet; it can be deleted at any time."""
+    return home() / "form.json"
+
+
 def app_log() -> Path:
     """Where the app's last fault of its own comes from. May not exist yet."""
     return home() / "app-failed.log"

@@ -119,6 +119,8 @@ class TinvApp(KeysInOrder[None]):
         if not isinstance(workbench, Workbench):
             return
         await workbench.form_pane.furnish(recipe)
+        if self._recipe is None and self._run is None:
+            await workbench.form_pane.restore()
         if run is not None:
             self.control.attach(run)
         if self._start:

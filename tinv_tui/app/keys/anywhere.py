@@ -39,5 +39,13 @@ ANYWHERE: tuple[Key, ...] = (
     ),
     Key("app.help", "question_mark,f1", "help", "help", "Help on this field or pane, and all keys", None),
     Key("app.commands", "colon,ctrl+p", "command_palette", "commands", "All commands, by name", None),
-    Key("app.leave", "q,ctrl+q", "quit", "leave", "Leave (quit, exit); a run goes on", None, priority=True),
+    Key(
+        "app.leave",
+        "q,ctrl+q",
+        "quit",
+        "leave",
+        "Leave (quit, exit); a run goes on, and the form is kept",
+        None,
+        priority=True,
+    ),
 )

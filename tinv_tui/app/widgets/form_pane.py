@@ -15,13 +15,14 @@ from textual.widgets import Button
 
 from tinv_tui.app.ask_for_room import ask_where_memory_is_short
 from tinv_tui.app.background import in_background
-from tinv_tui.app.keys import bindings
+from tinv_tui.app.keys import bindings, name_of
 from tinv_tui.app.screens.confirm import CANCEL, ConfirmScreen
 from tinv_tui.app.widgets.form_summary import FormSummary
 from tinv_tui.app.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.draft import DraftKeeper
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.app.widgets.form_finder import FormFinder
     from tinv_tui.app.widgets.form_foot import FormFoot
@@ -53,6 +54,7 @@ class FormPane(Pane):
         self._form: RecipeForm | None = None
         self._foot: FormFoot | None = None
         self._finder: FormFinder | None = None
+        self._draft: DraftKeeper | None = None
         self._starting = False
 
     def compose(self) -> ComposeResult:
@@ -79,6 +81,7 @@ class FormPane(Pane):
 
     async def furnish(self, recipe: Recipe) -> None:
         """Put the form in. It is not there in the first frame: its widgets and pydantic take 0.3 s."""
+        from tinv_tui.app.draft import DraftKeeper
         from tinv_tui.app.widgets.form_finder import FormFinder
         from tinv_tui.app.widgets.form_foot import FormFoot
         from tinv_tui.app.widgets.recipe_form import RecipeForm
@@ -87,6 +90,20 @@ class FormPane(Pane):
         self._foot = FormFoot(("check", "Check"), ("save-recipe", "Save recipe"), ("start", "Start"), id="form-foot")
         self._finder = FormFinder(self._form)
         await self.mount(self._finder, self._form, self._foot)
+        self._draft = DraftKeeper(self._form)
+
+    async def restore(self) -> None:
+        """Fill the form in as it was left, where it said then what no run had."""
+        if self._draft is not None and await self._draft.restore():
+            self.app.control.note(f"the form is as it was left; {name_of('form.undo')} takes that back")
+
+    def on_form_was_checked(self) -> None:
+        if self._draft is not None:
+            in_background(self, asyncio.to_thread(self._draft.keep), group="draft")
+
+    def on_unmount(self) -> None:
+        if self._draft is not None:
+            self._draft.keep()  # what was typed since the last check
 
     def sum_up(self, now: RunNow | None) -> None:
         """Tell in a few lines what the run trains; without one, what the form says."""
@@ -177,6 +194,8 @@ class FormPane(Pane):
                 return
             wanted = checked.need.peak_bytes if checked.need is not None and answer == "wait" else 0
             await self.app.control.start(checked.recipe, wanted)
+            if self._draft is not None:
+                self._draft.settle()
             self.post_message(self.Started())
         except InputError as error:
             key = key_of(error)
