@@ -138,6 +138,21 @@ def test_what_many_files_share_is_said_once(folder: Path) -> None:
     assert len(answer(folder, "--model", "bundled")["problems"]) == 5
 
 
+def test_what_is_wrong_with_more_pictures_than_one_reads_through_is_said_once_each(folder: Path) -> None:
+    """And what is wrong with a few stands at their names among them."""
+    for number in range(5, 30):
+        Image.effect_noise((64, 64), 20 + number).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text("a grey thing")
+    Image.effect_noise((600, 900), 90).save(folder / "tall.png")
+    (folder / "tall.txt").write_text("a tall thing")
+    done = run(folder)
+    assert "! 30 of 31 pictures are smaller than they are trained at (0.png, 1.png, …)" in done.stdout
+    assert "! tall.png  600 × 900, not square" in done.stdout
+    assert "--json names every picture" in done.stdout
+    assert len(done.stdout.splitlines()) < 25
+    assert sum(problem["code"] == "too-small" for problem in answer(folder)["problems"]) == 30
+
+
 def test_a_folder_in_the_home_of_nobody_is_not_there() -> None:
     done = run("~nobody-here/cats", "--json")
     assert (done.exit_code, json.loads(done.stdout)["error"]["code"]) == (2, "dataset-missing")

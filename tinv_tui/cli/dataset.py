@@ -26,7 +26,9 @@ from tinv_tui.sections import DatasetSection
 
 _MARKS = {"error": "✖", "warning": "!", "information": "·"}
 _SAME_FOR_ALL = {"caption-missing", "size-differs", "format", "turned"}
-"""Said once where many pictures have it: the files are in the JSON."""
+"""Said once where more than a few pictures have it: it is hardly about the single one."""
+_A_FEW, _MANY = 3, 20
+"""Whatever else more pictures than the second have is said once, too; the files are in the JSON."""
 _SIZE_WITHOUT_MODEL = 512
 _QUIET_SECONDS = 1.0
 
@@ -128,7 +130,11 @@ def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
 
 def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
     click.echo(f"{folder}: {many(images, 'picture')}, for training at {size}\n")
-    alike = {code: found for code, found in by_code(findings).items() if code in _SAME_FOR_ALL and len(found) > 3}
+    alike = {
+        code: found
+        for code, found in by_code(findings).items()
+        if len(found) > (_A_FEW if code in _SAME_FOR_ALL else _MANY)
+    }
     width = max(
         (cells(printable(f.file.name)) for f in findings if f.file is not None and f.code not in alike), default=0
     )
@@ -138,6 +144,8 @@ def _print(findings: list[Finding], folder: Path, images: int, size: str) -> Non
             say(f"{_MARKS[finding.severity]} {name}  {finding.message}")
     for found in alike.values():
         click.echo(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
+    if not alike.keys() <= _SAME_FOR_ALL:
+        click.echo("  (--json names every picture)")
     for finding in findings:
         if finding.file is None and finding.code != "dataset-empty":
             click.echo(f"{_MARKS[finding.severity]} {finding.message}")
