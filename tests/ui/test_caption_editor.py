@@ -90,6 +90,9 @@ async def test_what_is_no_text_is_refused_where_one_looks_and_what_was_changed_i
         assert "002.txt" not in workbench.dataset.findings.plain
         await pilot.press("x", "escape")
         assert "esc once more leaves all the same" in editor.sample.plain
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert "esc once more leaves all the same" in editor.sample.plain
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is workbench)
         assert (pictures / "001.txt").read_text() == "a red thing on a table"

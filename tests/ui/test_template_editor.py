@@ -63,6 +63,10 @@ async def test_a_template_that_does_not_hold_is_not_kept_the_reason_is_said_and_
 
         await pilot.press("escape")  # something was changed
         assert "esc once more leaves all the same" in editor.sample.plain
+        await pilot.press("up")
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert "esc once more leaves all the same" in editor.sample.plain
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is workbench)
         assert not own_templates_folder().exists()

@@ -72,10 +72,10 @@ class CaptionEditor(TextEditor[Outcome]):
     def is_changed(self) -> bool:
         return self.editor.text.strip() != self._caption.text
 
-    def show_sample(self, problem: str = "") -> None:
+    def show_sample(self) -> None:
         """What stands against keeping it, the count of tokens, and the prompt as the trainer will see it."""
         width = max(20, self.sample.size.width)
-        lines: list[Line] = [((row, "bad"),) for row in wrapped(f"✖ {problem}", width)] if problem else []
+        lines: list[Line] = [((row, "bad"),) for row in wrapped(f"✖ {self.problem}", width)] if self.problem else []
         caption = tidy(self.editor.text)
         if self._prompts is not None:
             prompt, tokens = self._prompts.sample(self._index, caption)
@@ -98,6 +98,6 @@ class CaptionEditor(TextEditor[Outcome]):
         except InputError as error:
             self._changed_outside = error.code == "caption-changed"
             again = "; keep it once more to replace that." if self._changed_outside else f". {error.hint}"
-            self.show_sample(f"not kept: {error.message}{again}")
+            self.object(f"not kept: {error.message}{again}")
             return
         self.dismiss(outcome)

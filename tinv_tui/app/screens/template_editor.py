@@ -60,10 +60,10 @@ class TemplateEditor(TextEditor[str]):
     def is_changed(self) -> bool:
         return self.editor.text != self._template.text
 
-    def show_sample(self, problem: str = "") -> None:
+    def show_sample(self) -> None:
         """What is wrong with the text, and what the line of the cursor becomes."""
         width = max(20, self.sample.size.width)
-        verdict, role = (f"✖ {problem}", "bad") if problem else self._verdict()
+        verdict, role = (f"✖ {self.problem}", "bad") if self.problem else self._verdict()
         lines: list[Line] = [((row, role),) for row in _rows(verdict, width)]
         line = " ".join(self.editor.document.get_line(self.editor.cursor_location[0]).split())
         if not line:
@@ -89,7 +89,7 @@ class TemplateEditor(TextEditor[str]):
         try:
             save_own(self._template, self.editor.text)
         except InputError as error:
-            self.show_sample(f"not kept: {_reason(error, self._template)}")
+            self.object(f"not kept: {_reason(error, self._template)}")
             return
         self.dismiss(self._template.name)
 

@@ -24,6 +24,8 @@ class TextEditor(Dialog[Answer | None]):
     def __init__(self) -> None:
         super().__init__()
         self._warned = False
+        self.problem = ""
+        """What stands against keeping or leaving it, until the text is another."""
 
     @property
     def editor(self) -> TextArea:
@@ -38,9 +40,13 @@ class TextEditor(Dialog[Answer | None]):
         """Whether leaving would lose something."""
         raise NotImplementedError
 
-    def show_sample(self, problem: str = "") -> None:
-        """Show what the text becomes, or before it what stands against keeping it."""
+    def show_sample(self) -> None:
+        """Show what the text becomes, and before it the problem, if there is one."""
         raise NotImplementedError
+
+    def object(self, problem: str) -> None:
+        self.problem = problem
+        self.show_sample()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_sample)
@@ -48,12 +54,12 @@ class TextEditor(Dialog[Answer | None]):
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
-        self._warned = False
+        self._warned, self.problem = False, ""
         self.show_sample()
 
     def action_leave(self) -> None:
         if self.is_changed and not self._warned:
             self._warned = True
-            self.show_sample(f"changed and not kept: {name_of(self.LEAVE)} once more leaves all the same")
+            self.object(f"changed and not kept: {name_of(self.LEAVE)} once more leaves all the same")
             return
         self.dismiss(None)
