@@ -14,17 +14,16 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 from rich.cells import cell_len
-from textual.pilot import Pilot
 
-from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
+from tests.ui.scenes import SCENES
+from tests.ui.support import NARROW, WIDE, past_run, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.machine import Machine, MachineNow
 from tinv_tui.runs import memory
@@ -56,6 +55,7 @@ HOST = HostSnapshot(
     disk_free_bytes=211 * GIB,
     load=1.5,
 )
+Disk = namedtuple("Disk", "total used free")
 ROOM = Room(True, "GPU 0 (RTX 3080)", int(5.5 * GIB), 8 * GIB, key="GPU-1")
 
 
@@ -71,6 +71,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(socket, "gethostname", lambda: "elk-03")
     monkeypatch.setattr(room, "room_for_training", lambda: ROOM)
     monkeypatch.setattr(memory, "room_for_training", lambda: ROOM)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(500 * GIB, 289 * GIB, HOST.disk_free_bytes))
     monkeypatch.setattr(Machine, "look", lambda self, our_pids=(): MachineNow(GpuSnapshot((CARD,), None), HOST))
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -105,212 +106,6 @@ def lasting(text: str, place: Path) -> str:
     text = re.sub(r"\b\d\d:\d\d\b", "09:14", text)
     text = re.sub(r"\d+(?:\.\d+)?( ?[sd]| min| h| ms) ago", "1 min ago", text)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
-Scene = Callable[[Pilot[Any]], Awaitable[None]]
-SCENES: dict[str, Scene] = {}
-
-
-def scene(name: str) -> Callable[[Scene], Scene]:
-    """A way to a screen, by keys; the screen is taken at its end."""
-
-    def keep(way: Scene) -> Scene:
-        SCENES[name] = way
-        return way
-
-    return keep
-
-
-def seen(pilot: Pilot[Any], words: str) -> Callable[[], bool]:
-    return lambda: words in screen_text(pilot.app)
-
-
-@scene("train")
-async def _train(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-
-
-@scene("train-finished")
-async def _finished(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f5")
-    await until(pilot, seen(pilot, "finished"))
-    await pilot.press("enter")
-    await until(pilot, seen(pilot, "zork ✔ finished"))
-
-
-@scene("train-running")
-async def _running(pilot: Pilot[Any]) -> None:
-    await _finished(pilot)
-    app = pilot.app
-    assert isinstance(app, TinvApp)
-    assert app.workbench is not None
-    assert app.control.now is not None
-    app.control.now = replace(app.control.now, state="running")  # it is looked at again in five seconds
-    app.workbench.show_run(app.control.now)
-    await until(pilot, seen(pilot, "zork ● running"))
-
-
-@scene("create")
-async def _create(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f3")
-    await until(pilot, seen(pilot, "thing → 1"))
-
-
-@scene("preprocess")
-async def _preprocess(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f4")
-    await until(pilot, seen(pilot, "What will be written"))
-
-
-@scene("runs")
-async def _runs(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f5")
-    await until(pilot, seen(pilot, "finished"))
-
-
-@scene("library")
-async def _library(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f6")
-    await until(pilot, seen(pilot, "Library"))
-
-
-@scene("models")
-async def _models(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f9")
-    await until(pilot, seen(pilot, "bundled"))
-
-
-@scene("help")
-async def _help(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f1")
-    await until(pilot, seen(pilot, "embedding.name"))
-
-
-@scene("commands")
-async def _commands(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("ctrl+p")
-    await until(pilot, seen(pilot, "Start training"))
-
-
-@scene("choose")
-async def _choose(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("tab", "tab", "tab", "ctrl+o")
-    await until(pilot, seen(pilot, "face_filewords"))
-
-
-@scene("save-recipe")
-async def _save_recipe(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("ctrl+l")
-    await until(pilot, seen(pilot, ".toml"))
-
-
-@scene("load-recipe")
-async def _load_recipe(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("escape", "L")
-    await until(pilot, seen(pilot, "from a recipe"))
-
-
-@scene("template-editor")
-async def _template(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f8")
-    await until(pilot, seen(pilot, "photo of"))
-
-
-@scene("demo")
-async def _demo(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("escape", "d")
-    await until(pilot, seen(pilot, "chartreuse"))
-
-
-@scene("presets")
-async def _presets(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("escape", "a")
-    await until(pilot, seen(pilot, "low memory"))
-
-
-@scene("find")
-async def _find(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("escape", "slash", *"rate")
-    await until(pilot, seen(pilot, "Rate"))
-    await pilot.pause(0.3)
-
-
-@scene("caption")
-async def _caption(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("ctrl+g")
-    await pilot.pause(0.2)
-    await pilot.press("e")
-    await until(pilot, seen(pilot, "a red thing on a table"))
-    await pilot.pause(0.3)
-
-
-@scene("caption-words")
-async def _caption_words(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("ctrl+g")
-    await pilot.pause(0.2)
-    await pilot.press("f")
-    await until(pilot, seen(pilot, "table"))
-    await pilot.pause(0.3)
-
-
-@scene("fix")
-async def _fix(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("ctrl+g")
-    await pilot.pause(0.2)
-    await pilot.press("down", "enter")
-    await pilot.pause(0.5)
-
-
-@scene("changed")
-async def _changed(pilot: Pilot[Any]) -> None:
-    workbench = await ready(pilot)
-    workbench.form.put("training.learning_rate", "0.002")
-    await pilot.press("escape", "n")
-    await until(pilot, seen(pilot, "0.002"))
-    await pilot.pause(0.5)
-
-
-@scene("previews")
-async def _previews(pilot: Pilot[Any]) -> None:
-    await _finished(pilot)
-    while pilot.app.screen.pane_in_focus() != "preview-pane":
-        await pilot.press("ctrl+g")
-        await pilot.pause()
-    await pilot.press("f")
-    await until(pilot, seen(pilot, "2 of 2"))
-
-
-@scene("compare")
-async def _compare(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await pilot.press("f5")
-    await until(pilot, seen(pilot, "plork"))
-    await pilot.press("space", "space", "c")
-    await until(pilot, seen(pilot, "previews of step 200"))
-
-
-@scene("first-run")
-async def _first_run(pilot: Pilot[Any]) -> None:
-    await ready(pilot)
-    await until(pilot, seen(pilot, "demo"))
 
 
 @pytest.mark.long

@@ -37,7 +37,10 @@ async def ask_and_resume(app: TinvApp, folder: RunFolder) -> None:
     else:
         where = f" at step {status.step} of {status.steps}" if status is not None else ""
         kept = await asyncio.to_thread(step_of_checkpoint, folder)
-        explanation = f"It is {in_words(state, status)}{where}. It goes on from its last checkpoint, of step {kept}."
+        goes_on = (
+            f"It goes on from its last checkpoint, of step {kept}." if kept else "It kept no step: it begins anew."
+        )
+        explanation = f"It is {in_words(state, status)}{where}. {goes_on}"
         confirm = ConfirmScreen(f"Go on with {folder.name}?", explanation, [("resume", "Go on")])
         if await app.push_screen_wait(confirm) != "resume":
             return
