@@ -51,6 +51,20 @@ async def test_a_theme_that_is_chosen_in_the_palette_is_there_the_next_time(pict
         assert pilot.app.theme == "ansi-light"
 
 
+async def test_the_palette_leads_to_a_field_of_the_form_from_any_screen(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        bench = await ready(pilot)
+        await pilot.press("f5", "ctrl+p")
+        await until(pilot, lambda: "app: " in screen_text(pilot.app))
+        await pilot.press(*"learning ra")
+        await until(pilot, lambda: "field: Rate (training.learning_rate)" in screen_text(pilot.app))
+        assert "field: Steps" not in screen_text(pilot.app)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is bench)
+        await until(pilot, lambda: bench.focused is bench.form.control("training.learning_rate"))
+        assert "[ Form ]" in screen_text(pilot.app)
+
+
 async def test_without_colours_all_is_told_in_words_and_marks(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

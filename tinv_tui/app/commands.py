@@ -1,14 +1,19 @@
-"""The command palette: every key of the table by name, as far as it means something here."""
+"""The command palette: every key of the table by name, as far as it means something here, and the fields of the form."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from tinv_tui.app.field_search import is_named
 from tinv_tui.app.keys import KEYS, Key
 from tinv_tui.app.modes import ModeName
 from tinv_tui.app.run_control import RunControl
+
+if TYPE_CHECKING:
+    from tinv_tui.app.widgets.recipe_form import RecipeForm
 
 
 @runtime_checkable
@@ -23,6 +28,16 @@ class InAMode(Protocol):
     """A screen of the top bar."""
 
     mode_name: ModeName
+
+
+@runtime_checkable
+class HasForm(Protocol):
+    """An app with the train form."""
+
+    train_form: RecipeForm | None
+
+    def show_form(self) -> None:
+        """Go to it."""
 
 
 class KeyCommands(Provider):
@@ -50,6 +65,18 @@ class KeyCommands(Provider):
             score = matcher.match(_name(key))
             if score > 0:
                 yield Hit(score, matcher.highlight(_name(key)), self._run(key), help=key.help)  # type: ignore[arg-type]
+        app = self.app
+        if isinstance(app, HasForm) and app.train_form is not None:
+            for field in app.train_form.fields.values():
+                if is_named(field, query):
+                    name = f"field: {field.name} ({field.key})"
+                    yield Hit(max(matcher.match(name), 1.0), matcher.highlight(name), partial(_go_to, app, field.key))
+
+
+def _go_to(app: HasForm, key: str) -> None:
+    app.show_form()
+    if app.train_form is not None:
+        app.train_form.go_to(key)
 
 
 def _name(key: Key) -> str:

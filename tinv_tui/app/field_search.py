@@ -18,6 +18,11 @@ def is_called(field: Field, words: str) -> bool:
     return _has_all(field.label.casefold(), words)
 
 
+def is_named(field: Field, words: str) -> bool:
+    """Whether all the words begin one of the field's label or of its setting's name."""
+    return _has_all(f"{field.name} {field.key} {field.key.replace('_', ' ')}".casefold(), words)
+
+
 def _has_all(told: str, words: str) -> bool:
     return all(re.search(rf"(?<!\w){re.escape(word)}", told) for word in words.casefold().split())
 

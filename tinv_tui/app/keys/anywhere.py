@@ -38,7 +38,14 @@ ANYWHERE: tuple[Key, ...] = (
         foot=False,
     ),
     Key("app.help", "question_mark,f1", "help", "help", "Help on this field or pane, and all keys", None),
-    Key("app.commands", "colon,ctrl+p", "command_palette", "commands", "All commands, by name", None),
+    Key(
+        "app.commands",
+        "colon,ctrl+p",
+        "command_palette",
+        "commands",
+        "All commands, and the fields of the form, by name",
+        None,
+    ),
     Key(
         "app.leave",
         "q,ctrl+q",
