@@ -51,13 +51,23 @@ class DraftKeeper:
         self._settled = self._form.texts
         self.keep()
 
+    async def keep_soon(self) -> None:
+        """As :meth:`keep`, with the keys heard meanwhile."""
+        await asyncio.to_thread(self._write, self._wanted, self._form.base)
+
     def keep(self) -> None:
-        """Write down what no run has, or nothing where that is already. What the disk does not take it gets with the next."""
+        """Write down what no run has, if that is not done. What the disk does not take now it gets with the next edit."""
+        self._write(self._wanted, self._form.base)
+
+    @property
+    def _wanted(self) -> dict[str, str]:
         texts = self._form.texts
-        wanted = texts if changes(self._settled, texts, FIELDS) else {}
+        return texts if changes(self._settled, texts, FIELDS) else {}
+
+    def _write(self, wanted: dict[str, str], base: Recipe) -> None:
         if wanted != self._kept:
             with contextlib.suppress(OSError):
-                write_draft(wanted, self._form.base, Path.cwd()) if wanted else drop_draft()
+                write_draft(wanted, base, Path.cwd()) if wanted else drop_draft()
                 self._kept = wanted
 
 
@@ -86,7 +96,7 @@ def drop_draft() -> None:
 def read_draft() -> Draft | None:
     """What was written down last; None where there is none, or one of another version that cannot be read here."""
     try:
-        content = json.loads(paths.form_draft().read_text())
+        content = json.loads(paths.form_draft().read_text(encoding="utf-8"))
         unread = {key: text for key, text in content["unread"].items() if key in FIELDS and isinstance(text, str)}
         return Draft(make_recipe(content["recipe"]), unread)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):

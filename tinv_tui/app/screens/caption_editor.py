@@ -98,6 +98,6 @@ class CaptionEditor(TextEditor[Outcome]):
         except InputError as error:
             self._changed_outside = error.code == "caption-changed"
             again = "; keep it once more to replace that." if self._changed_outside else f". {error.hint}"
-            self.object(f"not kept: {error.message}{again}")
+            self.warn(f"not kept: {error.message}{again}")
             return
         self.dismiss(outcome)

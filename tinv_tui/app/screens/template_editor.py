@@ -89,7 +89,7 @@ class TemplateEditor(TextEditor[str]):
         try:
             save_own(self._template, self.editor.text)
         except InputError as error:
-            self.object(f"not kept: {_reason(error, self._template)}")
+            self.warn(f"not kept: {_reason(error, self._template)}")
             return
         self.dismiss(self._template.name)
 

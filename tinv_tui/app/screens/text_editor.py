@@ -44,7 +44,7 @@ class TextEditor(Dialog[Answer | None]):
         """Show what the text becomes, and before it the problem, if there is one."""
         raise NotImplementedError
 
-    def object(self, problem: str) -> None:
+    def warn(self, problem: str) -> None:
         self.problem = problem
         self.show_sample()
 
@@ -60,6 +60,6 @@ class TextEditor(Dialog[Answer | None]):
     def action_leave(self) -> None:
         if self.is_changed and not self._warned:
             self._warned = True
-            self.object(f"changed and not kept: {name_of(self.LEAVE)} once more leaves all the same")
+            self.warn(f"changed and not kept: {name_of(self.LEAVE)} once more leaves all the same")
             return
         self.dismiss(None)

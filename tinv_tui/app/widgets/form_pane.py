@@ -99,7 +99,7 @@ class FormPane(Pane):
 
     def on_form_was_checked(self) -> None:
         if self._draft is not None:
-            in_background(self, asyncio.to_thread(self._draft.keep), group="draft")
+            in_background(self, self._draft.keep_soon(), group="draft")
 
     def on_unmount(self) -> None:
         if self._draft is not None:
