@@ -9,6 +9,9 @@ import pytest
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, until
 from tinv_tui import paths
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.draft import read_draft, write_draft
+from tinv_tui.app.fields import FIELDS
+from tinv_tui.app.form_values import texts_of
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
@@ -67,7 +70,48 @@ async def test_who_asks_for_a_recipe_or_a_run_gets_that_and_the_rest_stays_remem
         await until(pilot, lambda: form.texts["training.batch_size"] == "2")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"recipe": {"training": {"hats": 3}}, "unread": {}}', '{"unread": 1}'])
+async def test_of_two_windows_neither_takes_away_what_the_other_has_and_the_one_left_last_is_remembered(
+    pictures: Path,
+) -> None:
+    past_run(recipe(pictures), paths.home())
+    async with TinvApp().run_test(size=WIDE) as one:
+        form = (await ready(one)).form
+        form.put("training.batch_size", "2")
+        await until(one, lambda: paths.form_draft().exists())
+        async with TinvApp(recipe(pictures)).run_test(size=WIDE) as two:
+            other = (await ready(two)).form
+            other.put("training.batch_size", "3")
+            await until(two, lambda: '"batch_size": 3' in paths.form_draft().read_text())
+            other.put("training.batch_size", "1")
+            await until(two, lambda: not paths.form_draft().exists())
+    async with TinvApp().run_test(size=WIDE) as one:
+        form = (await ready(one)).form
+        await until(one, lambda: form.texts["training.batch_size"] == "2")
+        async with TinvApp(recipe(pictures)).run_test(size=WIDE) as two:
+            (await ready(two)).form.put("training.batch_size", "1")
+        assert paths.form_draft().exists(), "it is the first one's"
+
+
+def test_a_field_that_holds_neither_as_it_is_nor_as_it_was_is_written_down_as_it_stands(pictures: Path) -> None:
+    """A count of -1 goes to the end where counts are end steps, and is none where they are further steps."""
+    base = recipe(pictures, training__learning_rate="0.005:500, 0.001:-1", training__rate_steps="absolute")
+    texts = texts_of(base, FIELDS) | {"training.rate_steps": "duration", "training.batch_size": "2"}
+    write_draft(texts, base, Path.cwd())
+    draft = read_draft()
+    assert draft is not None
+    assert texts_of(draft.recipe, FIELDS) | draft.unread == texts
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        pytest.param("[" * 100_000, id="deep"),
+        '{"recipe": {"training": {"hats": 3}}, "unread": {}}',
+        '{"unread": 1}',
+    ],
+)
 async def test_one_that_cannot_be_read_is_as_none(content: str, pictures: Path) -> None:
     past_run(recipe(pictures), paths.home())
     paths.form_draft().write_text(content)

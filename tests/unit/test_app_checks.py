@@ -138,6 +138,16 @@ def test_fields_say_what_the_recipe_says_and_back() -> None:
     assert read_fields(texts_of(recipe, FIELDS), recipe, FIELDS) == (recipe, {})
 
 
+@pytest.mark.parametrize("key", ["training.learning_rate", "training.clip_schedule"])
+def test_a_rate_is_read_by_what_the_form_says_of_its_counts(key: str) -> None:
+    """-1 is the end of the run where counts are end steps, as A1111 has it."""
+    texts = texts_of(Recipe(), FIELDS) | {key: "0.005:10, 0.001:-1", "training.rate_steps": "absolute"}
+    recipe, errors = read_fields(texts, Recipe(), FIELDS)
+    assert not errors
+    assert recipe is not None
+    assert read_fields(texts | {"training.rate_steps": "duration"}, recipe, FIELDS)[1].keys() == {key}
+
+
 def test_every_bad_field_has_its_own_error() -> None:
     texts = texts_of(Recipe(), FIELDS) | {
         "training.steps": "many",

@@ -15,6 +15,8 @@ from tinv_tui.recipe import Recipe, all_keys, field_of, is_of_words, make_recipe
 
 Mark = Literal["✔", "!", "✖", "~"]
 
+_RATES = "training.learning_rate", "training.clip_schedule"
+"""What their counts mean is said by other fields."""
 _KEY_OF_CODE = {"too-many-vectors": "embedding.vectors"}
 
 
@@ -83,11 +85,12 @@ def read_fields(
 ) -> tuple[Recipe | None, dict[str, str]]:
     """The recipe a form says, over ``base`` for what it does not show; else None and an error for each bad field."""
     values, errors = base.model_dump(), dict[str, str]()
-    for key, text in texts.items():
+    for key, text in sorted(texts.items(), key=lambda told: told[0] in _RATES):
         section, _, name = key.partition(".")
+        said_by = ("steps", "rate_steps") if key in _RATES else ()
         try:
             value = value_of(key, text, fields[key].blank)
-            make_recipe({section: {name: value}})
+            make_recipe({section: {name: value, **{other: values[section][other] for other in said_by}}})
             values[section][name] = value
         except InputError as error:
             errors[key] = short(error, key)

@@ -99,11 +99,11 @@ class FormPane(Pane):
 
     def on_form_was_checked(self) -> None:
         if self._draft is not None:
-            in_background(self, self._draft.keep_soon(), group="draft")
+            in_background(self, self._draft.keep(), group="draft")
 
     def on_unmount(self) -> None:
         if self._draft is not None:
-            self._draft.keep()  # what was typed since the last check
+            self._draft.leave()
 
     def sum_up(self, now: RunNow | None) -> None:
         """Tell in a few lines what the run trains; without one, what the form says."""
