@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,11 +55,13 @@ def parse_rates(text: str, steps: int, reading: Reading = "duration", *, key: st
     pairs = [part.strip() for part in text.split(",") if part.strip()]
     if not pairs:
         raise InputError("rate-empty", f"{key}: there is no rate in {text!r}", _HINT)
+    if re.match(r"\s*0,\d", text):
+        raise InputError("rate-malformed", f"{key}: {text!r} has a comma where a number has its point", _HINT)
+    parsed = [_parse_pair(pair, key) for pair in pairs]  # those that are never used, too: a slip may have made them so
     spans: list[Span] = []
     warnings: list[tuple[str, str]] = []
     reached = 0
-    for position, pair in enumerate(pairs):
-        rate, count = _parse_pair(pair, key)
+    for position, (pair, (rate, count)) in enumerate(zip(pairs, parsed, strict=True)):
         if count is not None and count <= 0 and reading == "duration":
             raise InputError("rate-malformed", f"{key}: {count} in {pair!r} is not a step count above zero", _HINT)
         if count == -1:  # A1111's way to say "to the end"

@@ -13,8 +13,10 @@ from tests.captioners import save_blip
 from tests.ui.support import NARROW, WIDE, past_welcome, ready, recipe, screen_text, until
 from tinv_tui import paths
 from tinv_tui.app.app import TinvApp
+from tinv_tui.app.form_values import Checked
 from tinv_tui.app.screens.create import CreateScreen
 from tinv_tui.app.screens.workbench import Workbench
+from tinv_tui.app.widgets.lines import Lines
 from tinv_tui.datasets.captioner_models import BLIP_MODEL
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 
@@ -88,6 +90,16 @@ async def test_ctrl_s_writes_it_and_selects_it_in_train(pictures: Path) -> None:
         assert workbench.form.texts["embedding.name"] == "plork"
         assert workbench.form.texts["embedding.vectors"] == "2"
         await until(pilot, lambda: workbench.form.note_at("embedding.name") == "created: 2 vectors, SD1, step 0")
+
+
+async def test_the_foot_shows_what_was_said_last_also_where_its_size_has_changed_meanwhile(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        foot = (await opened(pilot)).foot
+        foot.show(Checked(), ("~", "making it"))
+        foot.on_resize()
+        foot.show(Checked(), ("✔", "it is made"))
+        await pilot.pause(0.2)
+        assert "it is made" in foot.query_one(Lines).plain
 
 
 async def test_a_name_that_is_taken_is_not_taken_over_but_said_at_its_field_and_nothing_is_written(

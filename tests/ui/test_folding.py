@@ -239,7 +239,7 @@ async def test_each_pane_folds_by_key_to_a_line_that_still_tells_it_and_gives_it
             assert framed(pilot, other)[1] == others + height - 3
         assert "cpu" in bench.gpu.text.plain
         assert len(bench.gpu.text.lines) == 1
-        assert "no run yet" in bench.loss.text.plain
+        assert "no run is watched" in bench.loss.text.plain
         await pilot.press("minus")
         await pilot.pause()
         assert framed(pilot, "loss-pane")[1] > 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.ui.support import NARROW, past_welcome, ready, recipe, until
@@ -67,3 +68,23 @@ async def test_each_form_has_its_own_edits() -> None:
         assert workbench.form.texts["embedding.name"] == "cat"
         await pilot.press("ctrl+y")
         assert create.form.texts["embedding.name"] == "catdog"
+
+
+async def test_what_is_left_out_of_one_folder_is_not_left_out_of_another(pictures: Path, tmp_path: Path) -> None:
+    """Cameras give the same names again."""
+    other = shutil.copytree(pictures, tmp_path / "other")
+    app = TinvApp(recipe(pictures, dataset__exclude=["001.png"]))
+    async with app.run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        assert form.texts["dataset.exclude"] == "001.png", "as the recipe says"
+        form.put("dataset.path", str(tmp_path / "oth"))
+        await until(pilot, lambda: bool(form.error_at("dataset.path")))
+        assert form.texts["dataset.exclude"] == "001.png", "half a path is no other folder yet"
+        form.put("dataset.path", str(other))
+        await until(pilot, lambda: form.texts["dataset.exclude"] == "")
+        await until(pilot, lambda: any("is not left out of this dataset" in note.text for note in app.control.notes))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: form.texts["dataset.exclude"] == "001.png")
+        await form.check_now()
+        await pilot.pause(0.2)
+        assert form.texts["dataset.exclude"] == "001.png", "somebody wants it so"

@@ -23,6 +23,10 @@ async def test_a_copy_is_picked_confirmed_and_used(pictures: Path) -> None:
         await until(pilot, lambda: app.control.now is not None and workbench.focused is workbench.loss)
         await pilot.press("u")
         await until(pilot, lambda: any("no copy yet" in note.text for note in app.control.notes))
+        run.path.rename(run.path.with_name("elsewhere"))
+        await pilot.press("u", "C")
+        await until(pilot, lambda: len([n for n in app.control.notes if "its folder is gone" in n.text]) == 2)
+        run.path.with_name("elsewhere").rename(run.path)
 
         for step in (100, 200):
             rows = np.full((1, 64), step, dtype=np.float32)

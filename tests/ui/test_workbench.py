@@ -204,6 +204,14 @@ async def test_ctrl_g_walks_through_all_panes_and_each_hears_the_keys(
         await until(pilot, lambda: isinstance(pilot.app.screen, CaptionEditor))
 
 
+async def test_ctrl_g_goes_on_from_the_tab_whose_form_was_left(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        await until(pilot, lambda: isinstance(workbench.focused, Input))
+        await pilot.press("escape", "ctrl+g")
+        await until(pilot, lambda: workbench.pane_in_focus() == "dataset-pane")
+
+
 async def test_z_shows_one_pane_alone_and_letters_are_keys_but_in_a_field(pictures: Path) -> None:
     async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
         workbench = await ready(pilot)

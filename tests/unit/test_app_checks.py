@@ -166,6 +166,14 @@ def test_an_empty_seed_is_drawn_and_an_empty_size_is_the_models_own() -> None:
     assert (recipe.training.seed, recipe.dataset.width) == (-1, 0)
 
 
+def test_what_is_said_of_sizes_is_of_the_base_model_while_the_rest_is_not_filled_in(pictures: Path) -> None:
+    texts = texts_of(filled(pictures), FIELDS) | {"embedding.name": ""}
+    checked = check_form(texts, Recipe(), Path.cwd())
+    assert checked.plan is None
+    assert (checked.settings.width, checked.settings.height) == (64, 64)
+    assert check_form(texts | {"model.path": ""}, Recipe(), Path.cwd()).settings.width == 512
+
+
 def test_a_good_form_has_a_plan_and_facts(pictures: Path) -> None:
     checked = check_form(texts_of(filled(pictures), FIELDS), Recipe(), pictures)
     assert checked.plan is not None

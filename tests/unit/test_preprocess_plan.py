@@ -167,7 +167,10 @@ def test_a_destination_that_holds_something_wants_a_confirmation_with_its_count(
     assert occupants(made) == 2
     with pytest.raises(InputError) as caught:
         require_confirmed(section(source), plan(source))
-    assert f"{made} holds 2 files; 1 of its pictures would be replaced" in caught.value.message
+    assert (
+        f"{made} holds 2 files; 1 picture would be replaced, captions too; 1 other picture would stay in the dataset"
+        in caught.value.message
+    )
     assert "--into-existing" in caught.value.hint
     require_confirmed(section(source, into_existing=True), plan(source, into_existing=True))
 

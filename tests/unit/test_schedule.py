@@ -226,3 +226,14 @@ def test_a_rate_changed_on_the_way_is_one_text_that_tells_both(
     whole, before, after = (parse_rates(t, 5000, reading) for t in (text, old, new))
     for at in range(1, 1500):
         assert whole.rate_at(at) == (before if at <= step else after).rate_at(at)
+
+
+@pytest.mark.parametrize("text", ["0.005, foo:10", "0.005, 0.001:x", "0.005:-1, foo"])
+def test_a_rate_that_is_none_is_an_error_also_where_it_would_never_be_used(text: str) -> None:
+    with pytest.raises(InputError, match="is not a"):
+        parse_rates(text, 100, "absolute")
+
+
+def test_a_decimal_comma_is_told_as_one() -> None:
+    with pytest.raises(InputError, match="'0,005' has a comma where a number has its point"):
+        parse_rates("0,005", 100)

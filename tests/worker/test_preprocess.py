@@ -109,7 +109,7 @@ def test_a_folder_becomes_a_dataset_and_what_cannot_be_used_is_listed(source: Pa
 
     refused = preprocess(source, made, code=2)
     assert refused["error"]["code"] == "preprocess-not-empty"
-    assert "holds 8 files; 6 of its pictures would be replaced" in refused["error"]["message"]
+    assert "holds 8 files; 6 pictures would be replaced, captions too" in refused["error"]["message"]
     (source / "c.txt").unlink()
     again = preprocess(source, made, "--into-existing", "--no-flip", "--width", "64")
     assert [entry["caption"] for entry in again["written"]] == [None, None, None]

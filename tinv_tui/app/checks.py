@@ -24,6 +24,7 @@ from tinv_tui.datasets.templates import fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
+from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.identify import identify
 from tinv_tui.models.tokenizer import PromptTokenizer
 from tinv_tui.printable import many
@@ -100,7 +101,8 @@ def check_form(
             else:
                 facts = (("✖", f"{error.message}. {error.hint}".strip()),)
                 errors[""] = error.message
-    settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, prompts)
+    model = plan.model if plan is not None else _model(texts, beside)
+    settings = _check_settings(plan.recipe if plan is not None else recipe or base, plan, model, prompts)
     exclude = frozenset(value_of("dataset.exclude", texts.get("dataset.exclude", "")))
     trained_on = without(pictures or (), exclude)
     findings = plan.findings if plan is not None else _findings(trained_on, settings)
@@ -147,18 +149,28 @@ def _findings(trained_on: Sequence[PictureEntry], settings: CheckSettings) -> tu
         return tuple(check_headers(trained_on, replace(settings, tokenizer=None)))
 
 
-def _check_settings(recipe: Recipe, plan: RunPlan | None, prompts: PromptMaker | None) -> CheckSettings:
+def _model(texts: Mapping[str, str], beside: Path) -> BaseModel | None:
+    try:
+        return identify(texts["model.path"], beside) if texts["model.path"].strip() else None
+    except InputError:
+        return None
+
+
+def _check_settings(
+    recipe: Recipe, plan: RunPlan | None, model: BaseModel | None, prompts: PromptMaker | None
+) -> CheckSettings:
     """What the dataset is checked for; sizes are those of SD 1.x while the base model is not known."""
+    native = model.native_size if model is not None else _SIZE_WITHOUT_MODEL
     name, vectors = "", 1
     if plan is not None:  # as the run will have them
         name, vectors = recipe.embedding.name, recipe.embedding.vectors
     elif prompts is not None:
         name, vectors = prompts.name, prompts.vectors
     return CheckSettings(
-        width=recipe.dataset.width or _SIZE_WITHOUT_MODEL,
-        height=recipe.dataset.height or _SIZE_WITHOUT_MODEL,
+        width=recipe.dataset.width or native,
+        height=recipe.dataset.height or native,
         sizes=recipe.dataset.sizes,
-        grid=plan.model.size_grid if plan is not None else 64,
+        grid=model.size_grid if model is not None else 64,
         template=prompts.lines if prompts is not None else CheckSettings.template,
         name=name,
         vectors=vectors,

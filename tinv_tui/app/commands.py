@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tinv_tui.app.field_search import is_named
+from tinv_tui.app.field_search import has_all, is_named
 from tinv_tui.app.keys import KEYS, Key
 from tinv_tui.app.modes import ModeName
 from tinv_tui.app.run_control import RunControl
@@ -62,7 +62,7 @@ class KeyCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for key in self._usable():
-            score = matcher.match(_name(key))
+            score = matcher.match(_name(key)) or float(has_all(key.help.casefold(), query))
             if score > 0:
                 yield Hit(score, matcher.highlight(_name(key)), self._run(key), help=key.help)  # type: ignore[arg-type]
         app = self.app

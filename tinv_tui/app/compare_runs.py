@@ -19,6 +19,8 @@ async def compare_with_last(app: TinvApp, run: RunFolder | None) -> None:
     both = with_the_one_before(run, await asyncio.to_thread(all_runs))
     if both:
         app.push_screen(CompareScreen(both))
-    else:
-        app.bell()
-        app.control.note("there is no run before this one to compare it with", "warning")
+        return
+    app.bell()
+    is_gone = run is not None and await asyncio.to_thread(lambda: run.is_gone)
+    said = f"{run.name}: its folder is gone" if run is not None and is_gone else "there is no run before this one"
+    app.control.note(f"{said}, to compare it with", "warning")

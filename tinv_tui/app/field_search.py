@@ -10,20 +10,21 @@ from tinv_tui.recipe import field_of
 
 def is_meant(field: Field, words: str) -> bool:
     """Whether all the words begin one of the field's label, its setting's name or its help; none mean every field."""
-    return _has_all(_told_of(field), words)
+    return has_all(_told_of(field), words)
 
 
 def is_called(field: Field, words: str) -> bool:
     """Whether all the words begin one of the field's label."""
-    return _has_all(field.label.casefold(), words)
+    return has_all(field.label.casefold(), words)
 
 
 def is_named(field: Field, words: str) -> bool:
     """Whether all the words begin one of the field's label or of its setting's name."""
-    return _has_all(f"{field.name} {field.key} {field.key.replace('_', ' ')}".casefold(), words)
+    return has_all(f"{field.name} {field.key} {field.key.replace('_', ' ')}".casefold(), words)
 
 
-def _has_all(told: str, words: str) -> bool:
+def has_all(told: str, words: str) -> bool:
+    """Whether all the words begin one of a text that is in small letters."""
     return all(re.search(rf"(?<!\w){re.escape(word)}", told) for word in words.casefold().split())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.pick import PickScreen
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, in_words
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
@@ -22,6 +22,9 @@ async def pick_and_use(app: TinvApp, folder: RunFolder) -> None:
     def offers() -> list[Offer]:
         return [Offer(copy.word, copy.said) for copy in copies_of(folder)]
 
+    if await asyncio.to_thread(lambda: folder.is_gone):
+        app.control.note(f"{folder.name}: its folder is gone", "bad")
+        return
     try:
         first = await asyncio.to_thread(offers)
         if not first:
@@ -39,4 +42,4 @@ async def pick_and_use(app: TinvApp, folder: RunFolder) -> None:
         used = await asyncio.to_thread(use_copy, folder, word)
         app.control.note(used.in_words(), "good")
     except (InputError, OSError) as error:
-        app.control.note(str(error), "bad")
+        app.control.note(f"{error.message}. {error.hint}" if isinstance(error, InputError) else in_words(error), "bad")

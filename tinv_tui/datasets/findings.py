@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
         "warning", "small", "are smaller than they are trained at", "Use a larger original, or train at a smaller size."
     ),
     "size-differs": Kind(
-        "information", "scaled", "have another size than the run", "It is scaled down for the training; nothing to do."
+        "information", "scaled", "have another size than the run", "The training does that; there is nothing to do."
     ),
     "format": Kind("information", "format", "are neither JPEG nor PNG", "It is read all the same; nothing to do."),
     "turned": Kind(

@@ -144,12 +144,21 @@ def require_confirmed(section: PreprocessSection, plan: PreprocessPlan) -> None:
     """Raise InputError when the destination holds something and nobody said that this is known."""
     count = occupants(plan.destination)
     if count and not section.into_existing:
-        replaced = f"; {plan.replaced} of its pictures would be replaced" if plan.replaced else ""
+        replaced = f"; {said}" if (said := in_the_way(plan)) else ""
         raise InputError(
             "preprocess-not-empty",
             f"preprocess.destination: {plan.destination} holds {many(count, 'file')}{replaced}",
             "Give another folder, or --into-existing to write there all the same.",
         )
+
+
+def in_the_way(plan: PreprocessPlan) -> str:
+    """What becomes of the pictures that the destination holds, in words; "" where it holds none."""
+    there = sum(path.suffix.lower() in EXTENSIONS for path in plan.destination.iterdir())
+    stay = there - plan.replaced
+    said = [f"{many(plan.replaced, 'picture')} would be replaced, captions too"] if plan.replaced else []
+    said += [f"{many(stay, 'other picture')} would stay in the dataset"] if stay > 0 else []
+    return "; ".join(said)
 
 
 def choose_captioners(section: PreprocessSection, base_model: str = "") -> tuple[Presence, ...]:

@@ -108,7 +108,7 @@ class CreateScreen(ModeScreen):
 
     @on(events.Resize)
     def _lay_out(self) -> None:
-        self.call_after_refresh(self._show, self.form.checked)
+        self.call_after_refresh(lambda: self._show(self.form.checked))
 
     def on_form_was_checked(self, event: Form.WasChecked) -> None:
         if self._said_of != self.form.texts:

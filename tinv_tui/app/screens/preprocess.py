@@ -211,12 +211,11 @@ class PreprocessScreen(ModeScreen):
             self._starting = False
 
     async def _confirmed(self, checked: CheckedPreprocess) -> bool:
+        from tinv_tui.datasets.preprocess import in_the_way  # with Pillow
+
         assert checked.plan is not None
-        replaced = checked.plan.replaced
         question = f"{checked.plan.destination} holds {many(checked.held, 'file')}. Write there all the same?"
-        explanation = (
-            f"{many(replaced, 'picture')} would be replaced, captions too." if replaced else "Nothing is replaced."
-        )
+        explanation = f"{in_the_way(checked.plan) or 'None of them is a picture'}."
         screen = ConfirmScreen(question, explanation, [("write-there", "Write there")])
         return await self.app.push_screen_wait(screen) == "write-there"
 

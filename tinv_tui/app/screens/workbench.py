@@ -186,6 +186,8 @@ class Workbench(FoldingScreen):
     def action_next_pane(self) -> None:
         stops, here = self._stops, self.pane_in_focus()
         at = [*stops].index(here) if here in stops else -1
+        if here is None and self._shows_tabs:  # on the line of tabs: the tab in sight is the one that was left
+            at = max(n for n, (tab, _) in enumerate(stops.values()) if tab == self._tab)
         was_alone = self.alone is not None
         if was_alone:
             self.end_zoom()

@@ -34,8 +34,11 @@ class FormFoot(Vertical):
 
     def on_resize(self) -> None:
         """Words are wrapped anew: what was shown before the foot had its room was wrapped for none."""
-        if self._shown is not None:
-            self.call_after_refresh(self.show, *self._shown)
+        self.call_after_refresh(self._show_anew)
+
+    def _show_anew(self) -> None:
+        if self._shown is not None:  # what is shown by now: it may be other than when the size changed
+            self.show(*self._shown)
 
     def show(self, checked: Checked, said: tuple[Mark, str] | None = None) -> None:
         """Facts side by side where they are short, estimates last; above all of them what was ``said`` last.

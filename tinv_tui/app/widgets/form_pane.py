@@ -265,6 +265,10 @@ class FormPane(Pane):
 
         self.app.push_screen(TemplateEditor(template, self.form.checked), kept)
 
+    def on_recipe_form_all_taken_back(self, event: RecipeForm.AllTakenBack) -> None:
+        said = f"what was left out of {event.folder} is not left out of this dataset"
+        self.app.control.note(f"{said}; {name_of('form.undo')} takes that back")
+
     def on_recipe_form_picture_wanted(self) -> None:
         self.ask_for_preview()
 

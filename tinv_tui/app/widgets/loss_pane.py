@@ -80,7 +80,8 @@ class LossPane(Pane):
         if not width or not height:
             return
         if self._now is None:
-            self.text.show([(("no run yet", "label"),), ((f"fill in the form, then {name_of('run.start')}", "label"),)])
+            ways = f"fill in the form, then {name_of('run.start')}", f"{name_of('app.runs')} lists those that were made"
+            self.text.show([((said, "label"),) for said in ("no run is watched", *ways)])
             return
         if height < _LEAST_HEIGHT:
             self.text.show([_in_short(self._now, self.look, width)])
