@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tinv_tui.allocator import share_between_threads
 from tinv_tui.paths import embeddings_folder
+from tinv_tui.printable import printable
 
 if TYPE_CHECKING:
     from tinv_tui.app.graphics import Pictures
@@ -53,7 +54,7 @@ def run_app(
     app.run(mouse=not slow_link)
     now = app.control.now
     if now is not None and now.is_live and has_terminal():  # printing into a terminal that is gone would be an error
-        print(now.how_to_come_back)
+        print(printable(now.how_to_come_back))
 
 
 def has_terminal() -> bool:

@@ -73,9 +73,10 @@ class _LazyGroup(click.Group):
 
 def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
+        from tinv_tui.cli.output import say
         from tinv_tui.version import own_version
 
-        click.echo(f"tinv-tui, version {own_version()}")
+        say(f"tinv-tui, version {own_version()}")
         ctx.exit()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.job_line import JobLine
-from tinv_tui.cli.output import JobFailed, command, like_ctrl_c, print_json
+from tinv_tui.cli.output import JobFailed, command, like_ctrl_c, print_json, say
 from tinv_tui.errors import InputError
 from tinv_tui.models import shapes
 from tinv_tui.runs.benchmark import DIFFUSERS, PLAIN, Case, Way, check_script, make_model, measure
@@ -116,7 +116,7 @@ def _bench(
         # At once: a bench that is ended has not measured for nothing.
         line.close()
         speed, memory = 1000 * answer["seconds_per_step"], answer["peak_bytes"] / 2**30
-        click.echo(f"{way}: {speed:.1f} ms/step, peak {memory:.2f} GiB", err=True)
+        say(f"{way}: {speed:.1f} ms/step, peak {memory:.2f} GiB", err=True)
 
     # Gigabytes of a model are not left behind by a link that is lost.
     with like_ctrl_c(signal.SIGHUP), tempfile.TemporaryDirectory(prefix="tinv-bench-models-") as folder:
@@ -151,28 +151,28 @@ def _say(case: dict[str, Any]) -> None:
     results = [result for result in case["results"] if "error" not in result]
     first = results[0]
     where = f"{first['device']}, {first['threads']} thread{'s'[: first['threads'] != 1]}"
-    click.echo(f"{case['model']}, {case['size']} px, batch {case['batch']}, {case['precision']}, {where}")
+    say(f"{case['model']}, {case['size']} px, batch {case['batch']}, {case['precision']}, {where}")
     peers = [result["way"] for result in results if result["way"] in (PLAIN, DIFFUSERS)]
     head = f"  {'':22}{'ms/step':>9}{'steps/s':>9}{'peak GiB':>10}{'first step':>12}"
-    click.echo(head + "".join(f"{'x ' + peer:>16}{'memory':>8}" for peer in peers))
+    say(head + "".join(f"{'x ' + peer:>16}{'memory':>8}" for peer in peers))
     for result in results:
         row = f"  {result['way']:22}{1000 * result['seconds_per_step']:9.1f}{result['steps_per_second']:9.2f}"
         row += f"{result['peak_bytes'] / 2**30:10.2f}{result['first_step_seconds']:10.1f} s"
         for peer in peers:
             ratio = result["ratios"].get(peer)
             row += f"{ratio['speed']:16.2f}{ratio['memory']:8.2f}" if ratio else f"{'':24}"
-        click.echo(row)
+        say(row)
     for result in results:
         if result["computing"]:
-            click.echo(f"  {result['way']:22}{result['computing']}")
+            say(f"  {result['way']:22}{result['computing']}")
         if result["plan"]:
-            click.echo(f"  {result['way']:22}with {result['plan']}")
+            say(f"  {result['way']:22}with {result['plan']}")
         if result["phases"]:
             parts = "  ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in result["phases"].items())
-            click.echo(f"  {result['way']:22}{parts} (ms)")
+            say(f"  {result['way']:22}{parts} (ms)")
     for result in case["results"]:
         if "error" in result:
-            click.echo(f"  {result['way']:22}did not come to an end: {result['error']}")
+            say(f"  {result['way']:22}did not come to an end: {result['error']}")
 
 
 bench = command("bench")(_bench)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import command, duration, print_json
+from tinv_tui.cli.output import command, duration, print_json, say
 from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.presets import NAMES
@@ -41,7 +41,7 @@ def read_preview(picture: Path | None) -> dict[str, Any]:
         return {}
     values, notes = preview_values(read_infotext(Path(os.path.expanduser(picture))))
     for note in notes:
-        click.echo(f"{picture.name}: {note}", err=True)
+        say(f"{picture.name}: {note}", err=True)
     return values
 
 
@@ -65,21 +65,21 @@ def _plan(
     if as_json:
         print_json(content)
         return
-    click.echo(f"embedding   {resolved.recipe.embedding.name} on {resolved.model.name} ({resolved.model.family.label})")
-    click.echo(f"rate        {resolved.rates.in_words()}")
+    say(f"embedding   {resolved.recipe.embedding.name} on {resolved.model.name} ({resolved.model.family.label})")
+    say(f"rate        {resolved.rates.in_words()}")
     left_out = f", {content['left_out']} left out" if content["left_out"] else ""
-    click.echo(f"pictures    {content['images']}{left_out}, {content['steps_per_epoch']} steps an epoch")
-    click.echo(f"tokens      {content['tokens']['vectors']} taken by the embedding, {content['tokens']['left']} left")
+    say(f"pictures    {content['images']}{left_out}, {content['steps_per_epoch']} steps an epoch")
+    say(f"tokens      {content['tokens']['vectors']} taken by the embedding, {content['tokens']['left']} left")
     memory = content["memory"]
     about = "" if memory["measured"] else "about "
-    click.echo(f"memory      {about}{memory['peak_bytes'] / 2**30:.2f} GiB ({memory['settings']})")
-    click.echo(f"device      {_device_in_words(content['device'])}")
-    click.echo(f"time        {duration(content['estimate']['seconds'])} ({content['estimate']['basis']})")
+    say(f"memory      {about}{memory['peak_bytes'] / 2**30:.2f} GiB ({memory['settings']})")
+    say(f"device      {_device_in_words(content['device'])}")
+    say(f"time        {duration(content['estimate']['seconds'])} ({content['estimate']['basis']})")
     for prompt in content["prompts"]:
-        click.echo(f"prompt      {prompt}")
-    click.echo(f"previews    {_previews_in_words(resolved)}")
+        say(f"prompt      {prompt}")
+    say(f"previews    {_previews_in_words(resolved)}")
     for warning in content["warnings"]:
-        click.echo(f"warning     {warning['message']}")
+        say(f"warning     {warning['message']}")
 
 
 def _probe(resolved: RunPlan) -> Probe:

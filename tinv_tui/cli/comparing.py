@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tinv_tui.cli.columns import in_columns, terminal_width
-from tinv_tui.cli.output import command, duration, print_json
+from tinv_tui.cli.output import command, duration, print_json, say
 from tinv_tui.errors import InputError
 from tinv_tui.runs.comparison import ComparedRun, differing_keys, read_all, write_curves
 from tinv_tui.runs.folder import find_run
@@ -36,14 +36,16 @@ def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> Non
         return
     table = [("run", "state", "step", "loss", "best evaluation", "trained"), *map(_cells, found)]
     for line in in_columns(table, name=0, numbers=(2, 3, 5), width=terminal_width()):
-        click.echo(line)
+        say(line)
     for key, values in differing_keys(found):
-        click.echo(f"\n{key}")
+        say("")
+        say(key)
         settings = [("  " + run.name, str(value)) for run, value in zip(found, values, strict=True)]
         for line in in_columns(settings, name=0, numbers=(), width=None):
-            click.echo(line)
+            say(line)
     if csv_path is not None:
-        click.echo(f"\nwritten: {csv_path}")
+        say("")
+        say(f"written: {csv_path}")
 
 
 def _cells(run: ComparedRun) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from tinv_tui import paths
-from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json, say
+from tinv_tui.cli.output import EXIT_INPUT, JobFailed, command, duration, print_json, say, say_over
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_dataset, usable
 from tinv_tui.datasets.findings import Finding, by_code, in_one_line
@@ -129,7 +129,8 @@ def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
 
 
 def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
-    click.echo(f"{folder}: {many(images, 'picture')}, for training at {size}\n")
+    say(f"{folder}: {many(images, 'picture')}, for training at {size}")
+    say("")
     alike = {
         code: found
         for code, found in by_code(findings).items()
@@ -143,21 +144,24 @@ def _print(findings: list[Finding], folder: Path, images: int, size: str) -> Non
             name = filled(printable(finding.file.name), min(width, 32))
             say(f"{_MARKS[finding.severity]} {name}  {finding.message}")
     for found in alike.values():
-        click.echo(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
+        say(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
     if not alike.keys() <= _SAME_FOR_ALL:
-        click.echo("  (--json names every picture)")
+        say("  (--json names every picture)")
     for finding in findings:
         if finding.file is None and finding.code != "dataset-empty":
-            click.echo(f"{_MARKS[finding.severity]} {finding.message}")
+            say(f"{_MARKS[finding.severity]} {finding.message}")
     hints = {finding.code: finding.hint for finding in findings if finding.severity == "warning"}
     if hints:
-        click.echo("\nwhat to do")
+        say("")
+        say("what to do")
         for code, hint in hints.items():
-            click.echo(f"  {code:<20} {hint}")
+            say(f"  {code:<20} {hint}")
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _MARKS}
     words = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "information": ("for information",) * 2}
     said = ", ".join(f"{count} {words[severity][count > 1]}" for severity, count in counts.items() if count)
-    click.echo(f"\n{said}" if said else "nothing to complain about")
+    if said:
+        say("")
+    say(said or "nothing to complain about")
 
 
 class _Progress:
@@ -175,9 +179,9 @@ class _Progress:
         self._said, rate = now, done / (now - self._began)
         line = f"looked at {done} of {many(total, 'picture')}, {rate:.0f}/s, {duration((total - done) / rate)} left"
         if self._is_terminal:
-            click.echo(f"\r\x1b[K{line if done < total else ''}", nl=False, err=True)
+            say_over(line if done < total else "")
         elif done < total:
-            click.echo(line, err=True)
+            say(line, err=True)
 
 
 check = command("check")(_check)

@@ -14,7 +14,7 @@ from tinv_tui.cli.health.self_test import check_by_training
 from tinv_tui.cli.health.session import check_session
 from tinv_tui.cli.health.software import check_software
 from tinv_tui.cli.health.storage import check_storage
-from tinv_tui.cli.output import EXIT_FAILED, command, print_json
+from tinv_tui.cli.output import EXIT_FAILED, command, print_json, say
 
 _NEEDED = ("torch", "home", "bundled model", "self-test")
 """Without these nothing works; all else costs speed, comfort or safety."""
@@ -43,9 +43,9 @@ def _doctor(self_test: bool, as_json: bool) -> None:
 def _say(checks: list[Check]) -> None:
     """As soon as they are known: the self-test takes some seconds."""
     for check in checks:
-        click.echo(f"{'ok  ' if check.ok else 'look'}  {check.name:<14} {check.message}")
+        say(f"{'ok  ' if check.ok else 'look'}  {check.name:<14} {check.message}")
         if check.hint and not check.ok:
-            click.echo(f"      {'':<14} {check.hint}")
+            say(f"      {'':<14} {check.hint}")
 
 
 doctor = command("doctor")(_doctor)

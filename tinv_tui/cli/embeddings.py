@@ -59,9 +59,9 @@ def _create(name: str, init_text: str, vectors: int, model: str, dataset: str, o
         )
         return
     for _, message in creation.warnings:
-        click.echo(f"warning: {message}", err=True)
+        say(f"warning: {message}", err=True)
     vectors_said = many(creation.vectors, "vector")
-    click.echo(f"created {path} ({vectors_said}, {creation.model.family.label})")
+    say(f"created {path} ({vectors_said}, {creation.model.family.label})")
 
 
 def _embeddings(as_json: bool) -> None:
@@ -72,7 +72,7 @@ def _embeddings(as_json: bool) -> None:
         print_json({"embeddings": [_entry(entry) for entry in entries]})
         return
     if not entries:
-        click.echo(f"no embeddings in {folder} yet", err=True)
+        say(f"no embeddings in {folder} yet", err=True)
     for entry in entries:
         held = entry.embedding
         if entry.path.parent != folder:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from tinv_tui.cli.job_line import wait_for_job
-from tinv_tui.cli.output import EXIT_INTERRUPTED, command, print_json
+from tinv_tui.cli.output import EXIT_INTERRUPTED, command, print_json, say
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import field_of, make_recipe, parse_value
 from tinv_tui.runs.drawing import plan_drawing
@@ -83,7 +83,7 @@ def _generate(
     recipe = make_recipe(values, "generate")
     drawing = plan_drawing(prompt, recipe, Path.cwd(), embeddings=embeddings, count=count, compare=compare, folder=out)
     for _, message in drawing.said:
-        click.echo(message, err=True)
+        say(message, err=True)
     images: list[dict[str, Any]] = []
 
     def keep(news: dict[str, Any]) -> None:
@@ -116,4 +116,4 @@ def _say(result: dict[str, Any], as_json: bool) -> None:
         print_json(result)
         return
     for image in result["images"]:
-        click.echo(f"{'with' if image['with_embedding'] else 'without':<8} seed {image['seed']:<11} {image['path']}")
+        say(f"{'with' if image['with_embedding'] else 'without':<8} seed {image['seed']:<11} {image['path']}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration, folder_gone
+from tinv_tui.cli.output import EXIT_INTERRUPTED, JobFailed, duration, folder_gone, say, say_over
 from tinv_tui.runs.ending import signal_worker
 from tinv_tui.runs.events import Event
 from tinv_tui.runs.phases import counted
@@ -66,16 +66,17 @@ class Progress:
         text += f"  {rate:.2f}/s  {duration(left)} left" if rate else ""
         self._line(text, passing=True)
 
-    def _line(self, text: str, *, passing: bool = False) -> None:
+    def _line(self, words: str, *, passing: bool = False) -> None:
+        text = " ".join(words.splitlines())
         if self._live:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=not passing)
+            say_over(text, stays=not passing)
         elif not passing or time.monotonic() - self._shown > _LINE_SECONDS:
             self._shown = time.monotonic()
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def close(self) -> None:
         if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            say_over("")
 
 
 async def wait_for(run: Run, steps: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tinv_tui.atomic import write_atomic
-from tinv_tui.cli.output import command, print_json
+from tinv_tui.cli.output import command, print_json, say
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import to_toml
 from tinv_tui.runs.a1111 import import_settings
@@ -44,8 +44,8 @@ def _import_a1111(
         print_json({"path": str(path), "recipe": recipe.model_dump(mode="json"), "notes": notes})
         return
     for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(path)
+        say(f"note: {note}", err=True)
+    say(str(path))
 
 
 import_a1111 = command("import-a1111")(_import_a1111)

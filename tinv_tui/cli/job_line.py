@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import click
-
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
-from tinv_tui.cli.output import JobFailed, duration, megabytes
+from tinv_tui.cli.output import JobFailed, duration, megabytes, say, say_over
 from tinv_tui.runs.jobs import JobBroken, Progress, run_job
 from tinv_tui.runs.phases import counted
 
@@ -41,14 +39,14 @@ class JobLine:
             text = counted(phase, done, total)
         text += f"  {duration(left)} left" if left is not None else ""
         if self._live:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+            say_over(text)
         elif now - self._said > _LINE_SECONDS:
             self._said = now
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def close(self) -> None:
         if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            say_over("")
 
 
 def _kept_story(kind: str, error: JobBroken) -> str:

@@ -62,7 +62,7 @@ def fetch_if_missing(recipe: Recipe, beside: Path) -> None:
     if not is_hub_id(hub_id, beside) or cached_folder(hub_id) is not None:
         return
     list_pictures(Path(resolve_paths(recipe, beside).dataset.path))
-    click.echo(f"{hub_id} is not on this machine: fetching it from the Hub", err=True)
+    say(f"{hub_id} is not on this machine: fetching it from the Hub", err=True)
     fetch_model(hub_id)
 
 
@@ -84,14 +84,14 @@ def _change(add: Path | None, forget: Path | None, as_json: bool) -> None:
             words = f"{folder} is listed no more"
     except OSError as error:
         raise JobFailed("settings-unwritable", f"{settings_file()}: {error.strerror}", "", EXIT_FAILED) from None
-    print_json(said) if as_json else click.echo(words)
+    print_json(said) if as_json else say(words)
 
 
 def _say_fetched(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json({"name": result["hub_id"], "path": result["folder"]})
     else:
-        click.echo(f"{result['hub_id']} is here: {result['folder']}")
+        say(f"{result['hub_id']} is here: {result['folder']}")
 
 
 def _list(folders: tuple[Path, ...], to_hash: str | None, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def _list(folders: tuple[Path, ...], to_hash: str | None, as_json: bool) -> None
     if looked is not None and not listing.entries:
         say(f"no models in {', '.join(map(str, looked))}", err=True)
     if looked is None and len(listing.entries) == 1:
-        click.echo("only the bundled model yet: tinv-tui models --add FOLDER lists a folder of yours", err=True)
+        say("only the bundled model yet: tinv-tui models --add FOLDER lists a folder of yours", err=True)
 
 
 def _named(entries: tuple[ModelEntry, ...], name: str) -> list[ModelEntry]:

@@ -124,6 +124,11 @@ def say(line: str, *, err: bool = False) -> None:
     click.echo(printable(line), err=err)
 
 
+def say_over(line: str, *, stays: bool = False) -> None:
+    """The line of stderr that renews itself in a terminal; the next is written over it unless it stays. "" takes it away."""
+    click.echo(f"\r\x1b[K{printable(line)}", err=True, nl=stays)
+
+
 def print_json(content: dict[str, Any]) -> None:
     """One object on one line; what JSON cannot say (NaN, infinity) is null."""
     click.echo(json.dumps(_sayable(content), allow_nan=False))

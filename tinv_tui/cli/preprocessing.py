@@ -13,7 +13,17 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, JobFailed, command, duration, print_json
+from tinv_tui.cli.output import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    JobFailed,
+    command,
+    duration,
+    print_json,
+    say,
+    say_over,
+)
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
 from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe, apply_override, make_recipe, read_tables, resolve_paths
@@ -157,20 +167,23 @@ class _Line:
 
     def __call__(self, news: Progress) -> None:
         for gone in news["skipped"]:
-            click.echo(f"{self._start()}skipped {gone['file']}: {gone['reason']}", err=True)
+            self._say(f"skipped {gone['file']}: {gone['reason']}", stays=True)
         now = time.monotonic()
         if self._live or now - self._shown > _LINE_SECONDS:
             self._shown = now
             left = (news["total"] - news["done"]) / news["rate"] if news["rate"] else None
             rate = f"  {news['rate']:.1f}/s  {duration(left)} left" if news["rate"] else ""
-            click.echo(f"{self._start()}picture {news['done']}/{news['total']}{rate}", err=True, nl=not self._live)
+            self._say(f"picture {news['done']}/{news['total']}{rate}", stays=False)
 
-    def _start(self) -> str:
-        return "\r\x1b[K" if self._live else ""
+    def _say(self, line: str, *, stays: bool) -> None:
+        if self._live:
+            say_over(line, stays=stays)
+        else:
+            say(line, err=True)
 
     def close(self) -> None:
         if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            say_over("")
 
 
 def _say_dry_run(plan: PreprocessPlan, as_json: bool) -> None:
@@ -190,22 +203,20 @@ def _say_dry_run(plan: PreprocessPlan, as_json: bool) -> None:
         print_json({"written": written, "skipped": skipped, **more})
         return
     for entry in written:
-        click.echo(f"{entry['source']} → {entry['image']}{'  + caption' if entry['caption'] else ''}")
+        say(f"{entry['source']} → {entry['image']}{'  + caption' if entry['caption'] else ''}")
     for gone in skipped:
-        click.echo(f"{gone['file']} skipped: {gone['reason']}")
-    click.echo(
-        f"{many(len(plan.pictures), 'picture')} would become {len(written)}, {many(len(skipped), 'file')} skipped"
-    )
+        say(f"{gone['file']} skipped: {gone['reason']}")
+    say(f"{many(len(plan.pictures), 'picture')} would become {len(written)}, {many(len(skipped), 'file')} skipped")
     by = " and ".join(found.model for found in plan.captioners) or "none made"
-    click.echo(f"captions: {by}; existing ones: {plan.caption_action}")
+    say(f"captions: {by}; existing ones: {plan.caption_action}")
     if held:
-        click.echo(
+        say(
             f"{plan.destination} holds {many(held, 'file')} already; {many(plan.replaced, 'picture')} would be replaced"
         )
 
 
 def _say_result(content: dict[str, Any]) -> None:
     captions = sum(entry["caption"] is not None for entry in content["written"])
-    click.echo(f"{len(content['written'])} pictures and {captions} captions written, {len(content['skipped'])} skipped")
-    click.echo(f"in {duration(content['seconds'])}, {content['pictures_per_second']:.1f} pictures a second")
-    click.echo(f"dataset    {content['destination']}")
+    say(f"{len(content['written'])} pictures and {captions} captions written, {len(content['skipped'])} skipped")
+    say(f"in {duration(content['seconds'])}, {content['pictures_per_second']:.1f} pictures a second")
+    say(f"dataset    {content['destination']}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from tinv_tui.cli.output import JobFailed, command, is_terminal, print_json
+from tinv_tui.cli.output import JobFailed, command, is_terminal, print_json, say
 from tinv_tui.errors import InputError
+from tinv_tui.printable import printable
 from tinv_tui.runs.ending import is_gone, kill_worker, terminate_worker
 from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.liveness import has_worker, in_words
@@ -34,7 +35,8 @@ def _say(handle: Run, name: str, message: str, as_json: bool) -> None:
     if as_json:
         print_json(_facts(handle, name) | {"ok": True, "message": message})
     else:
-        click.echo(message)
+        for line in message.split("\n"):
+            say(line)
 
 
 def _facts(handle: Run, name: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ async def _end(handle: Run, *, save: bool, patience: float, sure: bool) -> str:
 
 def _confirm(question: str, sure: bool) -> None:
     if not sure:
-        click.confirm(question, abort=True, err=True)
+        click.confirm(printable(question), abort=True, err=True)
 
 
 @click.argument("run")

@@ -13,7 +13,7 @@ import click
 from tinv_tui.cli.checking import presets_option, preview_from_option, read_preview
 from tinv_tui.cli.headless import wait_for
 from tinv_tui.cli.models import fetch_if_missing
-from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json
+from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json, say
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import load_recipe
 from tinv_tui.runs.demo import DEMO_STEPS, demo_recipe
@@ -159,15 +159,15 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool, wait_
 
 
 def _say_plan(plan: RunPlan) -> None:
-    click.echo(f"learning rate {plan.rates.in_words()}", err=True)
+    say(f"learning rate {plan.rates.in_words()}", err=True)
     estimate, need = estimate_time(plan), memory_need(plan)
-    click.echo(f"time {duration(estimate.seconds)} ({estimate.basis})", err=True)
-    click.echo(f"memory about {need.peak_bytes / 2**30:.2f} GiB ({settings_in_words(plan, need)})", err=True)
+    say(f"time {duration(estimate.seconds)} ({estimate.basis})", err=True)
+    say(f"memory about {need.peak_bytes / 2**30:.2f} GiB ({settings_in_words(plan, need)})", err=True)
     others = tuple(neighbour for neighbour in need.neighbours if neighbour.run is None)
     if others:
-        click.echo(f"also on {need.room.device}: {in_words(others)}", err=True)
+        say(f"also on {need.room.device}: {in_words(others)}", err=True)
     for _, message in [*plan.warnings, *memory_warnings(need)]:
-        click.echo(f"warning: {message}", err=True)
+        say(f"warning: {message}", err=True)
 
 
 def _say_detached(run: Run, as_json: bool) -> None:
@@ -176,11 +176,12 @@ def _say_detached(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(folder.path), "name": folder.name, "state": "starting", "pid": run.process.pid})
     else:
-        click.echo(f"{folder.path}\nwatch it with: tinv-tui attach {folder.handle}")
+        say(str(folder.path))
+        say(f"watch it with: tinv-tui attach {folder.handle}")
 
 
 def _say_result(result: dict[str, Any]) -> None:
-    click.echo(f"{result['state']} at step {result['steps']} after {result['seconds']} s")
+    say(f"{result['state']} at step {result['steps']} after {result['seconds']} s")
     if result["embedding"]:
-        click.echo(f"embedding  {result['embedding']}")
-    click.echo(f"run        {result['run']}")
+        say(f"embedding  {result['embedding']}")
+    say(f"run        {result['run']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tinv_tui.cli.output import command, print_json
+from tinv_tui.cli.output import command, print_json, say
 from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.use import use_copy
 
@@ -19,7 +19,7 @@ def _use(run: str, step: str, as_json: bool) -> None:
     folder = find_run(run)
     used = use_copy(folder, step)
     if not as_json:
-        click.echo(used.in_words())
+        say(used.in_words())
         return
     print_json(
         {

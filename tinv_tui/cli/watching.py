@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinv_tui.cli.columns import in_columns, terminal_width
-from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal
+from tinv_tui.cli.output import command, duration, folder_gone, print_json, require_terminal, say
 from tinv_tui.runs.events import Event, EventReader
 from tinv_tui.runs.folder import RunFolder, all_runs, find_run
 from tinv_tui.runs.liveness import LIVE_STATES, has_worker, reason_of, state_of
@@ -52,13 +52,13 @@ def _runs(as_json: bool) -> None:
         print_json({"runs": rows, "orphans": [asdict(orphan) for orphan in orphans]})
         return
     for orphan in orphans:
-        click.echo(orphan.in_words(), err=True)
+        say(orphan.in_words(), err=True)
     if not rows:
-        click.echo("no runs yet; try: tinv-tui demo")
+        say("no runs yet; try: tinv-tui demo")
         return
     table = [("state", "run", "step", "loss", "speed", "time left"), *map(_cells, rows)]
     for line in in_columns(table, name=1, numbers=range(2, 6), width=terminal_width()):
-        click.echo(line)
+        say(line)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _show(run: str, as_json: bool) -> None:
         print_json(row)
         return
     for key, value in row.items():
-        click.echo(f"{key:<18} {'–' if value is None else value}")
+        say(f"{key:<18} {'–' if value is None else value}")
 
 
 @click.argument("run")
@@ -113,20 +113,25 @@ def _tail(run: str, lines: int, follow: bool, as_json: bool) -> None:
         print_json({"run": str(folder.path), "name": folder.name, "events": past})
         return
     for event in past:
-        click.echo(in_words(event))
+        _tell(event)
     if follow:
         asyncio.run(_follow(Run(folder, since=reader.offset)))
 
 
+def _tell(event: Event) -> None:
+    """On one line, however many its words have: another would look like an event of its own."""
+    say(" ".join(in_words(event).splitlines()))
+
+
 async def _follow(run: Run) -> None:
     async for event in run.events():
-        click.echo(in_words(event))
+        _tell(event)
     state, status = run.state()
     if state == "lost":
         if await run.was_deleted():
             raise folder_gone(run.folder)
         said = reason_of(run.folder, state, status)
-        click.echo(f"{run.folder.name} is lost: {said}. Go on: tinv-tui resume {run.folder.handle}", err=True)
+        say(f"{run.folder.name} is lost: {said}. Go on: tinv-tui resume {run.folder.handle}", err=True)
 
 
 def in_words(event: Event) -> str:

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
+from tinv_tui.cli.output import say
 from tinv_tui.interpreter import PYTHON
 
 _COOKIE = "tinv_token"
@@ -57,7 +58,7 @@ class WebServer(Server):
         return app
 
     async def on_startup(self, app: web.Application) -> None:
-        click.echo(f"the app is at http://{self.host}:{self.port}{'/?token=…' if self._token else ''}", err=True)
+        say(f"the app is at http://{self.host}:{self.port}{'/?token=…' if self._token else ''}", err=True)
         if not self._token:
             click.echo("whoever is on this machine can open it; --token keeps others out", err=True)
         click.echo("ctrl-c ends it; runs go on", err=True)
