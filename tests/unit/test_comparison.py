@@ -94,6 +94,20 @@ def test_a_table_that_was_written_before_stays(tmp_path: Path) -> None:
     assert len(free_path(tmp_path, ["z" * 200] * 4).name) < 255
 
 
+def test_a_file_that_is_there_is_replaced_only_where_that_is_asked_for(two: list[RunFolder], tmp_path: Path) -> None:
+    asked = ["compare", *(folder.handle for folder in two), "--csv", str(tmp_path / "r.toml")]
+    (tmp_path / "r.toml").write_text("a recipe")
+    refused = CliRunner().invoke(commands, asked)
+    assert (refused.exit_code, refused.output) == (
+        2,
+        f"error: --csv: {tmp_path}/r.toml is there already\n  Give another name, or --overwrite.\n",
+    )
+    assert json.loads(CliRunner().invoke(commands, [*asked, "--json"]).output)["error"]["code"] == "file-exists"
+    assert (tmp_path / "r.toml").read_text() == "a recipe"
+    assert CliRunner().invoke(commands, [*asked, "--overwrite"]).exit_code == 0
+    assert (tmp_path / "r.toml").read_text().startswith("step,")
+
+
 def test_time_is_that_of_all_workers_as_the_checkpoint_has_it(
     two: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,8 @@ from tinv_tui.runs.folder import find_run
 @click.option(
     "--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Also write all curves to FILE."
 )
-def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace FILE.")
+def _compare(runs: tuple[str, ...], csv_path: Path | None, overwrite: bool, as_json: bool) -> None:
     """Put runs side by side: where they stand, and the settings they differ in."""
     folders = list(dict.fromkeys(find_run(run) for run in runs))
     if len(folders) < 2:
@@ -26,6 +27,9 @@ def _compare(runs: tuple[str, ...], csv_path: Path | None, as_json: bool) -> Non
     found = read_all(folders)
     if csv_path is not None:
         try:
+            if csv_path.exists() and not csv_path.is_dir() and not overwrite:
+                hint = "Give another name, or --overwrite."
+                raise InputError("file-exists", f"--csv: {csv_path} is there already", hint)
             write_curves(found, csv_path)
         except OSError as error:
             raise InputError(
