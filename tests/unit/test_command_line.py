@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -132,14 +134,17 @@ def test_what_is_not_the_users_to_write_is_bad_input_and_names_the_file_that_was
     assert as_input_error(OSError(errno.EIO, "No", "/there")) is None
 
 
-def test_a_command_that_is_interrupted_answers_all_the_same(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", [KeyboardInterrupt, click.Abort, asyncio.CancelledError])
+def test_a_command_that_is_interrupted_answers_all_the_same(
+    how: type[BaseException], plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise how
+
     monkeypatch.setattr("tinv_tui.cli.checking.plan_run", interrupted)
     code, told = said("plan", plain, "--json")
     assert (code, json.loads(told)["error"]["code"]) == (130, "interrupted")
-
-
-def interrupted(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
+    assert said("plan", plain) == (130, "")
 
 
 @pytest.mark.parametrize(

@@ -210,14 +210,15 @@ async def test_a_cancelled_job_leaves_whole_pictures_with_their_captions_and_not
     assert not list((tmp_path / "made").glob(".*"))
 
 
-def test_ctrl_c_ends_the_command_with_130_and_tells_what_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_the_command_is_told_by_130_and_by_what_was_written(number: signal.Signals, tmp_path: Path) -> None:
     section = many(tmp_path / "many", 500)
     words = [*COMMAND, section["source"], section["destination"], "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     made = tmp_path / "made"
     while process.poll() is None and not (made.is_dir() and len(os.listdir(made)) > 4):
         pass
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=30)
     said = json.loads(out)
     assert (process.returncode, said["error"]["code"]) == (130, "interrupted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import math
@@ -20,6 +21,8 @@ from tinv_tui.printable import printable
 from tinv_tui.runs.folder import RunFolder
 
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+_INTERRUPTED = (KeyboardInterrupt, click.Abort, asyncio.CancelledError)
+"""Somebody would have it end: by ctrl-c, by the answer to a question, or by a signal that cancels what it waits for."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -59,7 +62,7 @@ def command(name: str) -> Callable[[_F], click.Command]:
             except JobFailed as error:
                 say_error(error.code, str(error), error.hint, as_json, error.more)
                 sys.exit(error.exit_code)
-            except KeyboardInterrupt:
+            except _INTERRUPTED:
                 if as_json:
                     say_error("interrupted", "stopped before it was done", "", as_json)
                 sys.exit(EXIT_INTERRUPTED)

@@ -127,7 +127,12 @@ async def _run(
     job = await Job.start("preprocess", section=section.model_dump(), base_model=base_model)
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def end() -> None:
+        if not task.cancelling():  # once: a second would end the waiting for what is already being ended
+            task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     written: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
 

@@ -88,8 +88,10 @@ async def _end(handle: Run, *, save: bool, patience: float, sure: bool) -> str:
 
 
 def _confirm(question: str, sure: bool) -> None:
-    if not sure:
-        click.confirm(printable(question), abort=True, err=True)
+    """Raises click.Abort where the answer is no."""
+    if not sure and not click.confirm(printable(question), err=True):
+        say("left as it is; it was asked to stop, and will once it hears that", err=True)
+        raise click.Abort
 
 
 @click.argument("run")
