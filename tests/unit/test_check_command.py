@@ -130,6 +130,15 @@ def test_bad_input_exits_with_2(folder: Path, monkeypatch: pytest.MonkeyPatch, a
     assert json.loads(done.stdout)["error"]["code"] == code
 
 
+def test_what_many_have_is_counted_among_all_there_are(folder: Path) -> None:
+    for number in range(25):
+        (folder / f"broken{number:02}.png").touch()
+        (folder / f"broken{number:02}.txt").write_text("a thing")
+    said = run(folder, "--model", "bundled").stdout
+    assert ": 5 pictures, for training at" in said
+    assert "25 of 30 pictures cannot be read (broken00.png, broken01.png, …)" in said
+
+
 def test_what_many_files_share_is_said_once(folder: Path) -> None:
     for caption in folder.glob("*.txt"):
         caption.unlink()

@@ -98,15 +98,18 @@ def _check(
     look = look_through([entry.path for entry in usable(entries)], settings.side, progress=_Progress())
     findings = check_dataset(entries, settings, look)
     unreadable = {finding.file for finding in findings if finding.code == "unreadable"}
+    images = len(entries) - len(unreadable)
     content = {
         "dataset": str(folder),
-        "images": len(entries) - len(unreadable),
+        "images": images,
         "width": settings.width,
         "height": settings.height,
         "problems": [_as_json(finding, folder) for finding in findings],
     }
     if not as_json:
-        _print(findings, folder, len(entries) - len(unreadable), f"{settings.width} × {settings.height}")
+        say(f"{folder}: {many(images, 'picture')}, for training at {settings.width} × {settings.height}")
+        say("")
+        _print(findings, len(entries))
     nothing = next((finding for finding in findings if finding.code == "dataset-empty"), None)
     if nothing is not None:
         said, hint = nothing.message, nothing.hint
@@ -128,9 +131,8 @@ def _as_json(finding: Finding, folder: Path) -> dict[str, str]:
     }
 
 
-def _print(findings: list[Finding], folder: Path, images: int, size: str) -> None:
-    say(f"{folder}: {many(images, 'picture')}, for training at {size}")
-    say("")
+def _print(findings: list[Finding], pictures: int) -> None:
+    """``pictures`` counts those that cannot be read too: what many have is told of so many."""
     alike = {
         code: found
         for code, found in by_code(findings).items()
@@ -144,7 +146,7 @@ def _print(findings: list[Finding], folder: Path, images: int, size: str) -> Non
             name = filled(printable(finding.file.name), min(width, 32))
             say(f"{_MARKS[finding.severity]} {name}  {finding.message}")
     for found in alike.values():
-        say(f"{_MARKS[found[0].severity]} {in_one_line(found, images)}")
+        say(f"{_MARKS[found[0].severity]} {in_one_line(found, pictures)}")
     if not alike.keys() <= _SAME_FOR_ALL:
         say("  (--json names every picture)")
     for finding in findings:
