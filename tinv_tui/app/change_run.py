@@ -23,7 +23,7 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
 
     def offers() -> list[Offer]:
         recipe = load_recipe(now.folder.recipe)
-        return [Offer(key, _text(recipe, key)) for key in LIVE]
+        return [Offer(key, _said(recipe, key)) for key in LIVE]
 
     run = app.control.run
     try:
@@ -44,6 +44,18 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
     text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), problem))
     if text is not None:
         app.control.tell("set", to=run, key=key, value=_value(key, text))
+
+
+def _said(recipe: Recipe, key: str) -> str:
+    """As the form has it: "Rate: 0.005", "[ ] no vector longer than the vocabulary's"."""
+    from tinv_tui.app.fields import FIELDS
+    from tinv_tui.app.form_values import in_words
+
+    field, text = FIELDS[key], _text(recipe, key)
+    if text in ("true", "false"):
+        return f"[{'x' if text == 'true' else ' '}] {field.name}"
+    said = in_words(field, text) if text and text != field.blank else field.placeholder or "nothing"
+    return f"{field.name}: {said}"
 
 
 def _text(recipe: Recipe, key: str) -> str:

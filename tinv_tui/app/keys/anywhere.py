@@ -51,7 +51,7 @@ ANYWHERE: tuple[Key, ...] = (
         "q,ctrl+q",
         "quit",
         "leave",
-        "Leave (quit, exit); a run goes on, and the form is kept",
+        "Leave (quit, exit); a run goes on, and Train's form is kept",
         None,
         priority=True,
     ),
