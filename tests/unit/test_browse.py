@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.hub import bundled_files, put_in_cache
 from tests.unit.test_families import SD15, SD21, make_model
+from tests.unit.test_hostile_files import ENCODED
 from tinv_tui import paths, settings
 from tinv_tui.models import browse, bundled
 from tinv_tui.models.browse import list_models
@@ -154,6 +156,8 @@ def test_one_broken_file_or_link_hides_no_other(own: Path) -> None:
     make_model(own / "good", SD15)
     header = b'{"w":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     (own / "deep.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with zipfile.ZipFile(own / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", ENCODED)
     (own / "loop").symlink_to("loop")
     (own / "gone.safetensors").symlink_to("nowhere")
     make_model(own / "torn", SD15)
@@ -162,7 +166,8 @@ def test_one_broken_file_or_link_hides_no_other(own: Path) -> None:
     weights.symlink_to("nowhere")
     listing = list_models()
     reasons = {entry.name: entry.reason for entry in listing.entries}
-    assert list(reasons) == ["bundled", "deep", "good", "torn"]
+    assert list(reasons) == ["bundled", "bomb", "deep", "good", "torn"]
+    assert "makes more than any model has" in reasons["bomb"]
     assert "nested too deep" in reasons["deep"]
     assert reasons["good"] == ""
     assert "No such file" in reasons["torn"]

@@ -229,12 +229,18 @@ def bombs() -> dict[str, tuple[str, bytes]]:
         "pickle": (".pt", _zip(doubled)),
         "packed": (".pt", _packed(bytes(250_000_000))),
         "keys": (".pt", _zip(b"\x80\x02}X" + struct.pack("<I", 1_900_000) + b"k" * 1_900_000 + SHARED)),
+        "encodes": (".pt", _packed(ENCODED)),
         "calls": (".pt", _zip(pickle.dumps(_Touch(), 2))),
     }
 
 
 SHARED = b"](" + b"K\x01" * 20_000 + b"es."
 """A list below one key, whose name stands before that of each item."""
+ENCODED = (
+    b"\x80\x02c_codecs\nencode\nq\x00X" + struct.pack("<I", 4_000_000) + b"a" * 4_000_000 + b"X\x06\x00\x00\x00latin1"
+    b"\x86q\x01](" + b"h\x00h\x01R" * 3000 + b"e."
+)  # fmt: skip
+"""A list of one long text, encoded again and again."""
 
 
 class _Touch:
@@ -292,6 +298,7 @@ def test_bombs_are_refused_in_little_memory_and_time_and_nothing_runs(tmp_path: 
         "pickle.pt": "embedding-broken",
         "packed.pt": "embedding-broken",
         "keys.pt": "embedding-broken",
+        "encodes.pt": "embedding-broken",
         "calls.pt": "embedding-unsafe",
     }
     assert not (tmp_path / "mark").exists()

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from tinv_tui.errors import InputError
+from tinv_tui.models import torch_file
 from tinv_tui.models.torch_file import StoredTensor, read_numbers, read_torch_file, tensors_in
 
 KINDS = [
@@ -295,6 +296,58 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 30_000_000
+
+
+def said(words: bytes) -> bytes:
+    return b"X" + struct.pack("<I", len(words)) + words
+
+
+def called(name: bytes, arguments: bytes, times: int) -> bytes:
+    """A list of what so many calls with the same arguments make."""
+    return b"c" + name + b"\nq\x00" + arguments + b"q\x01](" + b"h\x00h\x01R" * times + b"e"
+
+
+MANY = b"(" + b"K\x01" * 200_000 + b"t"
+PAIRS = b"](K\x01K\x02\x86q\x02" + b"h\x02" * 200_000 + b"e"
+LONG = said(b"a" * 8_000_000)
+LONG_LISTED = LONG + b"q\x010](" + b"h\x01" * 300 + b"e"
+SHARED = {
+    "a text that is encoded": called(b"_codecs\nencode", LONG + said(b"latin1") + b"\x86", 3000),
+    "a tuple that is listed": called(b"builtins\nset", MANY + b"\x85", 3000),
+    "a tuple that is a size": called(b"torch\nSize", MANY + b"\x85", 3000),
+    "pairs that all say the same": called(b"collections\nOrderedDict", PAIRS + b"\x85", 20_000),
+    "arguments that nobody reads": called(b"builtins\ndict", MANY, 200_000),
+    "a kind of number that is a list": b"cnumpy\ndtype\n" + LONG_LISTED + b"\x85R",
+    "a storage that is called by a list": b"("
+    + said(b"storage")
+    + b"ctorch\nFloatStorage\n"
+    + LONG_LISTED
+    + b"NK\x04tQ",
+    "a module that is called by a list": LONG_LISTED + said(b"load") + b"\x93",
+}
+
+
+@pytest.mark.parametrize("data", SHARED.values(), ids=SHARED)
+def test_what_is_large_once_is_not_made_thousands_of_times(tmp_path: Path, data: bytes) -> None:
+    path = zipped_pickle(tmp_path / "a.ckpt", b"\x80\x04" + data + b".", packed=True)
+    assert path.stat().st_size < 30_000
+    began = time.process_time()
+    tracemalloc.start()
+    refused(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 250_000_000
+    assert time.process_time() - began < 20
+
+
+def test_a_file_that_memory_does_not_hold_is_broken_for_whoever_lists_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch_file, "interpret", full)
+    assert "more memory than there is" in refused(write(tmp_path / "a.pt", {})).message
 
 
 @pytest.mark.parametrize("lie", [0, 1, 2**31, 2**32 - 1])

@@ -29,6 +29,7 @@ _OPAQUE = {f"pytorch_lightning.callbacks.model_checkpoint.{name}" for name in ("
     "pytorch_lightning.utilities.enums.ModelType"
 }
 """Stands in old checkpoints beside the weights; what it says does not matter."""
+_MOST_AXES = 8
 
 
 class Refused(ValueError):
@@ -95,6 +96,8 @@ def set_state(target: Any, state: Any) -> None:
         target.little = state[1] != ">"
     elif isinstance(target, _NumpyArray):
         _, shape, kind, is_fortran, numbers = state
+        if len(shape) > _MOST_AXES:
+            raise ValueError("a tensor's shape makes no sense")
         if is_fortran or not kind.little or not isinstance(numbers, bytes):
             raise ValueError("it holds an array in an order that is not read")
         held = Storage(_NUMPY_KINDS[kind.code], 0, len(numbers), numbers)
@@ -117,7 +120,7 @@ def _typed_tensor(
 def _view(storage: Storage, kind: str, first: Any, shape: Any, stride: Any) -> StoredTensor:
     size = NUMBER_BYTES[kind]
     shape, stride = tuple(map(whole, shape)), tuple(map(whole, stride))
-    if len(shape) != len(stride) or len(shape) > 8:
+    if len(shape) != len(stride) or len(shape) > _MOST_AXES:
         raise ValueError("a tensor's shape makes no sense")
     last = sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     span = 0 if 0 in shape else (last + 1) * size
@@ -153,10 +156,10 @@ def _numpy_scalar(kind: Any, data: Any) -> int | float | bool:
     return held
 
 
-def _encoded(text: Any, encoding: Any) -> bytes:
-    if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
+def _encoded(letters: Any, encoding: Any) -> bytes:
+    if encoding not in ("latin1", "latin-1") or not isinstance(letters, str):
         raise ValueError("it encodes text in a way that is not read")
-    return text.encode("latin-1")
+    return letters.encode("latin-1")
 
 
 def _listed(items: Any = ()) -> list[Any]:
@@ -180,7 +183,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "__builtin__.dict": lambda *_: {},
     "builtins.dict": lambda *_: {},
     "_codecs.encode": _encoded,
-    "numpy.dtype": lambda code, *_: _NumpyKind(str(code)),
+    "numpy.dtype": lambda code, *_: _NumpyKind(text(code)),
     "numpy.ndarray": lambda *_: _NumpyArray(),
     "numpy.core.multiarray.scalar": _numpy_scalar,
     "numpy._core.multiarray.scalar": _numpy_scalar,
@@ -195,6 +198,13 @@ def whole(number: Any) -> int:
     if type(number) is not int or not 0 <= number < 2**48:
         raise ValueError("a tensor's shape makes no sense")
     return number
+
+
+def text(value: Any) -> str:
+    """Raises TypeError for what is none; written out as text, a few bytes of lists can come to gigabytes."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def as_dict(value: Any) -> dict[Any, Any]:

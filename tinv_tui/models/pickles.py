@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from tinv_tui.models.pickle_names import (
     known,
     make,
     set_state,
+    text,
     whole,
 )
 from tinv_tui.models.stored_tensor import StoredTensor
@@ -35,6 +37,8 @@ MOST_NODES = 1_000_000
 """Of what a pickle describes, counted as a tree: a few bytes of it can share a branch with itself over and over."""
 MOST_PATH_CHARACTERS = 2**26
 """Of the paths of all nodes together, of which tensors are called: a long key counts for all that lies below it."""
+MOST_MADE_BYTES = 2**26
+"""Of all that calls make of what is there already, and are given for it: a call of a few bytes can be given megabytes."""
 DEEPEST = 64
 
 Place = tuple[int, int, str | None]
@@ -72,6 +76,7 @@ class _Machine:
         self._stack: list[Any] = []
         self._outer: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
+        self._made_bytes = 0
 
     def pop(self) -> Any:
         return self._stack.pop()
@@ -113,19 +118,30 @@ class _Machine:
             stack.append(known(argument.replace(" ", ".", 1)))
         elif opcode == "STACK_GLOBAL":
             name, module = stack.pop(), stack.pop()
-            stack.append(known(f"{module}.{name}"))
+            stack.append(known(f"{text(module)}.{text(name)}"))
         elif opcode == "BINPERSID":
-            stack.append(self._storage(stack.pop()))
+            told = stack.pop()
+            self._spend(told)
+            stack.append(self._storage(told))
         elif opcode in ("REDUCE", "NEWOBJ"):
             arguments, name = stack.pop(), stack.pop()
+            self._spend(arguments, *arguments)
             stack.append(make(name, arguments))
+            self._spend(stack[-1])
         elif opcode == "BUILD":
             state = stack.pop()
             set_state(stack[-1], state)
+            self._spend(stack[-1])
         elif opcode == "POP":
             stack.pop()
         elif opcode not in ("PROTO", "FRAME"):
             raise ValueError(f"its pickle uses {opcode}, which torch.save never writes")
+
+    def _spend(self, *values: Any) -> None:
+        """Count the values, without what is in them. Raises ValueError beyond the bound."""
+        self._made_bytes += sum(map(sys.getsizeof, values))
+        if self._made_bytes > MOST_MADE_BYTES:
+            raise ValueError("its pickle makes more than any model has")
 
     def _storage(self, told: Any) -> Storage | Name:
         """``("storage", kind, key, device, numbers[, view])``; the older container has ``("module", class, …)`` too."""
@@ -135,7 +151,7 @@ class _Machine:
         kind = KIND_OF_STORAGE.get(name.text)
         if what != "storage" or kind is None or type(count) is not int or count < 0:
             raise ValueError("its pickle describes a storage that is none")
-        offset, available, source = self._find(str(key), kind)
+        offset, available, source = self._find(str(as_key(key)), kind)
         start, size = 0, NUMBER_BYTES[kind]
         if view and view[0] is not None:
             _, first, count = view[0]

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.number_formats import NUMBER_BYTES
+from tinv_tui.models.pickle_names import as_key
 from tinv_tui.models.pickles import MOST_PICKLE_BYTES, Place, Refused, interpret
 from tinv_tui.models.stored_tensor import StoredTensor, read_numbers
 from tinv_tui.models.zip_members import Member, data_offset, list_members, read_member
@@ -44,8 +45,9 @@ def read_torch_file(path: Path) -> Any:
             f"{path}: {error}: refused",
             "Such a file can run programs. Do not load it elsewhere either, unless you trust where it came from.",
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError("torch-file-broken", f"{path} is not a readable torch file: {error}", _hint(start)) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        said = str(error) or "it wants more memory than there is"
+        raise InputError("torch-file-broken", f"{path} is not a readable torch file: {said}", _hint(start)) from None
     raise InputError("torch-file-broken", f"{path} is not a file that torch.save wrote", _hint(start))
 
 
@@ -102,7 +104,7 @@ def _read_legacy(file: BinaryIO) -> Any:
     if not isinstance(keys, list):
         raise ValueError("the list of its tensors is damaged")
     places: dict[str, Place] = {}
-    for key in map(str, keys):
+    for key in (str(as_key(key)) for key in keys):
         if key not in sizes or key in places or at + 8 > end:
             raise ValueError("the list of its tensors is damaged")
         file.seek(at)
