@@ -21,9 +21,9 @@ def folder_of(tmp_path: Path, *files: str) -> Path:
 
 
 def test_the_weights_of_all_parts_are_read_whole_the_vae_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["vae/a.safetensors", "text_encoder/model.safetensors", "unet/b-1.safetensors", "unet/b-2.safetensors"]
+    names = [f"{part}/model.safetensors" for part in ("vae", "text_encoder", "text_encoder_2", "unet")]
     root = folder_of(
-        tmp_path, *names, "unet/b.fp16.safetensors", "unet/config.json", "safety_checker/model.safetensors"
+        tmp_path, *names, "unet/model.fp16.safetensors", "unet/config.json", "safety_checker/model.safetensors"
     )
     sent, really = list[tuple[str, int]](), os.sendfile
 
@@ -47,10 +47,9 @@ def test_there_is_nothing_to_read_of_a_model_that_is_not_there(model: str, tmp_p
 
 
 def test_a_file_that_is_none_is_left_to_loading(tmp_path: Path) -> None:
-    root = folder_of(tmp_path, "unet/a.safetensors")
-    os.mkfifo(root / "unet" / "b.safetensors")
-    (root / "vae").mkdir()
-    (root / "vae" / "c.safetensors").mkdir()
+    root = folder_of(tmp_path, "unet/model.safetensors", "text_encoder/config.json")
+    os.mkfifo(root / "text_encoder" / "model.safetensors")
+    (root / "vae" / "model.safetensors").mkdir(parents=True)
     thread = fetch_ahead(str(root), tmp_path)
     assert thread is not None
     thread.join(10)
@@ -60,7 +59,7 @@ def test_a_file_that_is_none_is_left_to_loading(tmp_path: Path) -> None:
 def test_a_model_that_memory_would_not_hold_twice_is_not_read_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = folder_of(tmp_path, "unet/a.safetensors")
+    root = folder_of(tmp_path, "unet/model.safetensors")
     available = psutil.virtual_memory()._replace(available=399_999)
     monkeypatch.setattr(subject.psutil, "virtual_memory", lambda: available)
     assert fetch_ahead(str(root), tmp_path) is None

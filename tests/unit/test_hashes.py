@@ -44,8 +44,11 @@ def test_a_folder_has_the_hash_of_its_unets_weights(tmp_path: Path) -> None:
     unet = bundled.FOLDER / "unet" / "diffusion_pytorch_model.safetensors"
     assert model_hash(bundled.FOLDER) == hashlib.sha256(unet.read_bytes()).hexdigest()[:10]
     (tmp_path / "unet").mkdir()
-    for number in (2, 1):
-        (tmp_path / "unet" / f"x-0000{number}-of-00002.safetensors").write_bytes(b"%d" % number)
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    for number, name in ((2, names[1]), (1, names[0])):
+        (tmp_path / "unet" / name).write_bytes(b"%d" % number)
+    index = {"weight_map": {"b": names[1], "a": names[0]}}
+    (tmp_path / "unet" / "model.safetensors.index.json").write_text(json.dumps(index))
     assert model_hash(tmp_path) == hashlib.sha256(b"12").hexdigest()[:10]
     assert hashed_bytes(tmp_path) == 2
 

@@ -87,6 +87,15 @@ def test_a_folder_of_half_precision_files_is_the_same_model(plan: Any, tmp_path:
     assert gpu_bytes(half) == pytest.approx(gpu_bytes(whole), rel=0.01)
 
 
+@pytest.mark.parametrize("twin", ["model.fp16.safetensors", "diffusion_pytorch_model.non_ema.safetensors", "a.bin"])
+def test_twins_of_the_weights_change_nothing(twin: str, plan: Any, tmp_path: Path) -> None:
+    folder, half = sd15(tmp_path / "sd15"), sd15(tmp_path / "half", 2)
+    alone = gpu_bytes(plan(str(folder)))
+    for part in SD15_BYTES:
+        shutil.move(half / part / "model.safetensors", folder / part / twin)
+    assert gpu_bytes(plan(str(folder))) == alone
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]"])
 def test_weights_that_cannot_be_read_do_not_hinder_the_estimate(content: bytes, plan: Any, tmp_path: Path) -> None:
     folder = sd15(tmp_path / "sd15")

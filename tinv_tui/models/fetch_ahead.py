@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 
 from tinv_tui.errors import InputError
-from tinv_tui.models.identify import locate, part_weights
+from tinv_tui.models.identify import locate
+from tinv_tui.models.part_files import part_files_if_any
 
 _PARTS = ("vae", "text_encoder", "text_encoder_2", "unet")
 """In the order in which they are needed."""
@@ -30,7 +31,7 @@ def fetch_ahead(model: str, beside: Path) -> threading.Thread | None:
     """
     try:
         root = locate(model, beside)
-        files = [root] if root.is_file() else [file for part in _PARTS for file in part_weights(root / part)]
+        files = [root] if root.is_file() else [file for part in _PARTS for file in part_files_if_any(root / part)]
         needed = sum(file.stat().st_size for file in files)
     except (OSError, InputError):
         return None

@@ -1,7 +1,7 @@
 """Model hashes: the first ten hex digits of a checkpoint file's SHA-256, as A1111 prints it (reference a1111 §2.1).
 
 A diffusers folder has no such file. Its hash is that of its UNet's weights, of which a fine-tuned model always has its own:
-of the file where there is one, of the files one after another, by name, where they are sharded. Hashes are kept in
+of the file that is loaded, of the files one after another, by name, where they are sharded. Hashes are kept in
 TINV_HOME/cache/hashes.json by path, size and time, since reading gigabytes takes a while. What a safetensors header says
 of a hash (``modelspec.hash_sha256``, ``sshs_model_hash``) is of the tensors, not of the file, and is not looked at.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.file_facts import FileFacts, stamp_of
-from tinv_tui.models.identify import part_weights
+from tinv_tui.models.part_files import part_files_if_any
 from tinv_tui.settings import load_settings
 
 DIGITS = 10
@@ -31,12 +31,15 @@ class HashingStopped(Exception):
 
 
 def hashed_files(path: Path) -> list[Path]:
-    """The files whose content makes the hash of a model file or a diffusers folder; none where it has none."""
-    return [path] if path.is_file() else part_weights(path / "unet")
+    """The files whose content makes the hash of a model file or a diffusers folder; none where it has none.
+
+    Raises InputError for a folder whose UNet is incomplete.
+    """
+    return [path] if path.is_file() else part_files_if_any(path / "unet")
 
 
 def hashed_bytes(path: Path) -> int:
-    """How much :func:`model_hash` will have to read. Raises OSError."""
+    """How much :func:`model_hash` will have to read. Raises OSError or InputError."""
     return sum(file.stat().st_size for file in hashed_files(path))
 
 
@@ -52,7 +55,7 @@ class KnownHashes:
         try:
             files = hashed_files(path)
             found = (self._from_hub(files) or self._from_ours(files) or self._from_a1111(files)) if files else None
-        except OSError:
+        except (OSError, InputError):
             return None
         return found[:DIGITS] if found else None
 

@@ -12,6 +12,7 @@ from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import FAMILIES, SD1, SD2, Family
 from tinv_tui.models.hub import fetched_folder, is_hub_id
+from tinv_tui.models.part_files import is_half, part_files
 from tinv_tui.models.single_file import identify_file
 
 
@@ -69,7 +70,8 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
             "Use the family's plain model; the embedding works in its inpainting sister too.",
         )
     try:
-        weights = _weights(folder, family)
+        parts = (*(encoder.folder for encoder in family.encoders), "unet", "vae")
+        weights = [file for part in parts for file in part_files(folder / part)]
         factor = 2 ** (_at_least_one("block_out_channels", len(vae["block_out_channels"])) - 1)
         return BaseModel(
             name=name,
@@ -83,7 +85,7 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
             encoder_layers=min(_count(text, "num_hidden_layers") for text in texts.values()),
             tokenizer_folders=tuple(folder / encoder.tokenizer for encoder in family.encoders),
             weight_bytes=sum(p.stat().st_size for p in weights),
-            variant="fp16" if all(".fp16." in p.name for p in weights) else None,
+            variant="fp16" if all(map(is_half, weights)) else None,
             encodes_empty=index.get("force_zeros_for_empty_prompt") is False,
             components={"unet": unet, "vae": vae, "scheduler": scheduler, **texts},
         )
@@ -130,22 +132,3 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError("model-broken", f"model.path: {path}: {error}", "The model folder is incomplete.") from None
-
-
-def _weights(folder: Path, family: Family) -> list[Path]:
-    """One weight file set per trained part; safetensors preferred where both kinds lie there."""
-    found = list[Path]()
-    for part in (*(encoder.folder for encoder in family.encoders), "unet", "vae"):
-        files = part_weights(folder / part)
-        if not files:
-            raise InputError(
-                "model-broken", f"model.path: {folder / part} holds no weights", "The model folder is incomplete."
-            )
-        found += files
-    return found
-
-
-def part_weights(part: Path) -> list[Path]:
-    """The weight files of one part's folder, several where it is sharded; none where there are none."""
-    files = [p for p in part.glob("*.safetensors") if ".fp16." not in p.name]
-    return sorted(files or part.glob("*.safetensors")) or sorted(part.glob("*.bin"))

@@ -18,10 +18,11 @@ from tinv_tui.models.layout import find_parts
 from tinv_tui.models.modules import build_text_encoders, build_unet, build_vae
 from tinv_tui.models.number_formats import computes_in_bf16
 from tinv_tui.models.original_names import Sources, folder_sources, text_sources, unet_sources, vae_sources
+from tinv_tui.models.part_files import part_files
 from tinv_tui.models.tiny_vae import load_tiny_vae
 from tinv_tui.models.tokenizer import PromptTokenizer, tokenizer_for
 from tinv_tui.models.vae_file import VaeFile
-from tinv_tui.models.weights import Weights, part_files
+from tinv_tui.models.weights import Weights
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel

@@ -11,8 +11,9 @@ import torch
 from tinv_tui.models.filling import fill, find_part
 from tinv_tui.models.modules import build_tiny_vae
 from tinv_tui.models.original_names import Source
+from tinv_tui.models.part_files import part_files
 from tinv_tui.models.vae_file import VaeFile
-from tinv_tui.models.weights import Weights, part_files
+from tinv_tui.models.weights import Weights
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny

@@ -6,7 +6,6 @@ beside them, and lives on when the file is replaced or its disk goes away.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections import ChainMap
@@ -14,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -133,37 +131,6 @@ class Weights:
             if not count:
                 raise ValueError("the file ends before it")
             done += count
-
-
-def part_files(folder: Path, key: str = "model.path") -> list[Path]:
-    """The weight files of one part of a diffusers folder: safetensors rather than ``.bin``, full names rather than "fp16".
-
-    Several where they come in shards. Raises InputError when there are none.
-    """
-    for kind in ("safetensors", "bin"):
-        for variant in ("", ".fp16"):
-            for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
-                single = folder / f"{stem}{variant}.{kind}"
-                if single.is_file():
-                    return [single]
-                for index in (f"{stem}.{kind}.index{variant}.json", f"{stem}{variant}.{kind}.index.json"):
-                    if (folder / index).is_file():
-                        return _shards(folder / index, key)
-    raise InputError("model-broken", f"{key}: {folder} holds no weights", "The folder is incomplete.")
-
-
-def _shards(index: Path, key: str) -> list[Path]:
-    try:
-        told: Any = json.loads(index.read_text(encoding="utf-8"))
-        names = sorted({str(name) for name in told["weight_map"].values()})
-        for name in names:
-            if Path(name).name != name:
-                raise ValueError(f"it names {name}, which is not beside it")
-            if not (index.parent / name).is_file():
-                raise ValueError(f"{name} is missing")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("model-broken", f"{key}: {index}: {error}", "The folder is incomplete.") from None
-    return [index.parent / name for name in names]
 
 
 def _header(path: Path, key: str) -> WeightFile:

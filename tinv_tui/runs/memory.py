@@ -13,6 +13,7 @@ from tinv_tui.models.families import Family
 from tinv_tui.models.frozen import suitable_operators
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan, Step
 from tinv_tui.models.number_formats import FLOAT_BYTES, computes_in_bf16
+from tinv_tui.models.part_files import part_files
 from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.recipe import Recipe
 from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
@@ -142,11 +143,11 @@ def _stored_number_bytes(model: BaseModel) -> int:
     """Bytes of a number in the weight files: as the UNet has them."""
     if model.is_single_file:
         return FLOAT_BYTES[model.number_kind]
-    first = next(iter(sorted((model.path / "unet").glob("*.safetensors"))), None)
-    if first is None or model.variant == "fp16":
-        return 2 if model.variant == "fp16" else 4
+    if model.variant == "fp16":
+        return 2
     try:
+        first, *_ = part_files(model.path / "unet")
         kinds = {tensor.kind for tensor in read_weight_file(first).tensors.values()}
-    except InputError:
+    except (InputError, OSError):
         return 4
     return 2 if kinds and kinds <= {"F16", "BF16"} else 4
