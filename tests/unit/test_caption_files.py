@@ -72,6 +72,16 @@ def test_a_folder_in_its_place_and_a_file_that_may_not_be_read_are_refused(pictu
         open_caption(picture)
 
 
+def test_what_training_does_not_read_is_not_edited_either(picture: Path) -> None:
+    os.mkfifo(picture.with_suffix(".txt"))
+    with pytest.raises(InputError, match=r"a fox\.txt is no file"):
+        open_caption(picture)
+    picture.with_suffix(".txt").unlink()
+    picture.with_suffix(".txt").symlink_to("/etc/passwd")
+    with pytest.raises(InputError, match="leads out of its folder"):
+        open_caption(picture)
+
+
 def test_a_write_that_fails_leaves_the_old_caption_and_nothing_beside_it(
     picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -310,6 +310,14 @@ def test_a_missing_caption_is_told_where_the_template_wants_one(folder: Path) ->
     assert codes(folder, "good1.png") == []
 
 
+def test_a_caption_file_that_is_not_read_is_told_as_missing_with_the_reason(folder: Path) -> None:
+    fill(folder)
+    (folder / "good0.txt").write_bytes(b"a" * 70_000)
+    assert message(folder, "caption-missing", CAPTIONED) == (
+        "no caption: good0.txt holds more than 64 KiB, which is no caption; [filewords] is empty for it"
+    )
+
+
 @pytest.mark.parametrize("tokenizer", [None, tokenizer_for(bundled.FOLDER / "tokenizer")])
 def test_an_over_long_caption_is_told_and_nothing_of_it_is_cut(folder: Path, tokenizer: Any) -> None:
     fill(folder, 1)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinv_tui.atomic import write_atomic
+from tinv_tui.datasets.captions import NoCaption, caption_bytes
 from tinv_tui.datasets.picture_files import EXTENSIONS
 from tinv_tui.errors import InputError
 
-_MOST_BYTES = 2**16
-"""A prompt takes a few hundred; what is larger is something else."""
 _NO_TEXT = ("Cc", "Cn", "Cs")
 """Unicode's categories of control characters, of characters that are none, and of halves of characters."""
 _MARKED = (
@@ -39,10 +38,10 @@ class CaptionFile:
 def open_caption(picture: Path, from_name: str = "") -> CaptionFile:
     """The caption file of a picture; where there is none a new one, which starts with ``from_name``.
 
-    Raises InputError for a file that is no text: it may not be a caption at all, and is left as it is.
+    Raises InputError for one that :func:`caption_bytes` refuses or that is no text: it is left as it is.
     """
     path = picture.with_suffix(".txt")
-    held = _read(path)
+    held = _read(picture)
     text = from_name if held is None else _decode(held, path)
     return CaptionFile(picture, path, text.strip(), held, _others_of(picture))
 
@@ -52,7 +51,7 @@ def save_caption(caption: CaptionFile, text: str, *, over_changes: bool = False)
 
     A file that holds something else than when it was opened is only replaced with ``over_changes``.
     """
-    if not over_changes and _read(caption.path) != caption.held:
+    if not over_changes and _read(caption.picture) != caption.held:
         raise InputError("caption-changed", f"{caption.path.name} has been changed by something else meanwhile", "")
     try:
         write_atomic(caption.path, f"{text.strip()}\n".encode("utf-8", errors="replace"))
@@ -63,19 +62,11 @@ def save_caption(caption: CaptionFile, text: str, *, over_changes: bool = False)
         ) from None
 
 
-def _read(path: Path) -> bytes | None:
+def _read(picture: Path) -> bytes | None:
     try:
-        if path.exists() and not path.is_file():
-            raise _refusal(path, "is no file")
-        with path.open("rb") as file:
-            held = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _refusal(path, f"cannot be read: {os.strerror(error.errno) if error.errno else error}") from None
-    if len(held) > _MOST_BYTES:
-        raise _refusal(path, f"holds more than {_MOST_BYTES // 1024} KiB, which is no caption")
-    return held
+        return caption_bytes(picture)
+    except NoCaption as refusal:
+        raise _refusal(picture.with_suffix(".txt"), str(refusal)) from None
 
 
 def _decode(raw: bytes, path: Path) -> str:

@@ -142,7 +142,8 @@ def _check_caption(entry: PictureEntry, settings: CheckSettings) -> list[tuple[s
     found: list[tuple[str, str]] = []
     wanted = any(FILEWORDS in line for line in settings.template)
     if wanted and not entry.caption:
-        found.append(("caption-missing", "no caption; [filewords] is empty for it"))
+        unread = f": {entry.path.stem}.txt {entry.caption_problem}" if entry.caption_problem else ""
+        found.append(("caption-missing", f"no caption{unread}; [filewords] is empty for it"))
     tokens, chunks = _tokens(fill_template(max(settings.template, key=len), entry.caption), settings)
     if chunks > 1:
         least = "" if settings.tokenizer is not None else " or more"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
-from tinv_tui.datasets.captions import NameCaptions, read_caption
+from tinv_tui.datasets.captions import NameCaptions, read_caption, why_unread
 from tinv_tui.datasets.geometry import middle_box
 from tinv_tui.datasets.picture_files import EXTENSIONS, missing_plugin, open_picture
 from tinv_tui.errors import InputError
@@ -45,12 +45,14 @@ class PictureEntry:
     height: int
     """Pixels, after the camera's orientation is applied."""
     caption: str | None
-    """None when there is no caption file, nor a file name that stands in for one."""
+    """None when there is no caption file that can be read, nor a file name that stands in for one."""
     problem: str | None = None
     format: str = ""
     """Pillow's name of the file format: JPEG, PNG, WEBP, …"""
     is_turned: bool = False
     """Whether the camera's orientation turns it."""
+    caption_problem: str = ""
+    """Why its caption file is not read; "" where it is, or where there is none."""
 
 
 def list_pictures(folder: Path, names: NameCaptions | None = None) -> list[PictureEntry]:
@@ -128,9 +130,10 @@ def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
     except OSError as error:
         return PictureEntry(path, 0, 0, None, f"cannot be read ({type(error).__name__})")
     caption = read_caption(path)
+    unread = why_unread(path) if caption is None else ""
     if caption is None and names is not None:
         caption = names.caption_of(path)
-    return PictureEntry(path, header.width, header.height, caption, format=header.format, is_turned=header.is_turned)
+    return PictureEntry(path, header.width, header.height, caption, None, header.format, header.is_turned, unread)
 
 
 @lru_cache(maxsize=_KEPT)
