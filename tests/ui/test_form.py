@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tinv_tui.app.screens.ask_path import AskPathScreen
 from tinv_tui.app.screens.help import HelpScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.probe import ProbeScreen
+from tinv_tui.datasets import infotext
 from tinv_tui.models import bundled
 from tinv_tui.presets import find_preset
 from tinv_tui.recipe import load_recipe
@@ -281,6 +283,9 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111_but_not_fro
         pilot.app.screen.query_one(Input).value = str(tmp_path / "a.png")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is workbench)
+        app = pilot.app
+        assert isinstance(app, TinvApp)
+        await until(pilot, lambda: any("plain words" in note.text for note in app.control.notes))
         filled, errors = workbench.form.recipe()
         assert not errors
         assert filled is not None
@@ -288,17 +293,40 @@ async def test_the_preview_is_filled_in_from_a_picture_made_by_a1111_but_not_fro
         assert (preview.prompts, preview.negative, preview.steps) == (("a zork, (old:1.2)",), "blur", 9)
         assert (preview.sampler, preview.cfg, preview.seed) == ("euler a", 5.0, 11)
         assert (preview.width, preview.height) == (64, 96)
-        assert isinstance(pilot.app, TinvApp)
-        assert any("plain words" in note.text for note in pilot.app.control.notes)
 
         before = workbench.form.texts
         workbench.form_pane.ask_for_preview()
         await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
         pilot.app.screen.query_one(Input).value = str(pictures / "001.png")
         await pilot.press("enter")
-        await until(pilot, lambda: pilot.app.screen is workbench)
+        await until(pilot, lambda: "does not say how it was made" in app.control.notes[-1].text)
+        assert pilot.app.screen is workbench
         assert workbench.form.texts == before
-        assert "does not say how it was made" in pilot.app.control.notes[-1].text
+
+
+async def test_keys_are_heard_while_a_picture_is_read_for_its_preview_settings(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_read, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> infotext.Infotext:
+        is_read.set()
+        assert go_on.wait(60)
+        return infotext.Infotext("a slow zork", "", {})
+
+    monkeypatch.setattr(infotext, "read_infotext", slow)
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        workbench = await ready(pilot)
+        workbench.form_pane.ask_for_preview()
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskPathScreen))
+        pilot.app.screen.query_one(Input).value = str(pictures / "001.png")
+        await pilot.press("enter")
+        await until(pilot, is_read.is_set)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await pilot.press("escape")
+        go_on.set()
+        await until(pilot, lambda: workbench.form.texts["preview.prompts"] == "a slow zork")
 
 
 async def test_keys_of_one_burst_act_in_their_order(pictures: Path) -> None:

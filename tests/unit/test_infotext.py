@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -181,3 +182,38 @@ def test_a_picture_is_read_and_one_without_the_text_is_refused(tmp_path: Path) -
             read_infotext(tmp_path / name)
         assert caught.value.code == code
         assert name in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "filler",
+    ["a", " ", "-", "1", '"', "\\", ":", 'aa: "', "(", "[", "(a:1", "<lora:", ":1", "a a:", "(a:" + "1" * 65_000],
+)
+def test_the_longest_text_there_may_be_is_read_at_once_whatever_it_says(filler: str) -> None:
+    said = (filler * (65_000 // len(filler) + 1))[:65_000]
+    began = time.process_time()
+    for text in (f"cat\nSteps: 20, Sampler: Euler, Seed: 1, {said}", f"(a:{said}\nSteps: 20", f"a\nSize: {said}x8"):
+        preview_values(parse_infotext(text))
+    assert time.process_time() - began < 1  # with a square in it: half a minute and more
+
+
+def test_a_text_of_more_than_64_ki_is_refused(tmp_path: Path) -> None:
+    for count, refused in ((65_000, False), (900_000, True)):
+        info = PngInfo()
+        info.add_text("parameters", "cat\nSteps: 20, Sampler: Euler, Seed: 1, " + "a" * count, zip=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+        if not refused:
+            assert read_infotext(tmp_path / "a.png").prompt == "cat"
+            continue
+        with pytest.raises(InputError, match=r"a\.png says in 900,040 characters") as caught:
+            read_infotext(tmp_path / "a.png")
+        assert caught.value.code == "parameters-long"
+
+
+def test_a_key_is_all_that_stands_between_the_comma_and_the_colon() -> None:
+    values = parse_infotext("Steps: 1, - ADetailer model 2nd/last-one: m, Seed: 2, a (b) cd: 3,Size : 8x8").values
+    assert dict(values) == {"Steps": "1", "ADetailer model 2nd/last-one": "m", "Seed": "2", "cd": "3", "Size": "8x8"}
+
+
+def test_a_note_of_a_value_that_is_not_possible_stays_short() -> None:
+    _, notes = preview_values(parse_infotext(f"a cat\nSampler: {'x' * 5000}, Version: 1, Seed: {'9' * 5000}"))
+    assert [len(note) <= 201 for note in notes] == [True, True]

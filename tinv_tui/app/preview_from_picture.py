@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,24 @@ if TYPE_CHECKING:
 
 def ask_for_picture(app: TinvApp, form: RecipeForm) -> None:
     """Ask which picture, and fill in what its text says."""
+    from tinv_tui.app.background import in_background
     from tinv_tui.app.screens.ask_path import AskPathScreen
 
     def fill(picture: Path | None) -> None:
         if picture is not None:
-            _fill(app, form, picture)
+            in_background(form, _fill(app, form, picture), group="preview-from", exclusive=True)
 
     title = "Preview settings from a PNG made by A1111 or Forge"
     app.push_screen(AskPathScreen("", title, reads=True, ending=".png"), fill)
 
 
-def _fill(app: TinvApp, form: RecipeForm, picture: Path) -> None:
+async def _fill(app: TinvApp, form: RecipeForm, picture: Path) -> None:
     from tinv_tui.app.form_values import text_of
     from tinv_tui.datasets.infotext import preview_values, read_infotext
     from tinv_tui.errors import InputError
 
     try:
-        values, notes = preview_values(read_infotext(picture))
+        values, notes = await asyncio.to_thread(lambda: preview_values(read_infotext(picture)))
     except InputError as error:
         app.control.note(f"{error.message}. {error.hint}", "bad")
         return

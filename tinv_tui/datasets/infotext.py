@@ -40,9 +40,14 @@ _SCHEDULES = ("automatic", "uniform", "karras", "exponential", "polyexponential"
 _AUTOMATIC = {"dpm++ 2m", "dpm++ 2m sde", "dpm++ sde", "dpm++ 2s a", "dpm++ 3m sde", "dpm2", "dpm2 a"}
 """Samplers for which "Automatic" means Karras, or the exponential schedule, of which Karras is the nearest we have."""
 
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
-_NETWORK = re.compile(r"<(?:lora|lyco|hypernet|ti):[^>]*>", re.IGNORECASE)
-_WEIGHT = re.compile(r"[(\[{][^()\[\]{}]+:\s*\d*\.?\d+\s*[)\]}]|\bBREAK\b|\(\(|\[[^\]]*[:|]")
+# Anybody's picture is read: each pattern takes a time that grows with the text, not with its square. So a key starts where
+# its run of letters does, a bracket is looked for up to the next one, and a number is read in one way only.
+_PAIR = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]{1,100}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_NETWORK = re.compile(r"<(?:lora|lyco|hypernet|ti):[^<>]*>", re.IGNORECASE)
+_WEIGHT = re.compile(r"[(\[{][^()\[\]{}]+:\s*(?:\d+(?:\.\d+)?|\.\d+)\s*[)\]}]|\bBREAK\b|\(\(|\[[^\[\]]*[:|]")
+_MOST_CHARACTERS = 2**16
+"""A1111 writes some hundreds, and a PNG can hold a million in 1 KB."""
+_LONGEST_NOTE = 200
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,10 @@ def parse_infotext(text: str) -> Infotext:
 
 
 def read_infotext(path: Path) -> Infotext:
-    """The text of a PNG made by A1111, Forge or this program. Raises InputError when it has none."""
+    """The text of a PNG made by A1111, Forge or this program.
+
+    Raises InputError when it has none, or one of more than 65,536 characters.
+    """
     if not path.is_file():
         raise InputError("picture-missing", f"there is no file {path}", "Give a PNG made by A1111 or Forge.")
     try:
@@ -115,6 +123,12 @@ def read_infotext(path: Path) -> Infotext:
             "no-parameters",
             f"{path} does not say how it was made: it has no text chunk {KEYWORD!r}",
             "Use the PNG as A1111 or Forge saved it; websites and editors take the text out.",
+        )
+    if len(text) > _MOST_CHARACTERS:
+        raise InputError(
+            "parameters-long",
+            f"{path} says in {len(text):,} characters how it was made, which A1111 and Forge do in some hundreds",
+            "Use the PNG as A1111 or Forge saved it.",
         )
     return parse_infotext(text)
 
@@ -140,7 +154,7 @@ def preview_values(info: Infotext) -> tuple[dict[str, Any], list[str]]:
     for theirs, ours, kind, low, high in limits:
         if theirs in info.values:
             _take_number(values, notes, ours, f"{theirs}: {info.values[theirs]}", kind, low, high)
-    size = re.fullmatch(r"(\d+)\s*x\s*(\d+)", info.values.get("Size", ""))
+    size = re.fullmatch(r"(\d{1,9})\s*x\s*(\d{1,9})", info.values.get("Size", ""))
     if size:
         width, height = int(size[1]), int(size[2])
         if width % 8 or height % 8 or not (8 <= width <= 4096 and 8 <= height <= 4096):
@@ -152,7 +166,7 @@ def preview_values(info: Infotext) -> tuple[dict[str, Any], list[str]]:
         notes += [note] if note else []
     if "Hires upscale" in info.values or "Hires resize" in info.values:
         notes.append("the second pass (hires fix) is not made")
-    return values, notes
+    return values, [note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE]}…" for note in notes]
 
 
 def sampler_of(name: str, schedule: str = "") -> tuple[str, str]:
