@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkpoints import write_header_only
 from tests.hub import bundled_files, put_in_cache
+from tests.model_files import state_of
 from tests.unit.test_families import SD15, SD21, make_model
 from tests.unit.test_hostile_files import ENCODED
 from tinv_tui import paths, settings
-from tinv_tui.models import browse, bundled
+from tinv_tui.models import browse, bundled, torch_file
 from tinv_tui.models.browse import list_models
+from tinv_tui.models.families import SD2
 from tinv_tui.models.hashes import model_hash
 
 
@@ -139,6 +142,37 @@ def test_what_a_file_is_is_found_out_once_and_again_when_it_has_changed(own: Pat
     assert (list_models().entries[1].reason, list_models().entries[1].bytes) == (reason, 6)
     cache_file.write_text('{"x": 3')
     assert list_models().entries[1].reason == reason
+
+
+@pytest.mark.parametrize(
+    "trouble", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error"), MemoryError()]
+)
+def test_what_hindered_the_reading_is_not_remembered_of_the_file(
+    own: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    (own / "style.ckpt").write_bytes(b"PK\x03\x04")
+
+    def hindered(file: object) -> None:
+        raise trouble
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(torch_file, "list_members", hindered)
+        hindered_by = list_models().entries[1].reason
+    assert "zip directory is missing" in list_models().entries[1].reason
+    assert (getattr(trouble, "strerror", None) or "more memory") in hindered_by
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml"])
+def test_a_configuration_beside_a_file_is_seen_when_it_comes_changes_or_goes(own: Path, suffix: str) -> None:
+    write_header_only(own / "mine.safetensors", state_of(SD2))
+    told = []
+    for said in (None, "v", "eps", None):
+        if said is None:
+            (own / f"mine{suffix}").unlink(missing_ok=True)
+        else:
+            (own / f"mine{suffix}").write_text(f"model:\n  params:\n    parameterization: {said}\n")
+        told.append((list_models().entries[1].prediction_type, list_models().entries[1].native_size))
+    assert told == [(None, 768), ("v_prediction", 768), ("epsilon", 512), (None, 768)]
 
 
 def test_two_hundred_large_files_are_listed_in_a_moment_without_being_read(own: Path) -> None:

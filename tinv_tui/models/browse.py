@@ -15,6 +15,7 @@ from tinv_tui.models.file_facts import FileFacts, stamp_of
 from tinv_tui.models.hashes import KnownHashes
 from tinv_tui.models.hub import cached_models
 from tinv_tui.models.identify import identify
+from tinv_tui.models.prediction import configurations_of
 from tinv_tui.settings import load_settings
 from tinv_tui.version import own_version
 
@@ -178,7 +179,7 @@ def _entry(value: str, path: Path, name: str, known: _Known) -> ModelEntry:
     modified = datetime.fromtimestamp(0).astimezone()
     try:
         modified = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        told = known.told(value, path) if path.is_file() else _tell(value, path)
+        told = known.told(value, path) if path.is_file() else _tell(value, path)[0]
     except OSError as error:
         told = _Told(reason=error.strerror or str(error))
     return ModelEntry(value=value, path=path, name=name, modified=modified, hash=known.hashes.of(path), **asdict(told))
@@ -194,14 +195,16 @@ class _Known:
 
     def told(self, value: str, path: Path) -> _Told:
         """Raises OSError."""
-        known = self._files.get([path])
+        files = [path, *(beside for beside in configurations_of(path) if beside.is_file())]
+        known = self._files.get(files)
         try:
             return _Told(**known)
         except TypeError:  # not known, or by a broken file
-            stamp = stamp_of([path])
-            told = _tell(value, path)
-            self._files.keep([path], stamp, asdict(told))
-            self._is_new = True
+            stamp = stamp_of(files)
+            told, trouble = _tell(value, path)
+            if not _may_pass(trouble):
+                self._files.keep(files, stamp, asdict(told))
+                self._is_new = True
             return told
 
     def save(self) -> None:
@@ -209,14 +212,23 @@ class _Known:
             self._files.save()
 
 
-def _tell(value: str, path: Path) -> _Told:
-    """Raises OSError."""
+def _tell(value: str, path: Path) -> tuple[_Told, InputError | None]:
+    """What it is, and the error that says why it is none. Raises OSError."""
     try:
         model = identify(value, path.parent)
     except InputError as error:
         size = path.stat().st_size if path.is_file() else 0
-        return _Told(bytes=size, reason=_without_path(error.message, path, value))
-    return _Told(model.family.label, model.native_size, model.prediction_type or None, model.weight_bytes)
+        return _Told(bytes=size, reason=_without_path(error.message, path, value)), error
+    return _Told(model.family.label, model.native_size, model.prediction_type or None, model.weight_bytes), None
+
+
+def _may_pass(trouble: BaseException | None) -> bool:
+    """Whether an error came of the system (permissions, a disk, memory) and not of what the file holds."""
+    while trouble is not None:
+        if isinstance(trouble, OSError | MemoryError):
+            return True
+        trouble = trouble.__context__
+    return False
 
 
 def _without_path(message: str, path: Path, value: str) -> str:

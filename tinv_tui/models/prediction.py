@@ -48,10 +48,14 @@ def find_prediction(path: Path, names: Mapping[str, Any], metadata: Mapping[str,
     return next((kind for start, kind in _OFFICIAL.items() if path.name.lower().startswith(start)), "")
 
 
+def configurations_of(path: Path) -> tuple[Path, ...]:
+    """Where a configuration may lie beside a checkpoint; it says a part of what the model is."""
+    return path.with_suffix(".yaml"), path.with_suffix(".yml")
+
+
 def _of_yaml(path: Path) -> str:
     """Of the configuration that lies beside a checkpoint; it is searched, not interpreted."""
-    for suffix in (".yaml", ".yml"):
-        beside = path.with_suffix(suffix)
+    for beside in configurations_of(path):
         if not beside.is_file():  # opening a pipe would wait for ever
             continue
         try:

@@ -13,7 +13,7 @@ from tinv_tui.models.derived import Config, Unusual, clip_config, openclip_confi
 from tinv_tui.models.families import SD1, SDXL, Family, TextEncoder
 from tinv_tui.models.layout import TEXT_ENCODERS, Parts, find_parts
 from tinv_tui.models.number_formats import FLOAT_BYTES
-from tinv_tui.models.prediction import find_prediction, with_prediction
+from tinv_tui.models.prediction import configurations_of, find_prediction, with_prediction
 from tinv_tui.models.published import published_configs, tokenizer_folders
 from tinv_tui.models.signatures import CHANNELS, what_it_is
 from tinv_tui.models.weight_file import WeightFile, read_weight_file
@@ -35,7 +35,7 @@ def identify_file(path: Path) -> BaseModel:
     Without a VAE, ``components`` has none. Raises InputError that says what the file is instead.
     """
     path = path.absolute()
-    return _identify(path, *(_stamp(p) for p in (path, path.with_suffix(".yaml"), path.with_suffix(".yml"))))
+    return _identify(path, *map(_stamp, (path, *configurations_of(path))))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
