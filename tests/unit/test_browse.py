@@ -194,15 +194,18 @@ def test_one_broken_file_or_link_hides_no_other(own: Path) -> None:
         file.writestr("archive/data.pkl", ENCODED)
     (own / "loop").symlink_to("loop")
     (own / "gone.safetensors").symlink_to("nowhere")
+    endless = {"block_out_channels": [128] * 20_000, "latent_channels": 4}
+    make_model(own / "endless", SD15 | {"vae/config.json": endless})
     make_model(own / "torn", SD15)
     weights = next((own / "torn" / "unet").glob("*.safetensors"))
     weights.unlink()
     weights.symlink_to("nowhere")
     listing = list_models()
     reasons = {entry.name: entry.reason for entry in listing.entries}
-    assert list(reasons) == ["bundled", "bomb", "deep", "good", "torn"]
+    assert list(reasons) == ["bundled", "bomb", "deep", "endless", "good", "torn"]
     assert "makes more than any model has" in reasons["bomb"]
     assert "nested too deep" in reasons["deep"]
+    assert "20000 levels" in reasons["endless"]
     assert reasons["good"] == ""
     assert "No such file" in reasons["torn"]
     assert listing.notes == (f"{own / 'loop'}: Too many levels of symbolic links",)

@@ -144,9 +144,14 @@ def test_half_precision_or_pickled_weights_will_do(tmp_path: Path, weights: str)
         ("text_encoder/config.json", "num_hidden_layers", 0, "num_hidden_layers is 0"),
         ("text_encoder/config.json", "hidden_size", -768, "hidden_size is -768"),
         ("vae/config.json", "block_out_channels", [], "block_out_channels is 0"),
+        ("vae/config.json", "block_out_channels", [32] * 20_000, "block_out_channels is 20000 levels"),
+        ("vae/config.json", "block_out_channels", None, "block_out_channels is no list"),
         ("unet/config.json", "sample_size", 0, "sample_size is 0"),
+        ("unet/config.json", "sample_size", 10**4299, "sample_size is too large"),
     ],
 )
-def test_a_count_that_is_none_makes_no_sense(tmp_path: Path, name: str, key: str, value: object, says: str) -> None:
+def test_a_count_that_is_none_or_beyond_reason_makes_no_sense(
+    tmp_path: Path, name: str, key: str, value: object, says: str
+) -> None:
     make_model(tmp_path / "model", SD15 | {name: SD15[name] | {key: value}})
     assert says in refused(tmp_path).message

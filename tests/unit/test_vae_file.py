@@ -76,6 +76,42 @@ def test_a_folder_is_told_by_its_configuration(tmp_path: Path, sdxl: BaseModel) 
     assert (tiny.kind, tiny.latent_channels, tiny.latent_factor) == ("tiny", 4, 8)
 
 
+@pytest.mark.parametrize("value", [None, "four", [[]], 0, -4, 1e400, 2**31])
+def test_a_folder_whose_latent_channels_make_no_sense_is_broken(tmp_path: Path, sd1: BaseModel, value: Any) -> None:
+    said = {"block_out_channels": [32] * 4, "latent_channels": value}
+    assert says_broken(tiny_folder(tmp_path / "tiny", latent_channels=value), sd1)
+    assert says_broken(tiny_folder(tmp_path / "full", _class_name="AutoencoderKL", **said), sd1)
+
+
+@pytest.mark.parametrize("value", [None, 4, "abcd", {}, [], [32] * 9, [32] * 20_000])
+def test_a_folder_whose_levels_make_no_sense_is_broken(tmp_path: Path, sd1: BaseModel, value: Any) -> None:
+    said = {"_class_name": "AutoencoderKL", "block_out_channels": value}
+    assert says_broken(tiny_folder(tmp_path / "tiny", decoder_block_out_channels=value), sd1)
+    assert says_broken(tiny_folder(tmp_path / "full", **said), sd1)
+
+
+def says_broken(folder: Path, model: BaseModel) -> bool:
+    with pytest.raises(InputError) as caught:
+        identify_vae(folder, model)
+    return caught.value.code == "vae-broken" and str(folder / "config.json") in caught.value.message
+
+
+def test_a_configuration_without_end_is_broken(tmp_path: Path, sd1: BaseModel) -> None:
+    folder = tiny_folder(tmp_path / "vae")
+    (folder / "config.json").write_text('{"a":' * 100_000)
+    assert says_broken(folder, sd1)
+
+
+def test_a_file_of_more_levels_than_any_vae_is_broken(tmp_path: Path, sd1: BaseModel) -> None:
+    state = {name: tensor for name, tensor in PLAIN.items() if ".block." not in name}
+    for side, layers in (("encoder.down", 2), ("decoder.up", 3)):
+        blocks = [f"{side}.{level}.block.{layer}.conv1.weight" for level in range(9) for layer in range(layers)]
+        state |= empty(dict.fromkeys(blocks, (32, 32, 3, 3)))
+    path = write_header_only(tmp_path / "vae.safetensors", state)
+    with pytest.raises(InputError, match="its VAE has 9 levels"):
+        identify_vae(path, sd1)
+
+
 def test_a_tiny_vae_is_told_by_diffusers_names_or_those_of_its_decoder_alone(tmp_path: Path, sd1: BaseModel) -> None:
     from diffusers import AutoencoderTiny
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinv_tui.models.counts import MOST_LEVELS
+
 Shapes = Mapping[str, tuple[int, ...]]
 Config = dict[str, Any]
 _HEAD = 64
@@ -141,6 +143,8 @@ def vae_config(shapes: Shapes, published: Mapping[str, Any]) -> Config:
     widths = [level[0] for level in down]
     if len(layers) != 1 or [level[0] for level in up] != widths:
         raise Unusual("the two sides of its VAE do not match")
+    if len(widths) > MOST_LEVELS:
+        raise Unusual(f"its VAE has {len(widths)} levels")
     config = dict(published) | {
         "in_channels": shapes["encoder.conv_in.weight"][1],
         "out_channels": shapes["decoder.conv_out.weight"][0],

@@ -10,6 +10,7 @@ from typing import Any
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.counts import count, levels
 from tinv_tui.models.families import FAMILIES, SD1, SD2, Family
 from tinv_tui.models.hub import fetched_folder, is_hub_id
 from tinv_tui.models.part_files import is_half, part_files
@@ -72,17 +73,17 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
     try:
         parts = (*(encoder.folder for encoder in family.encoders), "unet", "vae")
         weights = [file for part in parts for file in part_files(folder / part)]
-        factor = 2 ** (_at_least_one("block_out_channels", len(vae["block_out_channels"])) - 1)
+        factor = 2 ** (levels(vae, "block_out_channels") - 1)
         return BaseModel(
             name=name,
             path=folder,
             family=family,
-            widths=tuple(_count(text, "hidden_size") for text in texts.values()),
-            native_size=_count(unet, "sample_size") * factor,
+            widths=tuple(count(text, "hidden_size") for text in texts.values()),
+            native_size=count(unet, "sample_size") * factor,
             latent_factor=factor,
-            latent_channels=_count(vae, "latent_channels"),
+            latent_channels=count(vae, "latent_channels"),
             prediction_type=str(scheduler.get("prediction_type", "epsilon")),
-            encoder_layers=min(_count(text, "num_hidden_layers") for text in texts.values()),
+            encoder_layers=min(count(text, "num_hidden_layers") for text in texts.values()),
             tokenizer_folders=tuple(folder / encoder.tokenizer for encoder in family.encoders),
             weight_bytes=sum(p.stat().st_size for p in weights),
             variant="fp16" if all(map(is_half, weights)) else None,
@@ -101,18 +102,6 @@ def _folder_model(folder: Path, name: str) -> BaseModel:
         raise InputError(
             "model-broken", f"model.path: {error.filename}: {error.strerror}", "The model folder is incomplete."
         ) from None
-
-
-def _count(config: dict[str, Any], key: str) -> int:
-    """Raises KeyError, TypeError, ValueError, OverflowError."""
-    return _at_least_one(key, int(config[key]))
-
-
-def _at_least_one(key: str, count: int) -> int:
-    """Raises ValueError."""
-    if count < 1:
-        raise ValueError(f"{key} is {count}")
-    return count
 
 
 def _family(pipeline: str, text: dict[str, Any]) -> Family:

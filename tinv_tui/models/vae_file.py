@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
+from tinv_tui.models.counts import count, levels
 from tinv_tui.models.derived import Config, Unusual, vae_config
 from tinv_tui.models.families import SDXL
 from tinv_tui.models.layout import VAE
@@ -21,6 +22,7 @@ from tinv_tui.models.weight_file import WeightFile, read_weight_file
 _TINY_CLASS = "AutoencoderTiny"
 _TINY_LEVELS = 4
 _TINY_BLOCKS = (1, 3, 3, 3)
+_WIDTHS = {"kl": "block_out_channels", "tiny": "decoder_block_out_channels"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class VaeFile:
     @property
     def latent_factor(self) -> int:
         """Pixels per latent cell and side."""
-        name = "block_out_channels" if self.kind == "kl" else "decoder_block_out_channels"
-        return int(2 ** (len(self.config.get(name, range(_TINY_LEVELS))) - 1))
+        return int(2 ** (len(self.config.get(_WIDTHS[self.kind], range(_TINY_LEVELS))) - 1))
 
 
 def identify_vae(path: Path, model: BaseModel, key: str = "model.vae") -> VaeFile:
@@ -106,15 +107,22 @@ def _folder(folder: Path, key: str) -> VaeFile:
         raise InputError(
             "vae-missing", f"{key}: {folder} is not a diffusers VAE folder", "It must hold config.json."
         ) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError("vae-broken", f"{key}: {folder / 'config.json'}: {error}", "Is it complete?") from None
-    if config.get("_class_name") == _TINY_CLASS:
-        return VaeFile("tiny", folder, config)
-    if "block_out_channels" not in config:
+    kind: Literal["kl", "tiny"] = "tiny" if config.get("_class_name") == _TINY_CLASS else "kl"
+    if kind == "kl" and _WIDTHS[kind] not in config:
         raise InputError(
             "vae-missing", f"{key}: {folder} is not a diffusers VAE folder", "Its config.json is of another."
         )
-    return VaeFile("kl", folder, config)
+    try:
+        for name, read in ((_WIDTHS[kind], levels), ("latent_channels", count)):
+            if name in config:  # what is not said has a default of its own, null has none
+                read(config, name)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            "vae-broken", f"{key}: {folder / 'config.json'} makes no sense: {error}", "Get it again."
+        ) from None
+    return VaeFile(kind, folder, config)
 
 
 def _file(file: WeightFile, model: BaseModel, key: str) -> VaeFile:
