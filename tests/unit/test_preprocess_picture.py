@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 
 from tests.captioners import save_yunet
+from tinv_tui.datasets import preprocess_picture
 from tinv_tui.datasets.focal import find_edges, find_faces, find_focus
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.datasets.preprocess_picture import MadePicture, caption_of, make_pictures
@@ -60,6 +61,38 @@ def test_the_plain_way_is_the_resize_and_fill_of_a1111(tmp_path: Path) -> None:
     canvas = Image.new("RGB", (512, 512))
     canvas.paste(noise.resize((770, 512), Image.Resampling.LANCZOS), (-129, 0))
     assert opened(made).tobytes() == canvas.tobytes()
+
+
+@pytest.mark.parametrize("size", [(3000, 1), (1, 3000)])
+def test_of_a_picture_of_one_row_only_the_middle_is_scaled(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[tuple[int, int]]()
+    resize = Image.Image.resize
+
+    def noted(image: Image.Image, to: tuple[int, int], *more: Any) -> Image.Image:
+        asked.append(to)
+        assert to[0] * to[1] < 2**26, "which takes hundreds of megabytes"
+        return resize(image, to, *more)
+
+    image = Image.new("RGB", size, RED)
+    image.paste(BLUE, (size[0] // 2, size[1] // 2, size[0] // 2 + 1, size[1] // 2 + 1))
+    monkeypatch.setattr(Image.Image, "resize", noted)
+    (made,) = make(tmp_path, "a.png", image, width=512, height=512, flip=False)
+    assert asked == [(512, 512)]
+    assert opened(made).getpixel((40, 40))[0] > 200  # the end of the red half
+    assert opened(made).getpixel((470, 470))[2] > 200  # the blue pixel behind it
+
+
+def test_what_is_scaled_of_the_middle_alone_is_what_is_cut_out_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (333, 501, 3), dtype=np.uint8))
+    (whole,) = make(tmp_path, "a.png", noise, width=512, height=512, flip=False)
+    monkeypatch.setattr(preprocess_picture, "_MOST_SCALED", 1)
+    (middle,) = make(tmp_path, "a.png", width=512, height=512, flip=False)
+    difference = np.abs(np.asarray(opened(whole), dtype=int) - np.asarray(opened(middle), dtype=int))
+    assert difference.max() <= 1
 
 
 def test_tiles_run_down_a_tall_picture(tmp_path: Path) -> None:

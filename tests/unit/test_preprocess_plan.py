@@ -119,6 +119,20 @@ def test_each_way_is_taken_where_it_applies_and_the_plain_one_where_none_does(
     assert plan(source, **changes).pictures[0].ways == ways
 
 
+@pytest.mark.parametrize("way", ["split", "focal_crop"])
+@pytest.mark.parametrize("size", [(3000, 1), (1, 3000)])
+def test_a_picture_that_would_be_enlarged_beyond_what_is_opened_is_skipped_with_the_reason(
+    source: Path, way: str, size: tuple[int, int]
+) -> None:
+    picture(source, "a.png", size)
+    picture(source, "b.png", (3000, 100))
+    made = plan(source, **{way: True})
+    assert [kept.source.name for kept in made.pictures] == ["b.png"]
+    large = "1536000 x 512" if size[0] > 1 else "512 x 1536000"
+    assert [gone.reason for gone in made.skipped] == [f"too thin: to be cut it would be enlarged to {large}"]
+    assert [len(kept.names) for kept in plan(source).pictures] == [1, 1]
+
+
 def test_a_picture_that_no_auto_sized_crop_fits_is_skipped_with_the_reason(source: Path) -> None:
     picture(source, "a.png", (3000, 500))
     picture(source, "b.png", (800, 600))

@@ -6,6 +6,7 @@ of their names, those that are skipped too: a dry run, a second run, and one wit
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from PIL import ImageColor
 
 from tinv_tui.datasets.captioner_models import BLIP, TAGGERS, TAGS, Presence, default_captioner, presence
 from tinv_tui.datasets.focal import require_opencv
-from tinv_tui.datasets.geometry import Size, auto_size, split, split_ratio
+from tinv_tui.datasets.geometry import Size, auto_size, focal_scale, split, split_ratio
 from tinv_tui.datasets.picture_files import EXTENSIONS
-from tinv_tui.datasets.pictures import PictureEntry, list_pictures
+from tinv_tui.datasets.pictures import MOST_PIXELS, PictureEntry, list_pictures
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
 from tinv_tui.sections import PreprocessSection
@@ -242,12 +243,18 @@ def _plan_picture(index: int, entry: PictureEntry, section: PreprocessSection) -
         return Skipped(entry.path, entry.problem)
     size, target = (entry.width, entry.height), (section.width, section.height)
     ways: list[Way] = []
+    scaled: list[Size] = []
     tiles = 0
     if section.split and split_ratio(size, target) < 1 and split_ratio(size, target) <= section.split_threshold:
         ways.append("tiles")
-        tiles = len(split(size, target, section.split_overlap).starts)
+        whole = split(size, target, section.split_overlap)
+        tiles = len(whole.starts)
+        scaled.append(whole.scaled)
     if section.focal_crop and size[0] != size[1]:
         ways.append("focal")
+        scaled.append(focal_scale(size, target))
+    if scaled and math.prod(large := max(scaled, key=math.prod)) > MOST_PIXELS:
+        return Skipped(entry.path, f"too thin: to be cut it would be enlarged to {large[0]} x {large[1]}")
     if section.auto_crop and auto_size_of(size, section) is not None:
         ways.append("auto")
     if section.keep_size:
