@@ -156,10 +156,15 @@ def load_recipe(
         raise InputError(error.code, f"--set {told}", error.hint) from None  # the file says something else
 
 
+_DEEPEST = 20
+
+
 def read_tables(path: Path) -> dict[str, Any]:
     """The nested tables of a TOML recipe, unchecked. Raises InputError when it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check_depth(values)
+        return values
     except FileNotFoundError:
         raise InputError(
             "recipe-not-found", f"there is no recipe at {path}", "Give the path of a recipe.toml."
@@ -168,6 +173,18 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise InputError("recipe-unreadable", in_words(error), "A recipe is a TOML file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("recipe-unreadable", f"{path}: {error}", "A recipe is a TOML file.") from None
+    except RecursionError:
+        raise InputError("recipe-unreadable", f"{path}: it is nested too deep", "A recipe is a TOML file.") from None
+
+
+def _check_depth(values: dict[str, Any]) -> None:
+    """Raise RecursionError for tables that an error about them could not write out: TOML's dotted keys nest as they like."""
+    level: list[Any] = [values]
+    for _ in range(_DEEPEST):
+        inside = (item for held in level for item in (held.values() if isinstance(held, dict) else held))
+        level = [item for item in inside if isinstance(item, dict | list)]
+    if level:
+        raise RecursionError
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -198,7 +215,7 @@ def parse_value(key: str, text: str) -> Any:
         return text
     try:
         return tomllib.loads(f"x = {text.strip()}")["x"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         kind = allowed_values(key)
         raise InputError("recipe-type", f"{key} = {text!r} is not {kind}", f"Write {kind}.") from None
 

@@ -236,7 +236,7 @@ def _read() -> dict[str, Any]:
     except NotADirectoryError:
         paths.check_home()
         raise
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise InputError("settings-unreadable", f"{file}: {error}", "It is a TOML file; mend or remove it.") from None
 
 

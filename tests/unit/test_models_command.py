@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from tests.unit.test_families import SD15, make_model
 from tinv_tui import paths, settings
 from tinv_tui.cli.models import models
+from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.hashes import known_hash
 
@@ -97,3 +98,15 @@ def test_listing_imports_neither_torch_nor_what_speaks_to_the_network() -> None:
     code += "print(sorted({'torch', 'diffusers', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("hub-unreachable", 1), ("hub-unknown", 2), ("hub-offline", 2)])
+def test_a_hub_that_is_not_there_is_a_failure_and_no_fault_of_the_input(
+    monkeypatch: pytest.MonkeyPatch, code: str, exit_code: int
+) -> None:
+    def failing(kind: str, hub_id: str) -> None:
+        raise InputError(code, f"{hub_id} could not be fetched", "Try again.")
+
+    monkeypatch.setattr("tinv_tui.cli.models.wait_for_job", failing)
+    said = answer("--fetch", "someone/tiny-sd", code=exit_code)["error"]
+    assert said == {"code": code, "message": "someone/tiny-sd could not be fetched", "hint": "Try again."}

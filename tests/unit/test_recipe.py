@@ -421,3 +421,26 @@ def test_known_names_stay_names_whatever_lies_beside_the_recipe(tmp_path: Path) 
 def test_an_expression_for_file_names_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"dataset\.filename_regex = '\(a'"):
         make_recipe({"dataset": {"filename_regex": "(a"}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 5000 + "]" * 5000,
+        "[training]\nsteps = " + "[" * 300 + "]" * 300,
+        "[model]\npath = " + "{a = " * 5000 + "1" + "}" * 5000,
+        "[model.path" + ".a" * 5000 + "]\nb = 1",
+        "[model]\npath" + ".a" * 5000 + " = 1",
+    ],
+    ids=["lists", "fewer lists", "tables", "a name of tables", "a dotted key"],
+)
+def test_a_recipe_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(InputError, match="nested too deep") as caught:
+        load_recipe(tmp_path / "recipe.toml")
+    assert caught.value.code == "recipe-unreadable"
+
+
+def test_a_setting_nested_without_end_is_refused() -> None:
+    with pytest.raises(InputError, match="steps"):
+        apply_override({}, "training.steps=" + "[" * 5000)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinv_tui import paths, settings
+from tinv_tui.app.look import Look, read_look
 from tinv_tui.errors import InputError
 
 
@@ -60,6 +61,7 @@ def test_the_folders_of_other_programs_follow_from_their_own() -> None:
         ('[hooks]\nonend = ""', "settings-unknown-key", "hooks.onend", "hooks.on_end"),
         ("folders = 3", "settings-value", "folders = 3 is not a table", "a table"),
         ("[folders", "settings-unreadable", "settings.toml", "TOML"),
+        ("x = " + "[" * 5000, "settings-unreadable", "settings.toml", "TOML"),
     ],
 )
 def test_a_mistake_is_named_with_file_key_and_what_is_right(text: str, code: str, says: str, hint: str) -> None:
@@ -154,3 +156,8 @@ def test_how_much_is_cached_is_told_in_bytes_and_nothing_is_where_the_settings_a
     assert settings.latent_cache_bytes() == 2**29
     write("[cache")
     assert settings.latent_cache_bytes() == 0
+
+
+def test_the_app_comes_up_whatever_the_settings_nest() -> None:
+    write("x = " + "[" * 5000)
+    assert read_look() == Look()

@@ -37,7 +37,7 @@ def read_look() -> Look:
     """What is wrong in the file is left out here, and told by :func:`tinv_tui.settings.load_settings`."""
     try:
         values = tomllib.loads((paths.home() / "settings.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, InputError):
+    except (OSError, ValueError, RecursionError, InputError):
         values = {}
     app = values.get("app")
     app = app if isinstance(app, dict) else {}

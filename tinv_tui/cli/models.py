@@ -68,7 +68,12 @@ def fetch_if_missing(recipe: Recipe, beside: Path) -> None:
 
 def fetch_model(hub_id: str) -> dict[str, Any]:
     """``hub_id`` and ``folder``; progress on stderr. Raises InputError, JobFailed or KeyboardInterrupt."""
-    return wait_for_job("fetch", hub_id=hub_id)
+    try:
+        return wait_for_job("fetch", hub_id=hub_id)
+    except InputError as error:
+        if error.code != "hub-unreachable":
+            raise
+        raise JobFailed(error.code, error.message, error.hint, EXIT_FAILED) from None  # nothing is wrong with the id
 
 
 def _change(add: Path | None, forget: Path | None, as_json: bool) -> None:
