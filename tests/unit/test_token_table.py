@@ -92,3 +92,12 @@ def test_a_table_that_claims_to_be_very_wide_is_not_read(tmp_path: Path, monkeyp
     with pytest.raises(InputError, match="is 64 wide"):
         read_token_rows(model, [1])
     assert not read
+
+
+def test_rows_are_of_the_file_that_is_loaded_whatever_lies_beside_it(tmp_path: Path) -> None:
+    text = SD15["text_encoder/config.json"] | {"hidden_size": 4}
+    folder = make_model(tmp_path / "model", SD15 | {"text_encoder/config.json": text}) / "text_encoder"
+    for number, name in enumerate(("model", "model.fp16", "model.non_ema", "averaged")):
+        table = torch.full((9, 4), float(number))
+        save_file({"text_model.embeddings.token_embedding.weight": table}, folder / f"{name}.safetensors")
+    assert read_token_rows(identify("model", tmp_path), [1]).tolist() == [[0, 0, 0, 0]]

@@ -12,6 +12,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import TextEncoder
 from tinv_tui.models.layout import TOKEN_TABLES, find_parts
+from tinv_tui.models.part_files import part_files
 from tinv_tui.models.torch_file import StoredTensor
 from tinv_tui.models.weight_file import WeightFile, read_rows, read_weight_file
 
@@ -53,9 +54,8 @@ def _in_single_file(file: WeightFile, encoder: TextEncoder) -> StoredTensor:
 
 
 def _in_folder(folder: Path) -> tuple[WeightFile, StoredTensor]:
-    """The table of a text encoder's own folder; safetensors preferred, and full precision where both lie there."""
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    for path in [path for path in files if ".fp16." not in path.name] or files:
+    """The table of a text encoder's own folder, from the files that training loads."""
+    for path in part_files(folder):
         file = read_weight_file(path)
         for name, tensor in file.tensors.items():
             if name.endswith(_TENSOR) and len(tensor.shape) == 2:
