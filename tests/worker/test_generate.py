@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,6 +194,18 @@ def test_ctrl_c_tells_what_was_drawn_leaves_whole_pictures_only_and_exits_with_1
     for file in (tmp_path / "out").iterdir():
         with Image.open(file) as image:
             image.load()
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_no_folder_behind(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(bundled.FOLDER, model)
+    for weights in (model / "vae").glob("*.safetensors"):
+        weights.write_bytes(b"no weights")
+    recipe = settings().model_copy(update={"model": settings().model.model_copy(update={"path": str(model)})})
+    drawing = plan_drawing("a red circle", recipe, tmp_path, folder=tmp_path / "new" / "deep")
+    with pytest.raises(InputError):
+        await run_job("generate", **drawing.arguments())
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 class TestBeforeAModelIsLoaded:

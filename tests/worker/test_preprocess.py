@@ -144,7 +144,14 @@ def test_a_face_model_that_is_none_ends_the_job_as_wrong_input(source: Path, tmp
     (tmp_path / "faces.onnx").write_text("nothing")
     said = preprocess(source, tmp_path / "made", "--focal-crop", "--face-model", tmp_path / "faces.onnx", code=2)
     assert said["error"]["code"] == "face-model"
-    assert os.listdir(tmp_path / "made") == []
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_captioner_that_cannot_be_loaded_leaves_no_folder_behind(source: Path, tmp_path: Path) -> None:
+    tagger = save_deepdanbooru(tmp_path / "dd", tags=_SIDES)
+    (tagger / "deepdanbooru.onnx").write_bytes(b"no model")
+    preprocess(source, tmp_path / "new" / "made", "--tagger", tagger, code=2)
+    assert sorted(os.listdir(tmp_path)) == ["dd", "source"]
 
 
 def test_captions_are_a_sentence_then_tags_and_mirror_images_have_them_too(source: Path, tmp_path: Path) -> None:
@@ -258,6 +265,6 @@ def test_where_no_picture_can_be_read_nothing_is_left_and_it_is_bad_input(source
     (source / "c.bmp").write_bytes((source / "c.bmp").read_bytes()[:900])  # its beginning is there, and its size
     for name in ("c.png", "e.jpg", "f.webp"):
         (source / name).unlink()
-    told = preprocess(source, tmp_path / "out", code=2)
+    told = preprocess(source, tmp_path / "new" / "out", code=2)
     assert (told["error"]["code"], told["written"], len(told["skipped"])) == ("preprocess-empty", [], 4)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "new").exists()

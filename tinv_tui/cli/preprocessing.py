@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +83,6 @@ def _preprocess(
             "Delete them, or start again with --into-existing.", EXIT_INTERRUPTED, content,
         )  # fmt: skip
     if not written:
-        with suppress(OSError):
-            Path(content["destination"]).rmdir()  # where it is empty
         first = f"; {Path(skipped[0]['file']).name}: {skipped[0]['reason']}" if skipped else ""
         raise JobFailed(
             "preprocess-empty", f"preprocess.source: no picture of {section.source} could be read{first}",

@@ -26,6 +26,7 @@ from tinv_tui.runs.drawing import short_hash
 from tinv_tui.training.previews import draw_preview
 from tinv_tui.training.vectors import SplicingEncoder
 from tinv_tui.worker.jobs import Desk
+from tinv_tui.worker.result_folder import result_folder
 from tinv_tui.worker.setup import choose_device, load
 
 _LONGEST_NAME = 60
@@ -43,14 +44,22 @@ class WovenPrompts:
 
 
 def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
-    """Draw what a ``runs.drawing.Drawing`` says; each picture is told of as soon as its file is there."""
+    """Draw what a ``runs.drawing.Drawing`` says; each picture is told of as soon as its file is there.
+
+    Folders that were made for the pictures stay only where there is one.
+    """
+    folder = Path(arguments["folder"])
+    with result_folder(folder):
+        return _draw(arguments, folder, desk)
+
+
+def _draw(arguments: dict[str, Any], folder: Path, desk: Desk) -> dict[str, Any]:
     recipe = make_recipe(arguments["recipe"], "generate")
-    prompt, seeds, folder = str(arguments["prompt"]), list[int](arguments["seeds"]), Path(arguments["folder"])
+    prompt, seeds = str(arguments["prompt"]), list[int](arguments["seeds"])
     files = {name: Path(path) for name, path in arguments["embeddings"].items()}
     variants = [bool(files)] + ([False] if arguments["compare"] else [])
     total = len(seeds) * len(variants) * recipe.preview.steps
     desk.progress(0, 1, phase="loading")
-    folder.mkdir(parents=True, exist_ok=True)
     base = identify(recipe.model.path, folder)
     model = load(recipe, base, choose_device(), lambda done, n: desk.progress(done, n, phase="loading"))
     rows, placeholders = stack_vectors(files, model.device, base)
@@ -74,6 +83,7 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
             told = hashes if with_embedding else None
             text = write_infotext(prompt, recipe.preview, size, seed, base.name, told, model_hash)
             marks = [str(seed)] + ([] if with_embedding or not files else ["without"])
+            folder.mkdir(parents=True, exist_ok=True)  # another job that made it may have ended without a picture
             path = write_new(folder, "-".join([slug(prompt), *marks]), image, text)
             images.append({"path": str(path), "seed": seed, "with_embedding": with_embedding, "prompt": prompt})
             desk.progress(done, total, phase="drawing", image=images[-1])

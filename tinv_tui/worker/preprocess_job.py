@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 from PIL import Image
@@ -23,6 +23,7 @@ from tinv_tui.recipe import make_recipe
 from tinv_tui.worker.caption_job import Captioners
 from tinv_tui.worker.jobs import Desk
 from tinv_tui.worker.picture_pool import Outcome, made_pictures
+from tinv_tui.worker.result_folder import result_folder
 
 
 def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
@@ -30,18 +31,23 @@ def run(arguments: dict[str, Any], desk: Desk) -> dict[str, Any]:
 
     Progress counts source pictures, and tells with each what was ``written`` and ``skipped`` (as in design §5), and the
     ``rate`` in pictures a second. Answers with the totals; what was told on the way is not told again, for a dataset may
-    be long. Raises InputError.
+    be long. Raises InputError. Folders that were made for the dataset stay only where something was written.
     """
     section = make_recipe({"preprocess": arguments["section"]}, "preprocess").preprocess
     plan = plan_preprocess(section, arguments.get("base_model") or "")
     require_confirmed(section, plan)
     skipped = [{"file": str(gone.file), "reason": gone.reason} for gone in plan.skipped]
     desk.progress(0, len(plan.pictures), rate=None, written=[], skipped=skipped)
-    _make_folder(plan.destination)
-    maker = _Writer(plan, desk, Captioners(plan.captioners, section))
-    started = time.monotonic()
-    for done, (picture, outcome) in enumerate(made_pictures(plan.pictures, section, desk.check), 1):
-        maker.take(picture, outcome, done, done / (time.monotonic() - started))
+    captioners = Captioners(plan.captioners, section)
+    with ExitStack() as at_the_end:
+        try:
+            at_the_end.enter_context(result_folder(plan.destination))
+        except OSError as error:
+            raise _refusal(error) from None
+        maker = _Writer(plan, desk, captioners)
+        started = time.monotonic()
+        for done, (picture, outcome) in enumerate(made_pictures(plan.pictures, section, desk.check), 1):
+            maker.take(picture, outcome, done, done / (time.monotonic() - started))
     seconds = time.monotonic() - started
     return {
         "destination": str(plan.destination),
@@ -100,16 +106,16 @@ class _Writer:
         }
         if made.drawing is not None:
             folder = self._plan.destination / FOCAL_FOLDER
-            _make_folder(folder)
+            try:
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise _refusal(error) from None
             write_atomic(folder / image.name, made.drawing, durable=False)
             told["drawing"] = str(folder / image.name)
         return told
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "preprocess-destination", f"preprocess.destination: {error}", "Give a folder that can be written to."
-        ) from None
+def _refusal(error: OSError) -> InputError:
+    return InputError(
+        "preprocess-destination", f"preprocess.destination: {error}", "Give a folder that can be written to."
+    )
