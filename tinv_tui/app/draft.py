@@ -78,12 +78,9 @@ class DraftKeeper:
         if wanted == self._kept and (wanted or not self._content):
             return
         with contextlib.suppress(OSError):
-            if wanted:
-                self._content = write_draft(wanted, base, Path.cwd())
-            elif _read() == self._content:
+            if not wanted and _read() == self._content:
                 paths.form_draft().unlink(missing_ok=True)
-            if not wanted:
-                self._content = ""
+            self._content = write_draft(wanted, base, Path.cwd()) if wanted else ""
             self._kept = wanted
 
 

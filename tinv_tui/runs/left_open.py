@@ -44,9 +44,11 @@ def recipe_as_asked(folder: RunFolder) -> Recipe:
         settled = json.loads(folder.left_open.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return recipe
+    if not isinstance(settled, dict):
+        return recipe
     values = recipe.model_dump()
     for key, is_open in _OPEN.items():
         section, _, name = key.partition(".")
-        if isinstance(settled, dict) and key in settled and settled[key] == values[section][name]:
+        if key in settled and settled[key] == values[section][name]:
             values[section][name] = is_open
     return Recipe.model_validate(values)
