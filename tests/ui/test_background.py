@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from tinv_tui import paths
 from tinv_tui.app import run_control
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.background import in_background
+from tinv_tui.app.messages import MachineLooked, RunLooked, WorkFailed
 from tinv_tui.app.watcher import RunNow, RunWatcher
+from tinv_tui.app.widgets.form_summary import FormSummary
 
 
 async def test_a_fault_of_the_apps_own_is_said_and_where_it_comes_from_is_kept(pictures: Path) -> None:
@@ -61,3 +64,31 @@ async def test_a_run_that_could_not_be_looked_at_is_looked_at_again(
         await until(pilot, lambda: len(looks) > 3)
         assert sum("a thread was in the way" in line.text for line in app.control.notes) == 1
         paths.app_log().unlink()
+
+
+class _BusyToTheEnd(TinvApp):
+    """It is at work on something while its screens are taken down, and more comes in meanwhile."""
+
+    async def _close_all(self) -> None:
+        summary = self.screen.query_one(FormSummary)
+        is_at_work = asyncio.Event()
+
+        async def work() -> None:
+            is_at_work.set()
+            await asyncio.wait({summary._task})  # ends as it leaves the tree
+
+        self.call_next(work)
+        await is_at_work.wait()
+        self.post_message(RunLooked(self.control.now))
+        self.post_message(MachineLooked(self._machine.look(())))
+        self.post_message(WorkFailed(OSError("no such disk")))
+        await super()._close_all()
+
+
+async def test_what_comes_in_while_the_app_ends_finds_no_screen_that_is_half_gone(pictures: Path) -> None:
+    run = past_run(recipe(pictures), paths.home())
+    app = _BusyToTheEnd(recipe(pictures), run)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await until(pilot, lambda: app.control.now is not None)
+    assert any("no such disk" in note.text for note in app.control.notes), "it is in the log, if no more on a screen"

@@ -192,7 +192,12 @@ class TinvApp(KeysInOrder[None]):
     @property
     def workbench(self) -> Workbench | None:
         """The train screen, if it is the one in sight (perhaps below a dialog)."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Workbench)), None)
+        return next((screen for screen in reversed(self._screens_in_sight) if isinstance(screen, Workbench)), None)
+
+    @property
+    def _screens_in_sight(self) -> list[Screen[Any]]:
+        """None while the app ends: a screen's widgets go first, and what is looked at goes on coming in meanwhile."""
+        return list(self.screen_stack) if self.is_running else []
 
     def on_run_looked(self, event: RunLooked) -> None:
         if self.workbench is not None:
@@ -202,7 +207,7 @@ class TinvApp(KeysInOrder[None]):
         self.control.note(kept_story(event.error), "bad")
 
     def on_machine_looked(self, event: MachineLooked) -> None:
-        for screen in self.screen_stack:
+        for screen in self._screens_in_sight:
             if isinstance(screen, ModeScreen):
                 screen.show_machine(event.now)
 

@@ -75,7 +75,9 @@ class RunControl:
 
         self.notes.append(LogLine(datetime.now().astimezone(), text, level))
         self._app.post_message(RunLooked(self.now))
-        if also_over_the_screen and not any(pane.region for pane in self._app.screen.query("#log-pane")):
+        if not also_over_the_screen or not self._app.is_running:
+            return
+        if not any(pane.region for pane in self._app.screen.query("#log-pane")):
             self._app.notify(text, severity=_SEVERITIES[level], timeout=_SAID_SECONDS, markup=False)
 
     def tell(self, command: str, *, to: Run | None = None, **arguments: Any) -> None:

@@ -99,8 +99,6 @@ class Workbench(FoldingScreen):
             self.show_keys()
 
     def show_machine(self, machine: MachineNow) -> None:
-        if not self.query(GpuPane):  # the app is being left, and its screens taken down
-            return
         with self.app.batch_update():
             self.gpu.show(machine, self.app.control.now)
             super().show_machine(machine)
