@@ -7,15 +7,18 @@ import unicodedata
 
 from rich.cells import cell_len, set_cell_size
 
-_COMMANDS = ("Cc", "Cs")
-"""Unicode's categories of control characters, and of halves of characters, which no terminal's encoding can write."""
+_COMMANDS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, of halves of characters, which no terminal's encoding can write, and of ends
+of lines."""
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn the order of what follows: "gpj.exe" shows as "exe.jpg", and so does the rest of a line of ours."""
 
 
 def printable(text: str) -> str:
     """The text on one line, without a character that a terminal would obey (escape sequences) or that cannot be written."""
     if text.isprintable():
         return text
-    return "".join("�" if unicodedata.category(c) in _COMMANDS else c for c in text)
+    return "".join("�" if unicodedata.category(c) in _COMMANDS or c in _TURNS else c for c in text)
 
 
 def cells(text: str) -> int:

@@ -203,7 +203,7 @@ def test_a_jpeg_cut_short_does_not_load(folder: Path) -> None:
         load_for_training(path, (32, 32), crop=True)
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "gif", "tiff"])
 def test_an_upload_that_broke_off_is_a_problem_before_any_pixel_is_wanted(folder: Path, kind: str) -> None:
     noise(64, 64).save(folder / "whole", kind)
     data = (folder / "whole").read_bytes()
@@ -213,7 +213,29 @@ def test_an_upload_that_broke_off_is_a_problem_before_any_pixel_is_wanted(folder
         assert entry.problem == "cut short, as by an upload that broke off"
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_gif_whose_pixels_are_nonsense_is_a_problem_before_any_pixel_is_wanted(folder: Path) -> None:
+    noise(64, 64).save(folder / "whole.gif")
+    data = bytearray((folder / "whole.gif").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200
+    (folder / "a.gif").write_bytes(data)
+    problems = {entry.path.name: entry.problem for entry in list_pictures(folder)}
+    assert problems == {"a.gif": "damaged: its pixels cannot be read", "whole.gif": None}
+
+
+def test_a_compressed_tiff_is_not_read_before_it_is_wanted(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What reads it tells of its damage on the terminal, over whatever is there."""
+    noise(64, 64).save(folder / "a.tiff", compression="tiff_deflate")
+    data = bytearray((folder / "a.tiff").read_bytes())
+    data[2000:2200] = b"\xff" * 200
+    (folder / "a.tiff").write_bytes(data)
+    list_pictures(folder)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(OSError, match="decode"):
+        open_upright(folder / "a.tiff").load()
+    assert "Decoding error" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "gif", "tiff"])
 def test_what_stands_behind_a_whole_picture_is_no_fault(folder: Path, kind: str) -> None:
     noise(64, 64).save(folder / "whole", kind)
     (folder / f"a.{kind}").write_bytes((folder / "whole").read_bytes() + b"a film, as some phones put there" * 50)

@@ -159,7 +159,7 @@ def test_what_others_leave_in_the_folder_is_passed_over(kind: str, tmp_path: Pat
 def test_what_another_run_calls_itself_cannot_steer_the_terminal(other_run: Any) -> None:
     other_run(run="/somewhere/\x1b]0;owned\x07cat")
     (sharer,) = sharers_of("cpu")
-    assert sharer.name == "?]0;owned?cat"
+    assert sharer.name == "�]0;owned�cat"
 
 
 # -- who is on the device ----------------------------------------------------------------------------------------------

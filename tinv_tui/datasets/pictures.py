@@ -27,8 +27,11 @@ MOST_PIXELS = 200_000_000
 """Larger pictures are refused unread: they would fill the memory."""
 
 _ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_WITHOUT_ENDING = ("BMP", "DIB", "GIF", "TIFF")
+"""Whether these are whole, only their pixels tell; of others it is seen as they are opened, or as they are trained on."""
 _LAST_BYTES = 64
 _CUT_SHORT = "cut short, as by an upload that broke off"
+_DAMAGED = "damaged: its pixels cannot be read"
 _KEPT = 20_000
 _MOST_FOLDERS = 500
 """So many are looked through for pictures that somebody may have meant."""
@@ -58,7 +61,8 @@ class PictureEntry:
 def list_pictures(folder: Path, names: NameCaptions | None = None) -> list[PictureEntry]:
     """The pictures of a folder in the order of their names, headers read. Raises InputError.
 
-    Pixels are not, but of a PNG, where Pillow looks for its orientation behind them too (20 ms for a million of them).
+    Pixels are not, but of a PNG, where Pillow looks for its orientation behind them too (20 ms for a million of them), and
+    of formats whose end tells nothing.
 
     ``names`` says how a file name becomes the caption of a picture that has no caption file; without it, none does.
     """
@@ -148,8 +152,8 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
             kind, orientation = image.format or "", image.getexif().get(0x0112)
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
-            if width * height <= MOST_PIXELS and not _ends_as_it_should(path, kind) and _is_cut_short(image):
-                raise _Unusable(_CUT_SHORT)
+            if width * height <= MOST_PIXELS and not _ends_as_it_should(path, image):
+                _read_pixels(image)
     except _Unusable:
         raise
     except Image.DecompressionBombError:
@@ -166,9 +170,12 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
     return _Header(width, height, kind, orientation in range(2, 9))
 
 
-def _ends_as_it_should(path: Path, kind: str) -> bool:
-    """Whether the last bytes are those of a whole file; of a format without such, it is taken for granted."""
-    ending = _ENDINGS.get(kind)
+def _ends_as_it_should(path: Path, image: Image.Image) -> bool:
+    """Whether the last bytes are those of a whole file."""
+    if image.format in _WITHOUT_ENDING:
+        # Not of a compressed TIFF: the library that reads those writes its complaints over the screen.
+        return image.format == "TIFF" and image.info.get("compression") != "raw"
+    ending = _ENDINGS.get(image.format or "")
     if ending is None:
         return True
     with path.open("rb") as file:
@@ -176,14 +183,16 @@ def _ends_as_it_should(path: Path, kind: str) -> bool:
         return ending in file.read()
 
 
-def _is_cut_short(image: Image.Image) -> bool:
-    """Whether the pixels end early: read at an eighth of the size, where the format can. More may follow than a picture."""
+def _read_pixels(image: Image.Image) -> None:
+    """Raises _Unusable where they end early: read at an eighth of the size, where the format can.
+
+    More may follow than a picture.
+    """
     image.draft(None, (image.width // 8, image.height // 8))
     try:
         image.load()
-    except (OSError, SyntaxError, ValueError):
-        return True
-    return False
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _Unusable(_CUT_SHORT if "truncated" in str(error) else _DAMAGED) from None
 
 
 def _is_empty(path: Path) -> bool:

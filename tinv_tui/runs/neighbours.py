@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from tinv_tui.runs.sharing import Sharer, printable, sharers_of
+from tinv_tui.printable import printable
+from tinv_tui.runs.sharing import Sharer, sharers_of
 from tinv_tui.telemetry.host import process_memory_bytes
 from tinv_tui.telemetry.room import Room
 

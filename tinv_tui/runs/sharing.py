@@ -23,10 +23,12 @@ from typing import Any
 import psutil
 
 from tinv_tui import paths
+from tinv_tui.printable import printable
 from tinv_tui.runs.liveness import boot_id
 
 _SUFFIX = ".lock"
 _LARGEST_BYTES = 8192
+_LONGEST_NAME = 500
 _MOST_FILES = 1000
 _UNFINISHED_SECONDS = 60.0
 """A file that has not got its name by then was left behind by a worker that was killed."""
@@ -182,16 +184,10 @@ def _is_held(handle: int) -> bool:
 def _parse(content: bytes, user: str) -> Sharer | None:
     try:
         told: dict[str, Any] = json.loads(content)
-        return Sharer(
-            int(told["pid"]), user, printable(str(told["run"])), float(told["since"]), int(told["expects_bytes"])
-        )
+        run = printable(str(told["run"])[:_LONGEST_NAME])  # what somebody else wrote reaches terminals
+        return Sharer(int(told["pid"]), user, run, float(told["since"]), int(told["expects_bytes"]))
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
-
-
-def printable(text: str) -> str:
-    """What somebody else wrote reaches terminals: nothing in it may steer one."""
-    return "".join(character if character.isprintable() else "?" for character in text[:500])
 
 
 def _remove(folder: int, name: str) -> None:
