@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image, features
 
 from tinv_tui.datasets.captions import NameCaptions
+from tinv_tui.datasets.decoding import load_for_training, open_upright
 from tinv_tui.datasets.infotext import read_infotext
 from tinv_tui.datasets.looks import look_at
-from tinv_tui.datasets.pictures import list_pictures, load_for_training, open_upright, usable_pictures
+from tinv_tui.datasets.pictures import list_pictures, usable_pictures
 from tinv_tui.errors import InputError
 
 ORIENTATION = 0x0112

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tinv_tui.datasets.closer_look import Traits
+from tinv_tui.datasets.decoding import open_upright
 from tinv_tui.datasets.picture_files import open_picture
-from tinv_tui.datasets.pictures import open_upright
 from tinv_tui.datasets.sharpness import detail_share, is_interpolated, repeated_share
 
 THUMB = 32

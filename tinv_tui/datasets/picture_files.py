@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+MOST_PIXELS = 200_000_000
+"""Larger pictures are refused unread: they would fill the memory."""
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "JXL")
 """Pillow's names of what those extensions mean. Whatever else it knows stays shut, such as PostScript, for which it starts a
@@ -53,3 +57,29 @@ def _known_formats() -> tuple[str, ...]:
         if module == "pillow_heif":
             plugin.register_heif_opener()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+class _NoWarnings:
+    """Pillow's warnings of odd files go nowhere while any thread is within; Python's own way is not one for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0:
+                self._before.__exit__(None, None, None)
+
+
+no_warnings = _NoWarnings()

@@ -17,8 +17,8 @@ from PIL import ImageColor
 from tinv_tui.datasets.captioner_models import BLIP, TAGGERS, TAGS, Presence, default_captioner, presence
 from tinv_tui.datasets.focal import require_opencv
 from tinv_tui.datasets.geometry import Size, auto_size, focal_scale, split, split_ratio
-from tinv_tui.datasets.picture_files import EXTENSIONS
-from tinv_tui.datasets.pictures import MOST_PIXELS, PictureEntry, list_pictures
+from tinv_tui.datasets.picture_files import EXTENSIONS, MOST_PIXELS
+from tinv_tui.datasets.pictures import PictureEntry, list_pictures
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
 from tinv_tui.sections import PreprocessSection

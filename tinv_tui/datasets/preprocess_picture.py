@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from tinv_tui.datasets.decoding import open_flat
 from tinv_tui.datasets.focal import draw_focus, find_focus
 from tinv_tui.datasets.geometry import Size, decode_reduction, fill, focal_scale, middle_box, split
 from tinv_tui.datasets.mirrored import mirror_words
-from tinv_tui.datasets.pictures import open_flat
 from tinv_tui.datasets.preprocess import CaptionAction, PicturePlan, Way, auto_size_of
 from tinv_tui.sections import PreprocessSection
 

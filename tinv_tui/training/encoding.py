@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinv_tui.datasets.buckets import Size
-from tinv_tui.datasets.pictures import TrainingPicture, count_pixels, load_for_training
+from tinv_tui.datasets.decoding import TrainingPicture, count_pixels, load_for_training
 from tinv_tui.models.file_facts import stamp_of
 from tinv_tui.training.conditioning import told_sizes
 from tinv_tui.training.draws import Purpose, normal

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from tinv_tui.datasets.captioner_models import BLIP, Presence, require
-from tinv_tui.datasets.pictures import open_flat
+from tinv_tui.datasets.decoding import open_flat
 from tinv_tui.datasets.tagger import TagChoice, Tagger
 from tinv_tui.errors import InputError
 from tinv_tui.sections import PreprocessSection

@@ -123,7 +123,7 @@ class Picture(Widget):
         """In a thread; nothing once nobody waits for it any more."""
         if left.is_set():
             return _Drawing()
-        from tinv_tui.datasets.pictures import open_flat  # with Pillow and numpy 0.15 s, so not before it is needed
+        from tinv_tui.datasets.decoding import open_flat  # with Pillow and numpy 0.15 s, so not before it is needed
 
         app = self.app
         in_pixels = draws_sixel(app) or draws_kitty(app)
