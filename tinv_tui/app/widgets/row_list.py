@@ -76,8 +76,17 @@ class RowList(Lines):
             return self.strip(())
         here = index == self.cursor
         mark: Line = (("▸ " if here else "  ", "accent"),)
-        line = cut_line(mark + self._rows[index], self.size.width)
-        return self.strip(line, under="cursor" if here and self.has_focus else "")
+        under, more, width = "cursor" if here and self.has_focus else "", self._more_beyond(y), self.size.width
+        strip = self.strip(cut_line(mark + self._rows[index], width - (2 if more else 0)), under=under)
+        if more:
+            return Strip.join([strip.crop(0, width - 1), self.strip(((more, "label"),), under=under).crop(0, 1)])
+        return strip
+
+    def _more_beyond(self, y: int) -> str:
+        """A sign at the last row in sight, or the first, where the list goes on."""
+        if y == self.size.height - 1 and self._top + y < len(self._rows) - 1:
+            return "↓"
+        return "↑" if y == 0 and self._top > 0 else ""
 
     def go_to(self, index: int) -> None:
         if not self._rows:
