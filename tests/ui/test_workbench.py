@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from rich.console import RenderableType
 from textual._compositor import LayoutUpdate
 from textual.app import App
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -35,6 +37,27 @@ async def test_all_panes_are_in_sight_at_120_by_36_and_fold_below_that(pictures:
         await pilot.resize_terminal(*WIDE)
         await pilot.pause()
         assert all(f"╭─ {pane}" in screen_text(pilot.app) for pane in PANES)
+
+
+def _another_way_to_begin(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(work, loop=loop, **named)
+
+
+async def test_its_tasks_begin_in_turn_in_every_python_as_in_these_tests(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is there (Python 3.12), Textual has an app's tasks begin as they are made; never those of ``run_test``."""
+    monkeypatch.setattr(asyncio, "eager_task_factory", _another_way_to_begin, raising=False)
+    app, factories = TinvApp(recipe(pictures)), list[Any]()
+
+    async def look(pilot: Pilot[Any]) -> None:
+        await ready(pilot)
+        factories.append(asyncio.get_running_loop().get_task_factory())
+        app.exit()
+
+    await app.run_async(headless=True, size=WIDE, auto_pilot=look)
+    assert factories == [None]
+    assert app.return_code == 0
 
 
 def _shows(app: App[None], pane: str) -> bool:

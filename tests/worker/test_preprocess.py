@@ -260,9 +260,10 @@ async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp
 
 
 def test_where_no_picture_can_be_read_nothing_is_left_and_it_is_bad_input(source: Path, tmp_path: Path) -> None:
-    with Image.open(source / "c.png") as picture:
-        picture.save(source / "c.bmp")
-    (source / "c.bmp").write_bytes((source / "c.bmp").read_bytes()[:900])  # its beginning is there, and its size
+    Image.effect_noise((200, 200), 90).convert("RGB").save(source / "c.jpg")
+    data = bytearray((source / "c.jpg").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200  # its beginning is there, its size and its end
+    (source / "c.jpg").write_bytes(data)
     for name in ("c.png", "e.jpg", "f.webp"):
         (source / name).unlink()
     told = preprocess(source, tmp_path / "new" / "out", code=2)

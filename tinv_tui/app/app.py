@@ -88,6 +88,11 @@ class TinvApp(KeysInOrder[None]):
 
     # ----- life
 
+    def on_load(self) -> None:
+        # From Python 3.12 on Textual has tasks begin as they are made: the fields of the first screen would then ask for
+        # the screen before it is there. They begin in turn, in every Python as in the tests.
+        asyncio.get_running_loop().set_task_factory(None)
+
     def on_mount(self) -> None:
         # Textual has no handlers: it would leave the screen as it is, or spin where the terminal is gone.
         loop = asyncio.get_running_loop()
