@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tests.checkpoints import ldm_vae, write_single_file
 from tests.loaded_models import CPU, VAE, differing, load, parts_of, random_folders, state_of, stock_parts
 from tinv_tui.errors import InputError
+from tinv_tui.models import bundled
 from tinv_tui.models.families import SD1, SDXL, Family
 from tinv_tui.models.tiny_vae import load_tiny_vae
 from tinv_tui.models.vae_file import VaeFile
@@ -30,6 +31,13 @@ def folder_with(folders: dict[Family, Path], tmp_path: Path, part: str, family: 
     """A copy of a family's folder, and the part that is about to be rewritten."""
     shutil.copytree(folders[family], tmp_path / "model")
     return tmp_path / "model" / part
+
+
+def test_the_bundled_model_names_its_weights_as_every_published_one_does() -> None:
+    """transformers 5 finds them without the prefix too; 4 would draw a text encoder by chance, and only warn of it."""
+    weights = load_file(bundled.FOLDER / "text_encoder" / "model.safetensors")
+    assert len(weights) == 36
+    assert all(name.startswith("text_model.") for name in weights)
 
 
 def test_shards_are_read_as_one(folders: dict[Family, Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tinv_tui.models.bundled.build import parts
@@ -25,6 +26,13 @@ def without_struck_rows(text: CLIPTextModel, vocabulary: Vocabulary) -> CLIPText
     return cut
 
 
+def write_usual_names(file: Path) -> None:
+    """Name a text encoder's weights as every published one does: transformers 5 leaves out a prefix, without which 4 finds
+    none of them and draws them by chance."""
+    weights = {f"text_model.{name.removeprefix('text_model.')}": weight for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+
+
 def export(
     vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPTextModel, vocabulary: Vocabulary, folder: Path
 ) -> None:
@@ -39,6 +47,7 @@ def export(
     half_unet.load_state_dict(unet.state_dict())
     half_unet.half().save_pretrained(folder / "unet")
     without_struck_rows(text, vocabulary).to(torch.float16).save_pretrained(folder / "text_encoder")
+    write_usual_names(folder / "text_encoder" / "model.safetensors")
     write_tokenizer(vocabulary, folder / "tokenizer")
     DDIMScheduler(**parts.SCHEDULE).save_pretrained(folder / "scheduler")
     index = {
