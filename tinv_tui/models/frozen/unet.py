@@ -91,8 +91,8 @@ def _residual(self: Any, input_tensor: Tensor, temb: Tensor | None, *_: object, 
     hidden = self.conv2(norm_silu(self.norm2, hidden))
     if self.conv_shortcut is not None:
         input_tensor = self.conv_shortcut(input_tensor)
-    total: Tensor = (input_tensor + hidden) / self.output_scale_factor
-    return total
+    total: Tensor = input_tensor + hidden
+    return total if self.output_scale_factor == 1 else total / self.output_scale_factor
 
 
 def _gate(self: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
