@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.ui.terminal import Terminal, wait_until
 from tinv_tui import paths
 from tinv_tui.cli import commands, preprocessing, steering
 from tinv_tui.errors import InputError
@@ -72,3 +73,25 @@ def test_a_process_that_is_not_to_be_ended_is_left_alone_and_that_is_no_error(mo
     question, answer = told.stderr.splitlines()
     assert question.startswith("indigo has not ended when it was asked to.")
     assert answer == "left as it is; it was asked to stop, and will once it hears that"
+
+
+_SILENT = """
+from tinv_tui.cli import commands, steering
+from tinv_tui.errors import InputError
+
+async def silent(*_, **__):
+    raise InputError("run-silent", "it does not hear")
+
+steering.Run.command = silent
+commands(["stop", "indigo", "--force"])
+"""
+
+
+def test_ctrl_c_at_a_question_is_heard_the_first_time() -> None:
+    create_run_folder(paths.runs_folder(), "indigo").recipe.touch()
+    terminal = Terminal(before=_SILENT)
+    wait_until(lambda: b"(TERM)? [y/N]:" in terminal.seen, terminal.drain)
+    os.write(terminal.master, b"\x03")
+    wait_until(lambda: b"left as it is; it was asked to stop" in terminal.seen, terminal.drain, 10)
+    assert terminal.wait() == 130
+    os.close(terminal.master)

@@ -60,36 +60,53 @@ def _stop(run: str, save_result: bool, force: bool, yes: bool, patience: float, 
     if not yes and (as_json or not is_terminal()):
         raise InputError("not-confirmed", "--force asks before each blow, and there is no terminal", "Add --yes.")
     handle = Run(find_run(run))
-    said = asyncio.run(_end(handle, save=save_result, patience=patience, sure=yes))
+    said = _end(handle, save=save_result, patience=patience, sure=yes)
     _say(handle, "stop", said, as_json)
 
 
-async def _end(handle: Run, *, save: bool, patience: float, sure: bool) -> str:
-    """Ask, tell the process, kill it: each for as long as there is patience; what it took. Raises InputError."""
+def _end(handle: Run, *, save: bool, patience: float, sure: bool) -> str:
+    """Ask, tell the process, kill it: each for as long as there is patience; what it took. Raises InputError.
+
+    Its questions are put between the loops: within one the first ctrl-c would only be noted.
+    """
     folder = handle.folder
-    try:
-        ack = await handle.command("stop", patience=patience, save=save)
-        if ack["ok"] and await is_gone(folder, patience):
-            return str(ack["message"])
-    except InputError as error:
-        if error.code != "run-silent":
-            raise
+    if said := asyncio.run(_ask_to_stop(handle, save=save, patience=patience)):
+        return said
     _confirm(f"{folder.name} has not ended when it was asked to. Tell its process to end (TERM)?", sure)
     terminate_worker(folder)
-    if await is_gone(folder, patience):
+    if asyncio.run(is_gone(folder, patience)):
         return "ended its process, which saved what it had"
     _confirm("It is still there. Kill it? What it learned since its last checkpoint is lost.", sure)
     kill_worker(folder)
-    if await is_gone(folder, patience):
+    if asyncio.run(is_gone(folder, patience)):
         return f"killed; go on from the last checkpoint: tinv-tui resume {folder.handle}"
     raise InputError(
         "worker-stuck", f"{folder.name} cannot be killed", "It waits for a disk or a driver in the kernel."
     )
 
 
+async def _ask_to_stop(handle: Run, *, save: bool, patience: float) -> str:
+    """What it answered before it ended; "" where it has not."""
+    try:
+        ack = await handle.command("stop", patience=patience, save=save)
+        if ack["ok"] and await is_gone(handle.folder, patience):
+            return str(ack["message"])
+    except InputError as error:
+        if error.code != "run-silent":
+            raise
+    return ""
+
+
 def _confirm(question: str, sure: bool) -> None:
-    """Raises click.Abort where the answer is no."""
-    if not sure and not click.confirm(printable(question), err=True):
+    """Raises click.Abort where the answer is no, or none."""
+    if sure:
+        return
+    try:
+        is_agreed = click.confirm(printable(question), err=True)
+    except click.Abort:
+        is_agreed = False
+        say("", err=True)  # the cursor stands behind the question
+    if not is_agreed:
         say("left as it is; it was asked to stop, and will once it hears that", err=True)
         raise click.Abort
 
