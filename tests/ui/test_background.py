@@ -66,6 +66,33 @@ async def test_a_run_that_could_not_be_looked_at_is_looked_at_again(
         paths.app_log().unlink()
 
 
+async def test_what_is_done_for_a_form_while_the_app_ends_is_no_fault(pictures: Path) -> None:
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=WIDE) as pilot:
+        form = (await ready(pilot)).form
+        form.put("training.batch_size", "0")  # its error would be shown below the field
+        app._exit = True  # as in the moment between exit() and the end
+        await in_background(app, form.check_now(all_fields=True)).wait()
+        app._exit = False
+        await pilot.pause()
+        assert not [note.text for note in app.control.notes if "fault" in note.text]
+
+
+async def test_who_leaves_sees_no_traceback_of_what_comes_in_meanwhile(pictures: Path) -> None:
+    app = TinvApp(recipe(pictures))
+    async with app.run_test(size=WIDE) as pilot:
+        form, has_left = (await ready(pilot)).form, asyncio.Event()
+
+        def leave_and_tell() -> None:
+            app.exit()
+            has_left.set()
+            form.show_errors({"training.batch_size": "more than the pictures"})
+
+        app.call_later(leave_and_tell)
+        await has_left.wait()
+    assert app.return_code == 0
+
+
 class _BusyToTheEnd(TinvApp):
     """It is at work on something while its screens are taken down, and more comes in meanwhile."""
 

@@ -15,7 +15,7 @@ from textual.driver import Driver
 from textual.filter import Monochrome
 from textual.screen import Screen
 
-from tinv_tui.app.background import in_background, kept_story
+from tinv_tui.app.background import LEFT, in_background, kept_story
 from tinv_tui.app.closer_look import looker
 from tinv_tui.app.graphics import Pictures, draws_kitty, draws_sixel
 from tinv_tui.app.greys import Greys
@@ -186,6 +186,10 @@ class TinvApp(KeysInOrder[None]):
                 self._hang_up(asyncio.get_running_loop())
             is_soon = self.control.is_live or number <= _SETTLING_LOOKS
             await asyncio.sleep(between_looks(self, _LIVE_LOOK_SECONDS if is_soon else _IDLE_LOOK_SECONDS))
+
+    def _handle_exception(self, error: Exception) -> None:
+        if not (self._exit and isinstance(error, LEFT)):  # who leaves sees no traceback of what came in meanwhile
+            super()._handle_exception(error)
 
     def on_unmount(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)

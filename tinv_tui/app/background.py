@@ -8,13 +8,17 @@ from typing import Any
 
 from textual.app import ScreenStackError
 from textual.css.query import NoMatches
-from textual.dom import DOMNode
+from textual.dom import DOMNode, NoScreen
+from textual.widget import MountError
 from textual.worker import Worker
 
 from tinv_tui import paths
 from tinv_tui.app.messages import WorkFailed
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import in_one_line, in_words
+
+LEFT = (MountError, NoMatches, NoScreen, ScreenStackError)
+"""What Textual raises where a screen, or a part of one, is no longer there."""
 
 
 def in_background(
@@ -25,7 +29,7 @@ def in_background(
     async def told() -> None:
         try:
             await (work() if callable(work) else work)
-        except (NoMatches, ScreenStackError):
+        except LEFT:
             pass  # what it was done for was left meanwhile
         except Exception as error:  # noqa: BLE001  whatever it is: a key that does nothing would be worse
             node.app.post_message(WorkFailed(error))
