@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tinv_tui.datasets.captions import NameCaptions, read_caption, tidy, why_unread
+from tinv_tui.datasets.captions import NameCaptions, read_caption, tidy
 
 
 def caption_of(tmp_path: Path, raw: bytes, name: str = "a") -> str | None:
     (tmp_path / f"{name}.txt").write_bytes(raw)
-    return read_caption(tmp_path / f"{name}.png")
+    return read_caption(tmp_path / f"{name}.png")[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -43,25 +43,24 @@ def test_lines_become_one_without_stray_spaces(tmp_path: Path) -> None:
 
 
 def test_a_picture_without_a_caption_file_has_none(tmp_path: Path) -> None:
-    assert read_caption(tmp_path / "a.png") is None
+    assert read_caption(tmp_path / "a.png")[0] is None
 
 
 def test_a_folder_in_the_place_of_the_caption_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.txt").mkdir()
-    assert read_caption(tmp_path / "a.png") is None
+    assert read_caption(tmp_path / "a.png")[0] is None
 
 
 def test_a_pipe_in_the_place_of_the_caption_is_none_and_nobody_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.txt")
-    assert read_caption(tmp_path / "a.png") is None
-    assert why_unread(tmp_path / "a.png") == "is no file"
+    assert read_caption(tmp_path / "a.png") == (None, "is no file")
 
 
 def test_a_file_of_more_than_64_kib_is_no_caption(tmp_path: Path) -> None:
     assert caption_of(tmp_path, b"a" * 2**16) == "a" * 2**16
-    assert why_unread(tmp_path / "a.png") == ""
+    assert read_caption(tmp_path / "a.png")[1] == ""
     assert caption_of(tmp_path, b"a" * (2**16 + 1)) is None
-    assert why_unread(tmp_path / "a.png") == "holds more than 64 KiB, which is no caption"
+    assert read_caption(tmp_path / "a.png")[1] == "holds more than 64 KiB, which is no caption"
 
 
 @pytest.fixture
@@ -86,33 +85,32 @@ def test_a_link_that_leads_out_of_the_folder_is_not_read(dataset: Path, elsewher
     (dataset / "a.png").touch()
     (dataset / "a.txt").symlink_to(aim)
     (dataset / "round.txt").symlink_to(elsewhere / "theirs.txt")
-    assert read_caption(dataset / "a.png") is None
-    assert why_unread(dataset / "a.png") == "is a link that leads out of its folder"
+    assert read_caption(dataset / "a.png") == (None, "is a link that leads out of its folder")
 
 
 def test_a_link_to_another_file_of_the_folder_is_read(dataset: Path) -> None:
     (dataset / "all.txt").write_text("a fox")
     (dataset / "a.txt").symlink_to("all.txt")
-    assert read_caption(dataset / "a.png") == "a fox"
+    assert read_caption(dataset / "a.png")[0] == "a fox"
 
 
 def test_a_picture_and_a_caption_that_are_links_to_one_folder_belong_together(dataset: Path, elsewhere: Path) -> None:
     (dataset / "a.txt").symlink_to(elsewhere / "theirs.txt")
     (dataset / "a.png").symlink_to(elsewhere / "theirs.png")
-    assert read_caption(dataset / "a.png") == "a private word"
+    assert read_caption(dataset / "a.png")[0] == "a private word"
     (dataset / "a.png").unlink()
     (dataset / "a.png").symlink_to(dataset / "another.png")
-    assert read_caption(dataset / "a.png") is None
+    assert read_caption(dataset / "a.png")[0] is None
 
 
 def test_captions_of_a_folder_that_is_a_link_are_read(dataset: Path, elsewhere: Path) -> None:
     (dataset / "linked").symlink_to(elsewhere)
-    assert read_caption(dataset / "linked" / "theirs.png") == "a private word"
+    assert read_caption(dataset / "linked" / "theirs.png")[0] == "a private word"
 
 
 def test_a_link_to_nothing_is_no_caption_file(dataset: Path) -> None:
     (dataset / "a.txt").symlink_to("gone.txt")
-    assert (read_caption(dataset / "a.png"), why_unread(dataset / "a.png")) == (None, "")
+    assert read_caption(dataset / "a.png") == (None, "")
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"\xef\xbb\xbf"])

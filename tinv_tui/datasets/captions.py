@@ -21,25 +21,16 @@ class NoCaption(Exception):
     """What lies in a caption's place is none that may be read. The message says why."""
 
 
-def read_caption(picture: Path) -> str | None:
+def read_caption(picture: Path) -> tuple[str | None, str]:
     """The text of ``<stem>.txt`` beside a picture, in any common encoding, as one tidy line.
 
-    None when there is none, and where :func:`caption_bytes` refuses what there is: :func:`why_unread` says so.
+    None when there is none, and where :func:`caption_bytes` refuses what there is; then the other is why, and "" otherwise.
     """
     try:
         raw = caption_bytes(picture)
-    except NoCaption:
-        return None
-    return None if raw is None else tidy(_decode(raw))
-
-
-def why_unread(picture: Path) -> str:
-    """Why the file in the place of a picture's caption is not read; "" where it is, or where there is none."""
-    try:
-        caption_bytes(picture)
     except NoCaption as refusal:
-        return str(refusal)
-    return ""
+        return None, str(refusal)
+    return (None if raw is None else tidy(_decode(raw))), ""
 
 
 def caption_bytes(picture: Path) -> bytes | None:

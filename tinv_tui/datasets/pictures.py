@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from tinv_tui.datasets.captions import NameCaptions, read_caption, why_unread
+from tinv_tui.datasets.captions import NameCaptions, read_caption
 from tinv_tui.datasets.picture_files import EXTENSIONS, MOST_PIXELS, missing_plugin, no_warnings, open_picture
 from tinv_tui.errors import InputError
 
 _ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
-_WITHOUT_ENDING = ("BMP", "DIB", "GIF", "TIFF")
+_WITHOUT_ENDING = ("BMP", "DIB", "GIF")
 """Whether these are whole, only their pixels tell; of others it is seen as they are opened, or as they are trained on."""
 _LAST_BYTES = 64
 _CUT_SHORT = "cut short, as by an upload that broke off"
@@ -121,8 +121,7 @@ def _entry(path: Path, names: NameCaptions | None) -> PictureEntry:
         return PictureEntry(path, 0, 0, None, str(error))
     except OSError as error:
         return PictureEntry(path, 0, 0, None, f"cannot be read ({type(error).__name__})")
-    caption = read_caption(path)
-    unread = why_unread(path) if caption is None else ""
+    caption, unread = read_caption(path)
     if caption is None and names is not None:
         caption = names.caption_of(path)
     return PictureEntry(path, header.width, header.height, caption, None, header.format, header.is_turned, unread)
@@ -140,7 +139,7 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
             kind, orientation = image.format or "", image.getexif().get(0x0112)
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
-            if width * height <= MOST_PIXELS and not _ends_as_it_should(path, image):
+            if width * height <= MOST_PIXELS and _may_be_cut_short(path, image):
                 _read_pixels(image)
     except _Unusable:
         raise
@@ -158,17 +157,16 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
     return _Header(width, height, kind, orientation in range(2, 9))
 
 
-def _ends_as_it_should(path: Path, image: Image.Image) -> bool:
-    """Whether the last bytes are those of a whole file."""
-    if image.format in _WITHOUT_ENDING:
-        # Not of a compressed TIFF: the library that reads those writes its complaints over the screen.
-        return image.format == "TIFF" and image.info.get("compression") != "raw"
-    ending = _ENDINGS.get(image.format or "")
-    if ending is None:
+def _may_be_cut_short(path: Path, image: Image.Image) -> bool:
+    """Whether its last bytes are not those of a whole file, or whether only its pixels tell."""
+    kind = image.format or ""
+    if kind == "TIFF":  # of a compressed one the library that reads it complains on the terminal, over what is there
+        return image.info.get("compression") == "raw"
+    if kind in _WITHOUT_ENDING:
         return True
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
-        return ending in file.read()
+        return _ENDINGS.get(kind, b"") not in file.read()
 
 
 def _read_pixels(image: Image.Image) -> None:
