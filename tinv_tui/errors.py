@@ -42,6 +42,19 @@ def in_words(error: OSError) -> str:
     return f"{where}: {said}" if where else said
 
 
+def why_unreadable(error: OSError | ValueError | RecursionError) -> str:
+    """What is wrong with a text file, for behind its path: one line, and nothing of Python's."""
+    match error:
+        case UnicodeDecodeError():
+            return "it is not text in UTF-8"
+        case RecursionError():
+            return "it is nested too deep"
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return str(error)
+
+
 def as_input_error(error: OSError) -> InputError | None:
     """For a file or folder that is not the user's to write, or none; None for trouble that no other choice helps."""
     if error.errno not in _NOT_THEIRS:

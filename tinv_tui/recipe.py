@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError, field_validator
 
 from tinv_tui import paths
-from tinv_tui.errors import InputError, in_words
+from tinv_tui.errors import InputError, why_unreadable
 from tinv_tui.presets import apply_presets
 from tinv_tui.schedule import parse_rates
 from tinv_tui.sections import (
@@ -169,12 +169,8 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise InputError(
             "recipe-not-found", f"there is no recipe at {path}", "Give the path of a recipe.toml."
         ) from None
-    except OSError as error:
-        raise InputError("recipe-unreadable", in_words(error), "A recipe is a TOML file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("recipe-unreadable", f"{path}: {error}", "A recipe is a TOML file.") from None
-    except RecursionError:
-        raise InputError("recipe-unreadable", f"{path}: it is nested too deep", "A recipe is a TOML file.") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("recipe-unreadable", f"{path}: {why_unreadable(error)}", "A recipe is a TOML file.") from None
 
 
 def _check_depth(values: dict[str, Any]) -> None:

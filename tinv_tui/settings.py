@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, why_unreadable
 from tinv_tui.sections import Section
 
 if TYPE_CHECKING:
@@ -237,7 +237,9 @@ def _read() -> dict[str, Any]:
         paths.check_home()
         raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise InputError("settings-unreadable", f"{file}: {error}", "It is a TOML file; mend or remove it.") from None
+        raise InputError(
+            "settings-unreadable", f"{file}: {why_unreadable(error)}", "It is a TOML file; mend or remove it."
+        ) from None
 
 
 def _document() -> TOMLDocument:

@@ -33,6 +33,20 @@ async def test_the_rest_of_a_path_stands_behind_the_cursor_and_right_or_end_take
         await until(pilot, lambda: "→ inner/" not in screen_text(pilot.app))
 
 
+async def test_of_a_path_that_is_too_long_its_end_is_in_sight_and_all_of_it_where_one_types(pictures: Path) -> None:
+    folder = pictures.joinpath(*["a folder within another"] * 5, "the last one")
+    async with TinvApp(recipe(pictures, dataset__path=str(folder))).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        field = form.control("dataset.path")
+        assert isinstance(field, Input)
+        form.control("embedding.name").focus()
+        await until(pilot, lambda: "…/a folder within another/the last one" in screen_text(pilot.app))
+        assert field.value == str(folder)
+        field.focus()
+        await pilot.press("home")
+        await until(pilot, lambda: f"Dataset      {str(folder)[:30]}" in screen_text(pilot.app))
+
+
 async def test_folders_are_walked_to_the_one_that_is_taken(pictures: Path) -> None:
     (pictures / "inner").mkdir()
     async with TinvApp(recipe(pictures, dataset__path=str(pictures / "inner"))).run_test(size=NARROW) as pilot:

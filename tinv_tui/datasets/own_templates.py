@@ -8,7 +8,7 @@ from pathlib import Path
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic
 from tinv_tui.datasets.templates import check_lines
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, why_unreadable
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def open_own(name_or_path: str, beside: Path) -> OwnTemplate:
         text = source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            "template-unreadable", f"dataset.template: {source}: {error}", "Give a UTF-8 text file."
+            "template-unreadable", f"dataset.template: {source}: {why_unreadable(error)}", "Give a UTF-8 text file."
         ) from None
     return OwnTemplate(target.stem, target, text, is_new)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, why_unreadable
 
 NAME, FILEWORDS = "[name]", "[filewords]"
 
@@ -17,7 +17,7 @@ def read_template(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            "template-unreadable", f"dataset.template: {path}: {error}", "Give a UTF-8 text file."
+            "template-unreadable", f"dataset.template: {path}: {why_unreadable(error)}", "Give a UTF-8 text file."
         ) from None
     return check_lines(text, path)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.segment import Segment
 from textual import events
 from textual.message import Message
+from textual.strip import Strip
 from textual.suggester import Suggester
 
 from tinv_tui.app.path_completion import Takes, completion_of
 from tinv_tui.app.widgets.text_field import TextField
+from tinv_tui.app.wording import cut_path
+from tinv_tui.printable import cells, column, printable
 
 
 class PathField(TextField):
@@ -38,6 +42,14 @@ class PathField(TextField):
             self.action_cursor_right()
         else:
             super().action_end(select)
+
+    def render_line(self, y: int) -> Strip:
+        """Of a path that is too long, and not typed at, the end: that tells which one it is."""
+        width = self.scrollable_content_region.width
+        if y or self.has_focus or cells(self.value) <= width:
+            return super().render_line(y)
+        shown = Segment(column(printable(cut_path(self.value, width)), width), self.rich_style)
+        return Strip([shown]).adjust_cell_length(self.size.width, self.rich_style)
 
     def on_blur(self, event: events.Blur) -> None:
         self.post_message(self.Matched(self, ""))
