@@ -15,7 +15,8 @@ from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.help import HelpScreen
 from tinv_tui.app.screens.welcome import WelcomeScreen
 from tinv_tui.app.screens.workbench import Workbench
-from tinv_tui.recipe import Recipe, make_recipe, to_toml
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.status import Status, write_status
 

@@ -20,7 +20,7 @@ from tinv_tui.runs.status import read_status
 _APP = """
 import sys
 from pathlib import Path
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.app.opening import run_app
 files = [word for word in sys.argv[1:] if word != "--slow-link"]
 recipe = load_recipe(Path(files[0])) if files else None

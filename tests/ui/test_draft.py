@@ -12,7 +12,7 @@ from tinv_tui.app.app import TinvApp
 from tinv_tui.app.draft import read_draft, write_draft
 from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import texts_of
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.liveness import LIVE_STATES, state_of
 

@@ -23,7 +23,7 @@ from tinv_tui.app.preprocess_fields import PREPROCESS_ROWS
 from tinv_tui.datasets.pictures import list_pictures
 from tinv_tui.embeddings.files import read_embedding
 from tinv_tui.models import bundled
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import all_runs
 
 pytestmark = [

@@ -15,7 +15,7 @@ from tests.ui.support import recipe
 from tests.ui.terminal import Terminal, step_of, wait_until
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, write_embedding
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.inbox import post_command
 from tinv_tui.runs.liveness import state_of

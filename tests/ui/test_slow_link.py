@@ -15,7 +15,7 @@ from tinv_tui.app import opening
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.link import between_looks
 from tinv_tui.cli import commands, output
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import all_runs
 
 

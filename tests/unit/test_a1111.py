@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tinv_tui.cli import commands
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.a1111 import import_settings
 from tinv_tui.runs.plan import plan_run
 

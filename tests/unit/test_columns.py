@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from tinv_tui import paths
 from tinv_tui.cli import commands
 from tinv_tui.cli.columns import in_columns, terminal_width
-from tinv_tui.recipe import make_recipe, to_toml
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.status import Status, write_status
 

@@ -22,7 +22,8 @@ from tinv_tui.app.form_values import texts_of
 from tinv_tui.cli import commands, main
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError, as_input_error
-from tinv_tui.recipe import make_recipe, to_toml
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.status import Status, write_status
 

@@ -4,77 +4,22 @@ from __future__ import annotations
 
 import io
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from tinv_tui.datasets.checks import CheckSettings, check_dataset, check_headers, usable
-from tinv_tui.datasets.findings import KINDS, Finding, by_code, in_one_line
+from tests.dataset_folders import SETTINGS, SIDE, TINTS, codes, fill, folder, found, message, of_the_set, scene
+from tinv_tui.datasets.checks import CheckSettings, check_headers
+from tinv_tui.datasets.findings import KINDS, by_code, in_one_line
 from tinv_tui.datasets.looking import look_through
-from tinv_tui.datasets.looks import look_at, look_at_all
+from tinv_tui.datasets.looks import look_at
 from tinv_tui.datasets.pictures import list_pictures
-from tinv_tui.datasets.variety import measure_variety
 from tinv_tui.models import bundled
 from tinv_tui.models.tokenizer import tokenizer_for
 
-SIDE = 256
-SETTINGS = CheckSettings(SIDE, SIDE, template=("a photo of [name]",))
-PHOTOS = Path(os.environ.get("TINV_TEST_DATA", "/nowhere")) / "photos"
-SETS = ("berry_bowl", "dog", "red_cartoon", "robot_toy", "vase")
-
-needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="TINV_TEST_DATA names no folder with photos")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "pictures"
-    made.mkdir()
-    return made
-
-
-@cache
-def _scene(seed: int, size: tuple[int, int], tint: tuple[float, float, float]) -> Image.Image:
-    chance = np.random.default_rng(seed)
-    fy, fx = np.fft.fftfreq(size[1])[:, None], np.fft.fftfreq(size[0])[None]
-    fall = np.maximum(np.hypot(fy, fx), 1 / max(size)) ** -1.45
-    grey = np.fft.ifft2(np.fft.fft2(chance.standard_normal(size[::-1])) * fall).real
-    grey = np.clip(128 + 45 * (grey - grey.mean()) / grey.std(), 0, 255)
-    return Image.fromarray((grey[..., None] * np.array(tint)).astype(np.uint8))
-
-
-def scene(seed: int, size: tuple[int, int] = (SIDE, SIDE), tint: tuple[float, float, float] = (1, 1, 1)) -> Image.Image:
-    """A picture with the spectrum of a photograph: detail at every scale."""
-    return _scene(seed, size, tint).copy()
-
-
-TINTS = ((1, 0.4, 0.3), (0.3, 0.9, 0.4), (0.4, 0.5, 1), (0.9, 0.9, 0.3), (0.6, 0.6, 0.6), (0.2, 0.3, 0.3))
-
-
-def fill(folder: Path, count: int = 5) -> None:
-    """A set that has nothing wrong with it."""
-    for number in range(count):
-        scene(number, tint=TINTS[number]).save(folder / f"good{number}.png")
-
-
-def found(folder: Path, settings: CheckSettings = SETTINGS) -> list[Finding]:
-    entries = list_pictures(folder)
-    return check_dataset(entries, settings, look_through([entry.path for entry in usable(entries)], settings.side))
-
-
-def codes(folder: Path, name: str, settings: CheckSettings = SETTINGS) -> list[str]:
-    return [f.code for f in found(folder, settings) if f.file is not None and f.file.name == name]
-
-
-def of_the_set(folder: Path) -> list[str]:
-    return [f.code for f in found(folder) if f.file is None]
-
-
-def message(folder: Path, code: str, settings: CheckSettings = SETTINGS) -> str:
-    return next(f.message for f in found(folder, settings) if f.code == code)
+__all__ = ["folder"]
 
 
 def test_a_good_set_has_no_finding(folder: Path) -> None:
@@ -183,118 +128,6 @@ def test_transparency_is_told_only_where_something_shows_through(folder: Path) -
     clear.putpixel((3, 3), (0, 0, 0, 40))
     clear.save(folder / "a.png")
     assert codes(folder, "a.png") == ["alpha"]
-
-
-# ----- sharpness
-
-
-def test_a_blurred_picture_is_told(folder: Path) -> None:
-    fill(folder)
-    scene(9).filter(ImageFilter.GaussianBlur(3)).save(folder / "soft.png")
-    assert codes(folder, "soft.png") == ["blurred"]
-
-
-@pytest.mark.parametrize("factor", [2, 2.5, 4])
-@pytest.mark.parametrize("how", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
-def test_an_enlarged_picture_is_told_from_a_blurred_one(folder: Path, factor: float, how: Image.Resampling) -> None:
-    fill(folder)
-    small = round(SIDE / factor)
-    scene(9, (small, small)).resize((SIDE, SIDE), how).save(folder / "big.png")
-    assert codes(folder, "big.png") == ["upscaled"]
-
-
-def test_a_picture_enlarged_pixel_by_pixel_is_told(folder: Path) -> None:
-    fill(folder)
-    scene(9, (64, 64)).resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / "big.png")
-    assert codes(folder, "big.png") == ["upscaled"]
-
-
-def test_softness_that_the_training_size_does_not_show_is_not_told(folder: Path) -> None:
-    fill(folder)
-    scene(9, (4 * SIDE, 4 * SIDE)).filter(ImageFilter.GaussianBlur(1.5)).save(folder / "huge.png")
-    assert codes(folder, "huge.png") == ["size-differs"]
-
-
-def test_a_sharp_subject_before_a_blurred_background_is_not_blurred(folder: Path) -> None:
-    fill(folder)
-    picture = scene(9).filter(ImageFilter.GaussianBlur(6))
-    picture.paste(scene(10).crop((0, 0, 160, 160)), (48, 48))
-    picture.save(folder / "portrait.png")
-    assert codes(folder, "portrait.png") == []
-
-
-def test_a_picture_of_one_colour_is_not_called_blurred(folder: Path) -> None:
-    fill(folder)
-    Image.new("RGB", (SIDE, SIDE), "orange").save(folder / "flat.png")
-    assert codes(folder, "flat.png") == []
-
-
-@pytest.mark.parametrize(("quality", "told"), [(10, True), (30, True), (75, False), (95, False)])
-def test_heavy_compression_is_read_off_the_jpegs_tables(folder: Path, quality: int, told: bool) -> None:
-    fill(folder)
-    scene(9).save(folder / "a.jpg", quality=quality)
-    assert look_at(folder / "a.jpg", SIDE).traits.quality == pytest.approx(quality, abs=1)
-    assert ("compressed" in codes(folder, "a.jpg")) is told
-
-
-# ----- alike
-
-
-def test_near_duplicates_name_each_other(folder: Path) -> None:
-    fill(folder)
-    scene(1, tint=TINTS[1]).resize((300, 300)).point(lambda v: min(255, v + 12)).save(folder / "zcopy.jpg", quality=80)
-    assert "near-duplicate" in codes(folder, "zcopy.jpg")
-    assert message(folder, "near-duplicate") == "nearly the same picture as good1.png"
-
-
-def test_flat_pictures_of_other_colours_are_no_duplicates(folder: Path) -> None:
-    for colour in ("red", "green", "blue", "white", "black"):
-        Image.new("RGB", (SIDE, SIDE), colour).save(folder / f"{colour}.png")
-    assert found(folder) == []
-
-
-def crops(picture: Image.Image, folder: Path, seed: int) -> Path:
-    """Five random crops of one picture, as people make them to have enough."""
-    chance = np.random.default_rng(seed)
-    folder.mkdir()
-    for number in range(5):
-        side = int(min(picture.size) * chance.uniform(0.6, 0.9))
-        left, top = (int(chance.integers(0, edge - side + 1)) for edge in picture.size)
-        picture.crop((left, top, left + side, top + side)).resize((512, 512)).save(folder / f"{number}.png")
-    return folder
-
-
-def test_five_crops_of_one_picture_are_low_in_variety_and_the_message_says_what_to_vary(tmp_path: Path) -> None:
-    folder = crops(scene(4, (700, 700), (1, 0.7, 0.5)), tmp_path / "crops", 1)
-    assert "low-variety" in of_the_set(folder)
-    said = message(folder, "low-variety") + KINDS["low-variety"].hint
-    assert all(word in said for word in ("lighting", "angle", "composition", "expression"))
-
-
-@needs_photos
-@pytest.mark.parametrize("name", SETS)
-def test_a_real_set_has_nothing_wrong_with_its_pixels(name: str) -> None:
-    settings = CheckSettings(512, 512, template=SETTINGS.template)
-    allowed = {"size-differs", "too-few"}
-    assert {f.code for f in found(PHOTOS / name, settings)} <= allowed
-
-
-@needs_photos
-@pytest.mark.parametrize("name", SETS)
-def test_five_crops_of_a_real_photo_are_low_in_variety(name: str, tmp_path: Path) -> None:
-    with Image.open(PHOTOS / name / "01.jpg") as photo:
-        folder = crops(photo.convert("RGB"), tmp_path / "crops", 2)
-    looks = [look for look in look_at_all(sorted(folder.iterdir()), 512) if not isinstance(look, OSError)]
-    assert measure_variety(looks).is_low
-
-
-@needs_photos
-def test_real_sets_keep_their_distance_from_the_threshold() -> None:
-    likeness = [
-        measure_variety([look_at(path, 512) for path in sorted((PHOTOS / name).glob("*.jpg"))]).likeness
-        for name in SETS
-    ]
-    assert max(likeness) < 0.88
 
 
 # ----- captions

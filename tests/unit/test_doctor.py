@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.unit.test_telemetry import GIB, FakeNvml, machine, rtx_3080
+from tests.nvml import GIB, FakeNvml, machine, rtx_3080
 from tinv_tui.cli import doctor as command
 from tinv_tui.cli.health import storage
 from tinv_tui.cli.health.check import Check

@@ -24,7 +24,8 @@ from tinv_tui.cli.preprocessing import _Line
 from tinv_tui.embeddings.embedding import Embedding
 from tinv_tui.embeddings.files import write_embedding
 from tinv_tui.embeddings.formats import FORMATS
-from tinv_tui.recipe import make_recipe, to_toml
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.status import Status, write_status
 

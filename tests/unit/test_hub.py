@@ -10,7 +10,8 @@ from tests.hub import bundled_files, put_in_cache
 from tinv_tui.errors import InputError
 from tinv_tui.models import hub
 from tinv_tui.models.identify import identify
-from tinv_tui.recipe import make_recipe, resolve_paths
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import resolve_paths
 
 ID = "someone/tiny-sd"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, make_recipe, to_toml
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs import inputs as module
 from tinv_tui.runs import launch as launching
 from tinv_tui.runs.events import read_all

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.ui.support import recipe
 from tinv_tui.app.opening import first_shown
-from tinv_tui.recipe import load_recipe, to_toml
+from tinv_tui.recipe_file import load_recipe, to_toml
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.left_open import recipe_as_asked

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from tests.nvml import GIB, FakeNvml, a100, machine, rtx_3080
 from tests.unit.test_families import SD15, make_model
-from tests.unit.test_telemetry import GIB, FakeNvml, a100, machine, rtx_3080
 from tinv_tui.cli.checking import describe_plan
 from tinv_tui.models import bundled
 from tinv_tui.models.families import SD1, SDXL, Family

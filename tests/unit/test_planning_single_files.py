@@ -23,7 +23,8 @@ from tinv_tui.models.identify import identify
 from tinv_tui.models.memory_plan import WHOLE
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.models.weight_file import read_weight_file
-from tinv_tui.recipe import Recipe, load_recipe, make_recipe, to_toml
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import load_recipe, to_toml
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.drawing import plan_drawing
 from tinv_tui.runs.memory import step_of

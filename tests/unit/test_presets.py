@@ -12,7 +12,8 @@ from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.screens.presets import preset_lines
 from tinv_tui.errors import InputError
 from tinv_tui.presets import NAMES, PRESETS, Preset, apply_presets, find_preset
-from tinv_tui.recipe import load_recipe, make_recipe
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import load_recipe
 
 KINDS = ("subject", "style", "face")
 _NOT_THEIRS = {"model.path", "embedding.name", "embedding.init_text", "dataset.path"}

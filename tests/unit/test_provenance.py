@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import all_keys, make_recipe, resolve_paths
+from tinv_tui.recipe import all_keys, make_recipe
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.provenance import history_of
 

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.nvml import GIB, nvml_process, rtx_3080
 from tests.unit.test_memory import machine, on_gpu, plan
-from tests.unit.test_telemetry import GIB, nvml_process, rtx_3080
 from tinv_tui import paths
 from tinv_tui.cli.checking import describe_plan
 from tinv_tui.runs import neighbours

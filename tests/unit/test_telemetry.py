@@ -1,148 +1,20 @@
-"""GPU sampling against NVML as it is seen from Python, and sampling of the real host."""
+"""GPU sampling against NVML as it is seen from Python."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
-import psutil
 import pynvml
 import pytest
 
-from tinv_tui.telemetry import host
+from tests.nvml import GIB, FakeNvml, a100, machine, nvml_process, rtx_3080
 from tinv_tui.telemetry.gpu import Gpu, GpuProcess, GpuSampler, own_account
-from tinv_tui.telemetry.host import process_memory_bytes, sample_host
 
-GIB = 1024**3
-
-
-class FakeNvml(ModuleType):
-    """pynvml over a pretended machine: same names, same units, same exceptions, and the same need for nvmlInit.
-
-    Each GPU is a dictionary from a function's name to its answer; an answer that is an exception is raised. One that is
-    cut has its ``parts`` under their numbers, dictionaries as well.
-    """
-
-    NVML_TEMPERATURE_GPU = pynvml.NVML_TEMPERATURE_GPU
-
-    def __init__(self, *gpus: dict[str, Any]) -> None:
-        super().__init__("pynvml")
-        self.gpus = list(gpus)
-        self.init_error: int | None = None
-        self.inits = 0
-        self.open = False
-
-    def nvmlInit(self) -> None:
-        self.inits += 1
-        if self.init_error is not None:
-            raise pynvml.NVMLError(self.init_error)
-        self.open = True
-
-    def nvmlShutdown(self) -> None:
-        self._need_init()
-        self.open = False
-
-    def nvmlDeviceGetCount(self) -> int:
-        self._need_init()
-        return len(self.gpus)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        self._need_init()
-        error = self.gpus[index].get("nvmlDeviceGetHandleByIndex")
-        if error is not None:
-            raise error
-        return index
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, part: int) -> tuple[int, int]:
-        self._need_init()
-        if part not in self.gpus[handle]["parts"]:
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
-        return handle, part
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("nvmlDeviceGet"):
-            return lambda handle, *_: self._answer(name, handle)
-        return getattr(pynvml, name)  # the exception classes
-
-    def _answer(self, name: str, handle: int | tuple[int, int] | None) -> Any:
-        self._need_init()
-        if handle is None:
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
-        answer = (self.gpus[handle] if isinstance(handle, int) else self.gpus[handle[0]]["parts"][handle[1]])[name]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def _need_init(self) -> None:
-        if not self.open:
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_UNINITIALIZED)
-
-
-def nvml_process(pid: int, used_bytes: int | None) -> SimpleNamespace:
-    return SimpleNamespace(pid=pid, usedGpuMemory=used_bytes, gpuInstanceId=None, computeInstanceId=None)
-
-
-def rtx_3080(**changes: Any) -> dict[str, Any]:
-    return {
-        "nvmlDeviceGetName": "NVIDIA GeForce RTX 3080",
-        "nvmlDeviceGetUUID": "GPU-5d1f0c6e",
-        "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=61),
-        "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=10 * GIB, free=4 * GIB, used=6 * GIB),
-        "nvmlDeviceGetTemperature": 71,
-        "nvmlDeviceGetPowerUsage": 302_500,
-        "nvmlDeviceGetEnforcedPowerLimit": 320_000,
-        "nvmlDeviceGetComputeRunningProcesses": [],
-        "nvmlDeviceGetGraphicsRunningProcesses": [],
-    } | changes
-
-
-def a100(*parts: int, **changes: Any) -> dict[str, Any]:
-    """A GPU that is to be cut, with parts of 5 GiB made under these numbers."""
-    unsupported = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-    return (
-        rtx_3080(
-            nvmlDeviceGetName="NVIDIA A100-SXM4-40GB",
-            nvmlDeviceGetUUID="GPU-a100",
-            nvmlDeviceGetMigMode=[1, 1],
-            nvmlDeviceGetUtilizationRates=unsupported,
-            nvmlDeviceGetMaxMigDeviceCount=7,
-            parts={
-                number: {
-                    "nvmlDeviceGetName": "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
-                    "nvmlDeviceGetUUID": f"MIG-{number}",
-                    "nvmlDeviceGetMemoryInfo": SimpleNamespace(
-                        total=5 * GIB, free=(number + 1) * GIB, used=(4 - number) * GIB
-                    ),
-                    "nvmlDeviceGetComputeRunningProcesses": [nvml_process(100 + number, GIB)],
-                    "nvmlDeviceGetGraphicsRunningProcesses": unsupported,
-                }
-                for number in parts
-            },
-        )
-        | changes
-    )
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeNvml]:
-    """Pretend that this machine has the given GPUs."""
-
-    def pretend(*gpus: dict[str, Any]) -> FakeNvml:
-        nvml = FakeNvml(*gpus)
-        monkeypatch.setitem(sys.modules, "pynvml", nvml)
-        return nvml
-
-    return pretend
-
-
-# -- GPUs -------------------------------------------------------------------------------------------------------------
+__all__ = ["machine"]
 
 
 def test_a_gpu_is_read_in_percent_bytes_degrees_and_watts(machine: Callable[..., FakeNvml]) -> None:
@@ -373,50 +245,3 @@ def test_a_real_gpu_answers() -> None:
     assert gpu.uuid.startswith("GPU-")
     assert gpu.memory_total_bytes is None or gpu.memory_total_bytes > GIB
     assert gpu.utilisation_percent is None or 0 <= gpu.utilisation_percent <= 100
-
-
-# -- host -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_host_is_sampled(tmp_path: Path) -> None:
-    snapshot = sample_host(tmp_path)
-    assert 0 <= snapshot.cpu_percent <= 100
-    assert 0 < snapshot.memory_used_bytes < snapshot.memory_total_bytes
-    assert snapshot.disk_free_bytes is not None
-    assert snapshot.disk_free_bytes > 0
-    assert snapshot.load >= 0
-
-
-def test_a_folder_that_does_not_exist_yet_has_the_disk_it_will_lie_on(tmp_path: Path) -> None:
-    assert sample_host(tmp_path / "tinv" / "runs").disk_free_bytes is not None
-
-
-def test_a_disk_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def stale(_: str) -> None:
-        raise OSError(116, "Stale file handle")
-
-    monkeypatch.setattr(psutil, "disk_usage", stale)
-    assert sample_host(tmp_path).disk_free_bytes is None
-
-
-def test_cpu_use_is_measured_between_samples_of_different_threads(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    clock = iter([(10.0, 100.0), (13.0, 104.0), (13.0, 104.0)])
-    monkeypatch.setattr(host, "_cpu_seconds", lambda: next(clock))
-    monkeypatch.setattr(host, "_cpu", host._CpuMeter())
-    seen: list[float] = []
-    for _ in range(2):
-        thread = threading.Thread(target=lambda: seen.append(sample_host(tmp_path).cpu_percent))
-        thread.start()
-        thread.join()
-    assert seen == [75.0, 75.0]  # three of four seconds; then no time has passed, and the answer stays
-
-
-def test_memory_of_a_process() -> None:
-    assert process_memory_bytes(os.getpid()) > 1_000_000  # type: ignore[operator]
-
-
-def test_memory_of_a_process_that_is_gone() -> None:
-    assert process_memory_bytes(2**22 + 1) is None  # above the highest process id that Linux gives
-    assert process_memory_bytes(-1) is None

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from tinv_tui.app.watcher import RunNow, RunWatcher
 from tinv_tui.cli.watching import in_words, runs, tail
-from tinv_tui.recipe import make_recipe, to_toml
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.history import RunHistory, RunView
 from tinv_tui.runs.liveness import RunState

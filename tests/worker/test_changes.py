@@ -14,7 +14,8 @@ from tests.worker.helpers import recipe, train_here
 from tests.worker.test_lifecycle import finish, rows_of, until
 from tinv_tui import paths
 from tinv_tui.embeddings.files import read_embedding
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.inbox import post_command
 from tinv_tui.runs.launch import make_run

@@ -23,7 +23,7 @@ from tests.worker.helpers import recipe as make
 from tinv_tui import paths
 from tinv_tui.cli import commands, main
 from tinv_tui.models import bundled
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import all_runs, find_run
 from tinv_tui.runs.liveness import state_of
 

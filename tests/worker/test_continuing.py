@@ -11,7 +11,8 @@ import pytest
 from tests.worker.helpers import recipe, resumed_here, trained
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.plan import plan_run
 

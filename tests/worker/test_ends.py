@@ -16,7 +16,8 @@ from tests.worker.test_lifecycle import rows_of
 from tinv_tui import paths
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import all_keys, load_recipe, to_toml
+from tinv_tui.recipe import all_keys
+from tinv_tui.recipe_file import load_recipe, to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import create_run_folder
 from tinv_tui.runs.launch import make_run

@@ -23,7 +23,7 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled, hub
 from tinv_tui.models.hashes import known_hash, model_hash
 from tinv_tui.models.identify import identify
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
 from tinv_tui.runs.launch import make_run
 from tinv_tui.runs.plan import plan_run

@@ -22,7 +22,7 @@ from tests.worker.helpers import CPU, Onlooker, make_job, recipe, train_here, tr
 from tests.worker.test_lifecycle import rows_of
 from tinv_tui.checkpoint_file import read_checkpoint, write_checkpoint
 from tinv_tui.models.memory_plan import WHOLE, MemoryPlan
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.launch import make_run

@@ -21,7 +21,8 @@ from tests.captioners import save_blip, save_deepdanbooru, save_wd
 from tinv_tui.cli import commands
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import make_recipe, to_toml
+from tinv_tui.recipe import make_recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.jobs import Job, JobCancelled, run_job
 from tinv_tui.worker.picture_pool import made_pictures
 

@@ -11,7 +11,7 @@ from tests.worker.test_cli import answer
 from tinv_tui import paths
 from tinv_tui.cli.checking import describe_plan
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.estimates import Probe
 from tinv_tui.runs.jobs import run_job
 from tinv_tui.runs.plan import plan_run

@@ -21,7 +21,7 @@ from tinv_tui.embeddings.formats import FORMATS
 from tinv_tui.embeddings.library import find
 from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.launch import make_run

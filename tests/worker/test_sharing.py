@@ -18,7 +18,7 @@ import pytest
 from tests.faults import FaultRecord
 from tests.worker.helpers import recipe
 from tests.worker.test_lifecycle import finish, until
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.events import Event, read_all
 from tinv_tui.runs.folder import RunFolder, all_runs
 from tinv_tui.runs.liveness import read_holder

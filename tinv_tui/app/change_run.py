@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 async def pick_and_change(app: TinvApp, now: RunNow) -> None:
     """Offer what may change, ask for its new value, and send it; what came of it is in the log."""
     from tinv_tui.app.offer import Offer
-    from tinv_tui.recipe import field_of, load_recipe
+    from tinv_tui.recipe import field_of
+    from tinv_tui.recipe_file import load_recipe
     from tinv_tui.runs.changes import LIVE
 
     def offers() -> list[Offer]:

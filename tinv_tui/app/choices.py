@@ -17,7 +17,8 @@ from tinv_tui.errors import InputError
 from tinv_tui.models import bundled
 from tinv_tui.models.browse import list_models, list_vaes
 from tinv_tui.models.identify import identify
-from tinv_tui.recipe import field_of, load_recipe
+from tinv_tui.recipe import field_of
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import all_runs
 
 _LOOK_BACK = 30

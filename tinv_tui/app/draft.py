@@ -15,7 +15,8 @@ from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import changes, read_fields, texts_of
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, make_recipe, resolve_paths
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import resolve_paths
 
 if TYPE_CHECKING:
     from tinv_tui.app.widgets.recipe_form import RecipeForm

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from tinv_tui.app.fields import Field
 from tinv_tui.errors import InputError
 from tinv_tui.presets import Preset
-from tinv_tui.recipe import Recipe, all_keys, field_of, is_of_words, make_recipe, parse_value
+from tinv_tui.recipe import Recipe, all_keys, field_of, is_of_words, make_recipe
+from tinv_tui.recipe_file import parse_value
 
 Mark = Literal["✔", "!", "✖", "~"]
 

@@ -113,7 +113,7 @@ def find_originals(run: RunFolder) -> Sequence[Path]:
     """The pictures a run was started on, as far as they are still there. For a thread."""
     from tinv_tui.datasets.pictures import list_pictures, without
     from tinv_tui.errors import InputError
-    from tinv_tui.recipe import load_recipe
+    from tinv_tui.recipe_file import load_recipe
 
     try:
         dataset = load_recipe(run.recipe).dataset

@@ -10,7 +10,8 @@ from tinv_tui.app.fields import FIELDS
 from tinv_tui.app.form_values import Change, changes, texts_of
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
-from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.left_open import recipe_as_asked
 

@@ -11,7 +11,8 @@ from tinv_tui.datasets.captioner_models import BLIP, TAGS, default_captioner, pr
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
-from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import resolve_paths
 
 _KEY_OF_CODE = {
     "preprocess-same": DESTINATION,

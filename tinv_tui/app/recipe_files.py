@@ -20,7 +20,7 @@ def ask_where_to_save(app: TinvApp, recipe: Recipe) -> None:
     def save(path: Path | None) -> None:
         from tinv_tui.atomic import write_atomic
         from tinv_tui.errors import InputError, in_words
-        from tinv_tui.recipe import resolve_paths, to_toml
+        from tinv_tui.recipe_file import resolve_paths, to_toml
 
         if path is None:
             return
@@ -46,7 +46,7 @@ def ask_what_to_load(app: TinvApp, form: RecipeForm) -> None:
 
 async def _fill(app: TinvApp, form: RecipeForm, path: Path) -> None:
     from tinv_tui.errors import InputError
-    from tinv_tui.recipe import load_recipe, resolve_paths
+    from tinv_tui.recipe_file import load_recipe, resolve_paths
 
     try:
         recipe = resolve_paths(await asyncio.to_thread(load_recipe, path), path.parent)

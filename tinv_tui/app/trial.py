@@ -9,7 +9,8 @@ from tinv_tui import paths
 from tinv_tui.embeddings import library
 from tinv_tui.errors import InputError
 from tinv_tui.models.tokenizer import PLACEHOLDER
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import RunFolder
 
 

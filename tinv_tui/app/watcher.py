@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.curve import LossTail
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder

@@ -13,7 +13,7 @@ from tinv_tui.cli.output import command, duration, print_json, say
 from tinv_tui.datasets.infotext import preview_values, read_infotext
 from tinv_tui.models.tokenizer import CHUNK
 from tinv_tui.presets import NAMES
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.estimates import Probe, estimate_time
 from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.neighbours import Neighbour, in_words

@@ -13,7 +13,8 @@ import click
 from tinv_tui.cli.job_line import wait_for_job
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, print_json, say
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import field_of, make_recipe, parse_value
+from tinv_tui.recipe import field_of, make_recipe
+from tinv_tui.recipe_file import parse_value
 from tinv_tui.runs.drawing import plan_drawing
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ import click
 from tinv_tui.atomic import write_atomic
 from tinv_tui.cli.output import command, print_json, say
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.a1111 import import_settings
 
 

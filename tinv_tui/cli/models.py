@@ -18,7 +18,8 @@ from tinv_tui.models.browse import ModelEntry, list_models
 from tinv_tui.models.hashes import model_hash
 from tinv_tui.models.hub import cached_folder, is_hub_id
 from tinv_tui.printable import cells, column
-from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.settings import KINDS, add_folder, forget_folder, settings_file
 
 _EVERY = ""

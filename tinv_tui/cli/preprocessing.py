@@ -25,7 +25,8 @@ from tinv_tui.cli.output import (
 )
 from tinv_tui.datasets.preprocess import PreprocessPlan, occupants, plan_preprocess
 from tinv_tui.printable import many
-from tinv_tui.recipe import Recipe, apply_override, make_recipe, read_tables, resolve_paths
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import apply_override, read_tables, resolve_paths
 from tinv_tui.runs.jobs import Job, JobBroken, JobCancelled, Progress
 from tinv_tui.sections import PreprocessSection
 

@@ -142,7 +142,7 @@ def _preview(run: str, prompt: str | None, as_json: bool) -> None:
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
-    from tinv_tui.recipe import load_recipe, read_override  # pydantic, which a stop does not wait for
+    from tinv_tui.recipe_file import load_recipe, read_override  # pydantic, which a stop does not wait for
     from tinv_tui.runs.changes import change_live, change_recipe
 
     handle = Run(find_run(run))

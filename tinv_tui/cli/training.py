@@ -15,7 +15,7 @@ from tinv_tui.cli.headless import wait_for
 from tinv_tui.cli.models import fetch_if_missing
 from tinv_tui.cli.output import EXIT_INTERRUPTED, command, duration, is_terminal, print_json, say
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.demo import DEMO_STEPS, demo_recipe
 from tinv_tui.runs.estimates import estimate_time
 from tinv_tui.runs.folder import RunFolder, find_run

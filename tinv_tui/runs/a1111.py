@@ -16,7 +16,8 @@ from tinv_tui import paths
 from tinv_tui.datasets.infotext import sampler_of
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError, in_words
-from tinv_tui.recipe import Recipe, apply_override, make_recipe
+from tinv_tui.recipe import Recipe, make_recipe
+from tinv_tui.recipe_file import apply_override
 
 _MODEL_SUFFIXES = (".safetensors", ".ckpt")
 

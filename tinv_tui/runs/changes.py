@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import Recipe, all_keys, apply_override, is_text, make_recipe, parse_value
+from tinv_tui.recipe import Recipe, all_keys, is_text, make_recipe
+from tinv_tui.recipe_file import apply_override, parse_value
 from tinv_tui.schedule import changed_from
 
 _FIXED = ("saving.log_directory",)

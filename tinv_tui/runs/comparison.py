@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.budget import seconds_spent
 from tinv_tui.runs.curve import LossRow, LossTail
 from tinv_tui.runs.events import EventReader

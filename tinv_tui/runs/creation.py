@@ -22,7 +22,8 @@ from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
 from tinv_tui.models.token_table import read_token_rows
 from tinv_tui.models.tokenizer import tokenizer_for
-from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.runs.plan import check_library, names_being_trained
 
 

@@ -18,7 +18,8 @@ from tinv_tui.models.identify import identify
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.tokenizer import PLACEHOLDER, names_in
 from tinv_tui.models.vae_file import check_vaes
-from tinv_tui.recipe import Recipe, resolve_paths
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.runs.beginning import check_fit
 from tinv_tui.runs.plan import check_clip_skip
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.memory_plan import MemoryPlan
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.plan import RunPlan
 from tinv_tui.runs.status import read_status

@@ -14,7 +14,8 @@ from typing import Any
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.interpreter import PYTHON
-from tinv_tui.recipe import Recipe, to_toml
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import RunFolder, create_run_folder, whole_or_gone
 from tinv_tui.runs.left_open import note_what_was_open
 from tinv_tui.runs.liveness import STOPPING, is_locked

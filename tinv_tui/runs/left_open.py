@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from tinv_tui.atomic import write_atomic
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import RunFolder
 
 _OPEN: dict[str, Any] = {

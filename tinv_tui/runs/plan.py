@@ -28,7 +28,8 @@ from tinv_tui.models.identify import identify
 from tinv_tui.models.prediction import settle_prediction
 from tinv_tui.models.tokenizer import tokenizer_for
 from tinv_tui.models.vae_file import check_vaes
-from tinv_tui.recipe import Recipe, require_complete, resolve_paths
+from tinv_tui.recipe import Recipe, require_complete
+from tinv_tui.recipe_file import resolve_paths
 from tinv_tui.runs.beginning import what_it_begins_with
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.left_open import settled_by_the_run

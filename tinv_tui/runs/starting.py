@@ -8,7 +8,8 @@ from pathlib import Path
 from tinv_tui import atomic, paths
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
-from tinv_tui.recipe import Recipe, load_recipe, to_toml
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe, to_toml
 from tinv_tui.runs.budget import require_time_left
 from tinv_tui.runs.changes import Change, change_recipe
 from tinv_tui.runs.events import EventReader, EventWriter

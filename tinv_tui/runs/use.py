@@ -21,7 +21,8 @@ from tinv_tui.embeddings.packing import split
 from tinv_tui.errors import InputError
 from tinv_tui.models.hashes import known_hash
 from tinv_tui.models.identify import identify
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.frozen_dataset import FrozenDataset

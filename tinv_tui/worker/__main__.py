@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinv_tui.errors import InputError
 from tinv_tui.models.fetch_ahead import fetch_ahead
-from tinv_tui.recipe import load_recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.leftovers import sweep_leftovers
 from tinv_tui.runs.liveness import STOPPING, RunLock

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.changes import change_live
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.runs.plan import check_changes

@@ -20,7 +20,8 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.hashes import HashInBackground
 from tinv_tui.models.identify import identify, locate
 from tinv_tui.models.memory_plan import WHOLE
-from tinv_tui.recipe import Recipe, load_recipe
+from tinv_tui.recipe import Recipe
+from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.inputs import record_inputs

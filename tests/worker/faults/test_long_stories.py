@@ -19,7 +19,7 @@ from tests.ui.tmux import Tmux
 from tests.worker.faults.support import eventful_recipe
 from tinv_tui import paths
 from tinv_tui.app.watcher import RunWatcher
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.events import read_all
 from tinv_tui.runs.folder import RunFolder, create_run_folder
 from tinv_tui.runs.run import Run

@@ -11,7 +11,7 @@ import pytest
 from tests.faults import FaultRecord
 from tests.ui.tmux import Tmux
 from tests.worker.faults.support import Outcome, Watch, eventful_recipe, finished
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.folder import find_run
 from tinv_tui.runs.run import Run
 

@@ -127,7 +127,8 @@ class TryScreen(Dialog[None]):
 
     def _plan(self) -> Any:
         """Raises InputError."""
-        from tinv_tui.recipe import make_recipe, parse_value
+        from tinv_tui.recipe import make_recipe
+        from tinv_tui.recipe_file import parse_value
         from tinv_tui.runs.drawing import plan_drawing
 
         trial, values = self._trial, self._trial.recipe.model_dump()

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinv_tui.cli.health.check import Check
 from tinv_tui.interpreter import PYTHON
-from tinv_tui.recipe import to_toml
+from tinv_tui.recipe_file import to_toml
 from tinv_tui.runs.demo import demo_recipe
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.status import read_status
