@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from tinv_tui.app.widgets.form_foot import FormFoot
     from tinv_tui.app.widgets.recipe_form import RecipeForm
     from tinv_tui.recipe import Recipe
-    from tinv_tui.runs.estimates import Probe
 
 
 class FormPane(Pane):
@@ -221,22 +218,10 @@ class FormPane(Pane):
 
     async def probe(self) -> None:
         """Offer to measure what the form says; its foot then tells time and memory by it."""
-        from tinv_tui.app.screens.probe import ProbeScreen
+        from tinv_tui.app.probe_form import probe
 
-        if not self.is_furnished:
-            return
-        plan = (await self.form.check_now(all_fields=True)).plan
-        if plan is None:
-            self.form.focus_error(self.form.checked.errors)
-            return
-        recipe = plan.recipe
-
-        def measured(probe: Probe | None) -> None:
-            if probe is not None:
-                self.form.keep_probe(recipe, probe)
-                self.app.control.note(probe.in_words(), "good")
-
-        self.app.push_screen(ProbeScreen(recipe), measured)
+        if self.is_furnished:
+            await probe(self.app, self.form)
 
     def choose(self) -> None:
         """Offer values for the field that has the focus."""
@@ -244,26 +229,11 @@ class FormPane(Pane):
             self.form.choose()
 
     async def edit_template(self) -> None:
-        """Open the template the form names, or the user's copy of it, in an editor; a template kept there is taken."""
-        from tinv_tui.app.screens.template_editor import TemplateEditor
-        from tinv_tui.datasets.own_templates import open_own
-        from tinv_tui.errors import InputError
+        """Open the template the form names, or the user's copy of it, in an editor."""
+        from tinv_tui.app.edit_template import edit_template
 
-        if not self.is_furnished:
-            return
-        try:
-            template = await asyncio.to_thread(open_own, self.form.texts["dataset.template"].strip(), Path.cwd())
-        except InputError as error:
-            self.form.control("dataset.template").focus()
-            self.app.control.note(error.message, "bad")
-            return
-
-        def kept(name: str | None) -> None:
-            if name is not None:
-                self.form.put("dataset.template", name)
-                self.app.control.note(f"template kept: {template.path}", "good")
-
-        self.app.push_screen(TemplateEditor(template, self.form.checked), kept)
+        if self.is_furnished:
+            await edit_template(self.app, self.form)
 
     def on_recipe_form_all_taken_back(self, event: RecipeForm.AllTakenBack) -> None:
         said = f"what was left out of {event.folder} is not left out of this dataset"
