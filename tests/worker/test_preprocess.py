@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.captioners import save_blip, save_deepdanbooru, save_wd
+from tests.odd_pictures import noise
 from tinv_tui.cli import commands
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.errors import InputError
@@ -40,7 +41,7 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
     for name in ("c.png", "e.jpg", "f.webp"):
-        Image.effect_noise((160, 120), 80).convert("RGB").save(folder / name)
+        noise(160, 120).save(folder / name)
     (folder / "c.txt").write_text("a thing on the left\n")
     (folder / "a.png").touch()
     (folder / "b.png").write_bytes(_bomb())
@@ -261,10 +262,10 @@ async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp
 
 
 def test_where_no_picture_can_be_read_nothing_is_left_and_it_is_bad_input(source: Path, tmp_path: Path) -> None:
-    Image.effect_noise((200, 200), 90).convert("RGB").save(source / "c.jpg")
-    data = bytearray((source / "c.jpg").read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200  # its beginning is there, its size and its end
-    (source / "c.jpg").write_bytes(data)
+    noise(200, 200).save(source / "c.tiff", compression="tiff_deflate")
+    data = bytearray((source / "c.tiff").read_bytes())
+    data[2000:2200] = b"\xff" * 200  # its beginning is there, its size and its end
+    (source / "c.tiff").write_bytes(data)
     for name in ("c.png", "e.jpg", "f.webp"):
         (source / name).unlink()
     told = preprocess(source, tmp_path / "new" / "out", code=2)
