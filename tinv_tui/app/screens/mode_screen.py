@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinv_tui.app.modes import ModeName
+from tinv_tui.app.restyling import concerned
 from tinv_tui.app.roles import ROLES
 from tinv_tui.app.screens.help import help_on_field, help_on_pane
 from tinv_tui.app.screens.least_size import TINY, HiddenWhereTiny, is_tiny, too_small
@@ -130,12 +131,12 @@ class ModeScreen(HiddenWhereTiny):
         self.wear({TINY: is_tiny(size), "-tabs": tabs, "-short": height < ROOMY_HEIGHT}, update=update)
 
     def wear(self, classes: Mapping[str, bool], *, update: bool = True) -> None:
-        """Take on and off classes of the screen, and style all that is on it anew once: that is slow with a form."""
-        if any(self.has_class(name) != worn for name, worn in classes.items()):
-            for name, worn in classes.items():
-                self.set_class(worn, name, update=False)
-            if update:
-                self.update_node_styles()
+        """Take on and off classes of the screen, and style what they concern anew: all that is on it would be slow."""
+        changed = {name for name, worn in classes.items() if self.has_class(name) != worn}
+        for name in changed:
+            self.set_class(classes[name], name, update=False)
+        if changed and update:
+            self.app.stylesheet.update_nodes(concerned(self, changed, self.app.stylesheet))
 
     @on(events.DescendantFocus)
     def _focus_moved(self) -> None:
