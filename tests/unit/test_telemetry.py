@@ -150,7 +150,17 @@ def test_a_gpu_without_name_or_process_list_is_still_shown(machine: Callable[...
     assert gpu.utilisation_percent == 97
 
 
-@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_NO_PERMISSION])
+@pytest.mark.parametrize(
+    "code",
+    [
+        pynvml.NVML_ERROR_GPU_IS_LOST,
+        pynvml.NVML_ERROR_NO_PERMISSION,
+        pynvml.NVML_ERROR_UNKNOWN,
+        pynvml.NVML_ERROR_INSUFFICIENT_POWER,
+        pynvml.NVML_ERROR_IRQ_ISSUE,
+        pynvml.NVML_ERROR_RESET_REQUIRED,
+    ],
+)
 def test_one_lost_gpu_does_not_hide_the_others(machine: Callable[..., FakeNvml], code: int) -> None:
     machine({"nvmlDeviceGetHandleByIndex": pynvml.NVMLError(code)}, rtx_3080())
     snapshot = GpuSampler().sample()

@@ -130,13 +130,15 @@ class GpuSampler:
 
 
 def _handle(nvml: ModuleType, index: int) -> Any:
-    """NVML's handle of one GPU; ``None`` for one that fell off the bus or is somebody else's, as the others still work.
+    """NVML's handle of one GPU; ``None`` for one that is sick, fell off the bus or is somebody else's: the others work.
 
     Raises NVMLError when the driver itself has gone.
     """
     try:
         return nvml.nvmlDeviceGetHandleByIndex(index)
-    except (nvml.NVMLError_GpuIsLost, nvml.NVMLError_NoPermission):
+    except (nvml.NVMLError_Uninitialized, nvml.NVMLError_DriverNotLoaded, nvml.NVMLError_LibRmVersionMismatch):
+        raise
+    except nvml.NVMLError:
         return None
 
 
