@@ -20,7 +20,7 @@ class Replaying:
 
     def __init__(self, refuses: Exception | None = None, spoils: Tensor | None = None) -> None:
         self.refuses, self.spoils = refuses, spoils
-        self.warm_ups, self.recorded, self.played = 0, 0, 0
+        self.warm_ups, self.recorded, self.played, self.forgotten = 0, 0, 0, 0
 
     def warm_up(self, compute: Callable[[], None]) -> None:
         self.warm_ups += 1
@@ -38,6 +38,9 @@ class Replaying:
                 self.spoils.add_(1)
 
         return replay
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
 
 class Sum:
@@ -131,6 +134,7 @@ def test_a_lack_of_memory_is_for_the_memory_plan_and_after_it_all_is_recorded_an
         summed.add("a", [1, 1, 1])
     assert (summed.total.tolist(), summed.notes) == ([2, 2, 2], [])
     release_memory()
+    assert recorder.forgotten == 1
     recorder.refuses = None
     for _ in range(4):
         summed.add("a", [1, 1, 1])

@@ -30,8 +30,9 @@ from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.run import Run
 from tinv_tui.runs.status import Status
 from tinv_tui.training.arriving import StepResult
+from tinv_tui.training.evaluation import Evaluation
 from tinv_tui.training.loop import train
-from tinv_tui.training.memory import apply_plan, is_out_of_memory, release_memory
+from tinv_tui.training.memory import OutOfMemory, apply_plan, gives_way, is_out_of_memory, release_memory
 from tinv_tui.training.state import TrainingState
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.session import run_session
@@ -168,13 +169,52 @@ def test_a_checkpoint_of_another_version_with_fewer_ways_or_others_is_read(tmp_p
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=str,
 )
 def test_an_allocators_error_is_told_from_others(error: Exception) -> None:
     assert is_out_of_memory(error)
     assert not is_out_of_memory(ValueError("out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_an_evaluation_that_lacks_memory_has_first_what_is_spare_and_then_a_smaller_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What steps are played back from may hold all there is."""
+
+    class Held:
+        def __init__(self) -> None:
+            self.held = True
+
+        def forget(self) -> None:
+            self.held = False
+
+    class Warned(Onlooker):
+        def took_smaller_plan(self, state: TrainingState, said: str) -> None:
+            plans.append(state.plan)
+
+    def loss(*_: Any) -> float:
+        if spare.held or is_full:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 0.5
+
+    spare, is_full, plans = Held(), False, list[MemoryPlan]()
+    gives_way(spare)
+    monkeypatch.setattr(Evaluation, "loss", loss)
+    job, state = make_job(tmp_path, recipe(training__steps=1, training__evaluation_samples=1))
+    train(job, state, Warned())
+    assert (spare.held, plans) == (False, [])
+    is_full = True
+    job, state = make_job(tmp_path, recipe(training__steps=1, training__evaluation_samples=1))
+    with pytest.raises(OutOfMemory):
+        train(job, state, Warned())
+    assert plans
 
 
 def test_the_real_allocators_error_is_known_too() -> None:

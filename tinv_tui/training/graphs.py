@@ -34,6 +34,9 @@ class Recorder(Protocol):
     def record(self, compute: Callable[[], None]) -> Callable[[], None]:
         """What does on the device all that ``compute`` does; recording may do it, once. Raises RuntimeError."""
 
+    def forget(self) -> None:
+        """What was recorded is not played back any more."""
+
 
 class CudaRecorder:
     """Records CUDA graphs on a stream of its own; all share one pool of memory, for never two of them play at once."""
@@ -55,11 +58,19 @@ class CudaRecorder:
     def record(self, compute: Callable[[], None]) -> Callable[[], None]:
         torch.cuda.synchronize(self._stream.device)
         graph = torch.cuda.CUDAGraph()
-        # Other threads go on to use the device as they like: only this one records.
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            compute()
+        current = torch.cuda.current_stream(self._stream.device)
+        try:
+            # Other threads go on to use the device as they like: only this one records.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                compute()
+        finally:
+            torch.cuda.set_stream(current)  # torch leaves its own current where a recording cannot begin or end
         replay: Callable[[], None] = graph.replay
         return replay
+
+    def forget(self) -> None:
+        """A pool that all its graphs have left may not be had again (torch asserts it where segments expand)."""
+        self._pool = torch.cuda.graph_pool_handle()
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ class Graphs:
         """Give the memory of all recordings back: what they recorded is about to be done in another way."""
         self._times.clear()
         self._recordings.clear()
+        self._recorder.forget()
 
     def _record(
         self, key: Hashable, compute: Callable[..., None], inputs: Sequence[Tensor], changed: Sequence[Tensor]

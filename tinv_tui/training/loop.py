@@ -27,7 +27,7 @@ from tinv_tui.training.evaluation import Evaluation, evaluation_interval
 from tinv_tui.training.graphs import CudaRecorder, Graphs
 from tinv_tui.training.guard import Guard, NotFinite
 from tinv_tui.training.latents import LatentStore
-from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory
+from tinv_tui.training.memory import OutOfMemory, apply_plan, is_out_of_memory, release_memory, with_what_is_spare
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.tape import TapeRecorder
@@ -199,7 +199,8 @@ def _evaluate(
     batch = job.recipe.training.batch_size
 
     def evaluate(plan: MemoryPlan) -> float:
-        return evaluation.loss(job.encoder, state.vectors, plan.at_once(batch))
+        # What steps are played back from may hold all the memory there is; that they need it is no reason for a smaller plan.
+        return with_what_is_spare(lambda: evaluation.loss(job.encoder, state.vectors, plan.at_once(batch)))
 
     loss = _within_memory(job, state, attendant, graphs, evaluate)
     if not np.isfinite(loss):

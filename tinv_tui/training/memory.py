@@ -24,6 +24,12 @@ _SAID_WITHOUT_MEMORY = (
     "bad_alloc",
     "could not create a primitive",  # what oneDNN says when it gets no scratch memory
     "could not create a memory",
+    # What CUDA's libraries say where the driver has nothing left for what they keep beside torch's allocator.
+    "cublas_status_alloc_failed",
+    "cublas_status_not_initialized",
+    "cudnn_status_alloc_failed",
+    "cudnn_status_not_initialized",
+    "unable to find an engine to execute this computation",
 )
 
 

@@ -49,6 +49,9 @@ class TapeRecorder:
             compute()
         return tape.player()
 
+    def forget(self) -> None:
+        """A tape holds nothing that is not its player's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
