@@ -70,7 +70,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     time.tzset()
     monkeypatch.setattr(socket, "gethostname", lambda: "elk-03")
     monkeypatch.setattr(room, "room_for_training", lambda: ROOM)
-    monkeypatch.setattr(memory, "room_for_training", lambda: ROOM)
+    monkeypatch.setattr(memory, "room_beside_others", lambda: ROOM)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(500 * GIB, 289 * GIB, HOST.disk_free_bytes))
     monkeypatch.setattr(Machine, "look", lambda self, our_pids=(): MachineNow(GpuSnapshot((CARD,), None), HOST))
     pictures = folder / "pictures"

@@ -49,7 +49,8 @@ def built_for(cuda: str | None, *, usable: bool = True, problem: str = "") -> Li
     ("libraries", "driver", "ok", "message", "hint"),
     [
         (built_for(None), None, True, "training runs on the processor", ""),
-        (built_for("13.0"), None, False, "no NVIDIA driver, though torch is built for CUDA 13.0", "Install NVIDIA's driver"),
+        (built_for("13.0", usable=False), None, False, "no NVIDIA driver, though torch is built for CUDA 13.0", "Install"),
+        (built_for("13.0"), None, False, "NVML is missing: nobody sees its memory", "utility"),
         (built_for("13.0"), Driver("580.95.05", (13, 0)), True, "knows CUDA up to 13.0, torch is built for 13.0", ""),
         (built_for("12.8"), Driver("580.95.05", (13, 0)), True, "torch is built for 12.8", ""),
         # Within a major version any driver will do.

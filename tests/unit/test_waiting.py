@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.nvml import rtx_3080
+from tests.unit.test_memory import machine, on_gpu
 from tests.unit.test_sharing import locks, other_run
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, post_command
 from tinv_tui.runs.phases import counted
 from tinv_tui.runs.sharing import Sharer
+from tinv_tui.telemetry.gpu import Gpu
 from tinv_tui.telemetry.room import Room
 from tinv_tui.worker import waiting
 from tinv_tui.worker.early import EndedEarly
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.waiting import RoomKeeper
 
-__all__ = ["locks", "other_run"]
+__all__ = ["locks", "machine", "on_gpu", "other_run"]
 
 GIB = 2**30
 
@@ -49,7 +53,7 @@ class Machine:
         self._free = list(free_gib)
         self.looks = 0
 
-    def look(self) -> Room:
+    def look(self, to_be_had: Callable[[Gpu], float]) -> Room:
         self.looks += 1
         free = self._free.pop(0) if len(self._free) > 1 else self._free[0]
         return Room(False, "this machine", None if free is None else int(free * GIB), 16 * GIB)
@@ -162,3 +166,18 @@ def test_of_two_that_saw_the_room_at_one_moment_the_first_to_take_it_has_it(
     monkeypatch.setattr(waiting, "sharers_of", sharers)
     wait(machine)
     assert seen == [1, 1, 2, 2]
+
+
+def test_of_two_gpus_the_one_whose_memory_is_not_spoken_for_is_waited_for(
+    on_gpu: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each has 4 GiB free; a run that is still loading has waited for those of the first."""
+    on_gpu(rtx_3080(nvmlDeviceGetUUID="GPU-first"), rtx_3080(nvmlDeviceGetUUID="GPU-second"))
+    other = Sharer(2**22 + 1, "ana", "/my-cat", waiting.time.time(), 3 * GIB)
+    monkeypatch.setattr(waiting, "sharers_of", lambda device: (other,) if device == "GPU-first" else ())
+    folder = RunFolder(tmp_path / "run")
+    folder.inbox.mkdir(parents=True)
+    room, lock = RoomKeeper(4 * GIB, folder, Told(), Signals()).wait()  # type: ignore[arg-type]
+    assert lock is not None
+    lock.release()
+    assert room.key == "GPU-second"

@@ -16,8 +16,8 @@ from tinv_tui.models.number_formats import FLOAT_BYTES, computes_in_bf16
 from tinv_tui.models.part_files import part_files
 from tinv_tui.models.weight_file import read_weight_file
 from tinv_tui.recipe import Recipe
-from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, sharing_warning
-from tinv_tui.telemetry.room import Room, room_for_training
+from tinv_tui.runs.neighbours import Neighbour, in_words, neighbours_on, room_beside_others, sharing_warning
+from tinv_tui.telemetry.room import Room
 
 if TYPE_CHECKING:
     from tinv_tui.runs.plan import RunPlan
@@ -54,7 +54,7 @@ def memory_need(plan: RunPlan, measured_bytes: int | None = None, measured_plan:
 
     What a probe measured, and the plan that it came to, take the place of the estimate.
     """
-    room = room_for_training()
+    room = room_beside_others()
     neighbours = neighbours_on(room)
     step = step_of(plan, plan.recipe.training.precision, on_gpu=room.on_gpu, total_bytes=room.total_bytes)
     auto = step_of(plan, "auto", on_gpu=room.on_gpu, total_bytes=room.total_bytes)

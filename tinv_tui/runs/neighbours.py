@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 import psutil
 
 from tinv_tui.printable import printable
 from tinv_tui.runs.sharing import Sharer, sharers_of
+from tinv_tui.telemetry.gpu import Gpu
 from tinv_tui.telemetry.host import process_memory_bytes
-from tinv_tui.telemetry.room import Room
+from tinv_tui.telemetry.room import Room, free_on, room_for_training
 
+LOADING_SECONDS = 120.0
+"""For so long a run that has just started may not hold yet what it is going to."""
 _FIRST_PID_NAMESPACE = 4026531836
 """Linux's own number of it. In any other, as in a container, the driver's process ids mean other processes here."""
 
@@ -33,6 +37,21 @@ class Neighbour:
         who = ", ".join(part for part in (f"pid {self.pid}", self.user) if part)
         held = "" if self.used_bytes is None else f" {self.used_bytes / 2**30:.1f} GiB"
         return f"{self.name or 'a process'} ({who}){held}"
+
+
+def room_beside_others() -> Room:
+    """Where a run that starts now would train, and what is free there.
+
+    Runs that were started together hold no memory yet when the next looks: all would go to one GPU of several. Each that is
+    still to come is taken for as large as the one that looks.
+    """
+    return room_for_training(lambda gpu: free_on(gpu) / (1 + _still_to_come(gpu)))
+
+
+def _still_to_come(gpu: Gpu) -> int:
+    holding = {process.pid for process in gpu.processes}
+    young = [s for s in sharers_of(gpu.uuid) if time.time() - s.since < LOADING_SECONDS]
+    return sum(s.pid not in holding for s in young)
 
 
 def neighbours_on(room: Room, but_pid: int | None = None) -> tuple[Neighbour, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -41,14 +42,19 @@ class Room:
         return None if self.total_bytes is None else max(self.total_bytes, self.largest_gpu_bytes)
 
 
-def room_for_training() -> Room:
+def free_on(gpu: Gpu) -> float:
+    """Bytes; 0 where the GPU does not tell."""
+    return gpu.memory_free_bytes or 0
+
+
+def room_for_training(to_be_had: Callable[[Gpu], float] = free_on) -> Room:
     """Where training would run and what is free there now. Takes some milliseconds; never raises.
 
-    The GPU (or part of one) is the first that CUDA_VISIBLE_DEVICES names, else the one with the most free memory.
+    The GPU (or part of one) is the first that CUDA_VISIBLE_DEVICES names, else the one where most is ``to_be_had``.
     """
     seen = _gpus() if torch_takes_gpus() else ()
     gpus = tuple(gpu for gpu in seen if not gpu.needs_parts)
-    gpu = _training_gpu(gpus)
+    gpu = _training_gpu(gpus, to_be_had)
     if gpu is None:
         memory = psutil.virtual_memory()
         return Room(False, "this machine", _within_limit(memory.available), memory.total)
@@ -84,9 +90,9 @@ def _is_set_by_user() -> bool:
     return "CUDA_VISIBLE_DEVICES" in os.environ
 
 
-def _training_gpu(gpus: tuple[Gpu, ...]) -> Gpu | None:
+def _training_gpu(gpus: tuple[Gpu, ...], to_be_had: Callable[[Gpu], float]) -> Gpu | None:
     if not _is_set_by_user():
-        return max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index, -(gpu.part or 0)), default=None)
+        return max(gpus, key=lambda gpu: (to_be_had(gpu), -gpu.index, -(gpu.part or 0)), default=None)
     first = os.environ["CUDA_VISIBLE_DEVICES"].partition(",")[0].strip()
     return next((g for g in gpus if first and (first == str(g.index) or g.uuid.startswith(first))), None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from tinv_tui.runs.folder import RunFolder
-from tinv_tui.runs.neighbours import neighbours_on, sharing_warning
-from tinv_tui.runs.sharing import DeviceLock
-from tinv_tui.telemetry.room import Room, room_for_training
+from tinv_tui.runs.neighbours import neighbours_on, room_beside_others, sharing_warning
+from tinv_tui.runs.sharing import DeviceLock, sharers_of
+from tinv_tui.telemetry.room import NVIDIA_ORDER, Room
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.waiting import RoomKeeper, take_lock
@@ -15,6 +15,8 @@ from tinv_tui.worker.waiting import RoomKeeper, take_lock
 
 def show_torch_only(room: Room) -> None:
     """Of several GPUs let torch see the one that was chosen, unless the user has chosen already."""
+    for name, value in NVIDIA_ORDER.items():  # a worker may have been started by something else than this program
+        os.environ.setdefault(name, value)
     if room.was_chosen and room.key and "CUDA_VISIBLE_DEVICES" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = room.key
 
@@ -29,8 +31,7 @@ class TakenDevice:
             room, self._lock = RoomKeeper(wait_free_bytes, folder, reporter, signals).wait()
             reporter.update(phase="loading")
         else:
-            room = room_for_training()
-            self._lock = take_lock(room, folder)
+            room, self._lock = _take(folder)
         show_torch_only(room)
         reporter.update(device=room.device if room.on_gpu else "cpu")
         shared = sharing_warning(room, neighbours_on(room))
@@ -41,3 +42,14 @@ class TakenDevice:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _take(folder: RunFolder) -> tuple[Room, DeviceLock | None]:
+    room = room_beside_others()
+    lock = take_lock(room, folder)
+    if room.was_chosen and lock is not None and any(other.since < lock.since for other in sharers_of(room.key)):
+        # Of two that chose at one moment, the one that took the device first keeps it, and the other looks again.
+        lock.release()
+        room = room_beside_others()
+        lock = take_lock(room, folder)
+    return room, lock

@@ -6,10 +6,11 @@ import time
 
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.inbox import Command, take_commands
-from tinv_tui.runs.neighbours import in_words, neighbours_on
+from tinv_tui.runs.neighbours import LOADING_SECONDS, in_words, neighbours_on
 from tinv_tui.runs.sharing import DeviceLock, Sharer, sharers_of
+from tinv_tui.telemetry.gpu import Gpu, GpuProcess
 from tinv_tui.telemetry.host import process_memory_bytes
-from tinv_tui.telemetry.room import Room, room_for_training
+from tinv_tui.telemetry.room import PROCESSOR, Room, free_on, room_for_training
 from tinv_tui.worker.early import EndedEarly
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
@@ -17,8 +18,6 @@ from tinv_tui.worker.signals import Signals
 LOOK_SECONDS = 1.0
 _INBOX_SECONDS = 0.1
 _TOLD_EVERY_SECONDS = 600.0
-LOADING_SECONDS = 120.0
-"""For so long a run that has just started may not hold yet what it has waited for."""
 
 
 def take_lock(room: Room, folder: RunFolder, expects_bytes: int = 0) -> DeviceLock | None:
@@ -45,31 +44,23 @@ class RoomKeeper:
         """The device, taken as soon as it has room, or when ``unpause`` says to start all the same. Raises EndedEarly."""
         self._reporter.update(phase="waiting")
         while True:
-            room = room_for_training()
+            room = room_for_training(self._to_be_had)
             if room.free_bytes is None:
                 message = f"{room.device} does not tell how much memory is free: not waiting for it"
                 self._reporter.tell("warning", code="free-memory-unknown", message=message, hint="")
                 return room, take_lock(room, self._folder, self._wanted)
-            if room.free_bytes - self._spoken_for(room, time.time()) >= self._wanted:
+            if room.free_bytes - _spoken_for(room.key, room.processes, time.time()) >= self._wanted:
                 lock = take_lock(room, self._folder, self._wanted)
                 # Of two that saw the room at one moment, the one that took the device first has it.
-                if lock is None or room.free_bytes - self._spoken_for(room, lock.since) >= self._wanted:
+                if lock is None or room.free_bytes - _spoken_for(room.key, room.processes, lock.since) >= self._wanted:
                     return room, lock
                 lock.release()
             self._tell(room)
             if self._is_told_to_start():
                 return room, take_lock(room, self._folder, self._wanted)
 
-    def _spoken_for(self, room: Room, before: float) -> int:
-        """Bytes that runs which took the device before that time have waited for, and do not hold yet."""
-        used = {process.pid: process.used_bytes for process in room.processes}
-
-        def still_comes(sharer: Sharer) -> int:
-            held = used.get(sharer.pid) if room.on_gpu else process_memory_bytes(sharer.pid)
-            return max(0, sharer.expects_bytes - (held or 0))
-
-        young = [s for s in sharers_of(room.key) if s.since < before and time.time() - s.since < LOADING_SECONDS]
-        return sum(map(still_comes, young))
+    def _to_be_had(self, gpu: Gpu) -> float:
+        return free_on(gpu) - _spoken_for(gpu.uuid, gpu.processes, time.time())
 
     def _tell(self, room: Room) -> None:
         """At first, when others come or go, and now and then."""
@@ -112,3 +103,15 @@ class RoomKeeper:
                 message = f"it waits for memory and has not begun; {start} starts it now, stop ends it"
                 self._reporter.answer(command, False, message)
                 return False
+
+
+def _spoken_for(device: str, processes: tuple[GpuProcess, ...], before: float) -> int:
+    """Bytes that runs which took the device before that time have waited for, and do not hold yet."""
+    used = {process.pid: process.used_bytes for process in processes}
+
+    def still_comes(sharer: Sharer) -> int:
+        held = process_memory_bytes(sharer.pid) if device == PROCESSOR else used.get(sharer.pid)
+        return max(0, sharer.expects_bytes - (held or 0))
+
+    young = [s for s in sharers_of(device) if s.since < before and time.time() - s.since < LOADING_SECONDS]
+    return sum(map(still_comes, young))

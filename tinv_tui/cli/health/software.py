@@ -83,6 +83,12 @@ def check_driver(libraries: Libraries | None, driver: Driver | None) -> Check:
     """Any driver of a major version of CUDA runs what was built for it, whatever the minor one."""
     cuda = libraries.cuda if libraries is not None else None
     if driver is None:
+        if libraries is not None and libraries.usable:
+            hint = "In a container, let NVIDIA_DRIVER_CAPABILITIES have utility too; elsewhere install libnvidia-ml."
+            said = (
+                f"torch computes on a GPU, but NVML is missing: nobody sees its memory; torch is built for CUDA {cuda}"
+            )
+            return Check("driver", False, said, hint)
         if cuda is None:
             return Check("driver", True, "no NVIDIA driver: training runs on the processor")
         hint = "Install NVIDIA's driver, or leave it: training works on the processor, slowly for real models."
