@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.processes import command_of
 from tests.ui.support import recipe
 from tests.ui.terminal import Terminal, step_of, wait_until
 from tinv_tui import paths
@@ -36,7 +37,7 @@ def test_a_run_outlives_a_stalled_and_a_lost_terminal_and_the_app_stays_small(pi
     run = all_runs()[0]
     wait_until(lambda: "● running".encode() in terminal.seen, terminal.drain)
     assert not [library for library in ("torch", "numpy", "tokenizers") if library in mapped_by(terminal.pid)]
-    assert any("tinv_tui.worker.vocabulary" in child.cmdline() for child in psutil.Process(terminal.pid).children())
+    assert any("tinv_tui.worker.vocabulary" in command_of(child) for child in psutil.Process(terminal.pid).children())
 
     before = step_of(run)
     wait_until(lambda: step_of(run) > before + 30, lambda: time.sleep(0.1))  # nobody reads the terminal meanwhile

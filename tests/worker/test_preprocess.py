@@ -19,6 +19,7 @@ from PIL import Image
 
 from tests.captioners import save_blip, save_deepdanbooru, save_wd
 from tests.odd_pictures import noise
+from tests.processes import command_of
 from tinv_tui.cli import commands
 from tinv_tui.datasets.preprocess import plan_preprocess
 from tinv_tui.errors import InputError
@@ -236,11 +237,16 @@ def test_who_ends_the_command_is_told_by_130_and_by_what_was_written(number: sig
     assert len(images) < 200
 
 
+def makers_among(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that make pictures."""
+    return [process for process in processes if "spawn_main" in command_of(process)]
+
+
 def test_a_process_that_is_killed_halfway_through_its_answer_is_noticed(tmp_path: Path) -> None:
     section = make_recipe({"preprocess": many(tmp_path / "many", 6)}, "preprocess").preprocess
     pictures = made_pictures(plan_preprocess(section, "").pictures, section, lambda: None)
     made = [next(pictures)]
-    makers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    makers = makers_among(psutil.Process().children())
     time.sleep(1)  # nobody reads: each answer is larger than a pipe, so that its process is stuck within it
     for maker in makers:
         maker.kill()
@@ -255,8 +261,7 @@ async def test_a_process_that_is_killed_costs_no_picture_and_the_job_goes_on(tmp
     async for news in job.progress():
         written, skipped = written + len(news["written"]), skipped + len(news["skipped"])
         if news["done"] == 2 and not killed:
-            family = psutil.Process(job._process.pid).children(recursive=True)
-            next(child for child in family if "spawn_main" in " ".join(child.cmdline())).kill()
+            makers_among(psutil.Process(job._process.pid).children(recursive=True))[0].kill()
             killed = True
     assert (written, skipped) == (24, 0)
 
