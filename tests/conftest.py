@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def _no_worker_outlives_its_test(_own_home: None) -> Iterator[None]:
         holder = read_holder(run.lock)
         if is_locked(run.lock) and holder is not None and holder.pid != os.getpid():
             os.kill(holder.pid, signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def _no_reporter_outlives_its_test() -> Iterator[None]:
+    """Its thread would go on writing a status, beside what later tests look at."""
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "status"]
+    assert not left, "a Reporter was not closed"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -84,9 +84,11 @@ def test_of_two_that_chose_at_one_moment_the_later_takes_another(
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
     status = Status(name="run", state="starting", phase="loading", pid=os.getpid())
-    taken = TakenDevice(folder, Reporter(folder, status), Signals())
+    reporter = Reporter(folder, status)
+    taken = TakenDevice(folder, reporter, Signals())
     assert os.environ["CUDA_VISIBLE_DEVICES"] == SECOND
     taken.release()
+    reporter.close("stopped", "as told")
     assert len(sharers_of(FIRST)) == 1
 
 
