@@ -66,6 +66,24 @@ def test_beside_one_that_loads_there_may_be_more_room_than_elsewhere(on_gpu: Any
     assert room_beside_others().key == FIRST
 
 
+@pytest.mark.parametrize(
+    ("old_gib", "free_gib", "taken"), [(24, 12, SECOND), (24, 11, FIRST), (8, 12, SECOND), (48, 24, SECOND)]
+)
+def test_a_card_without_tensor_cores_is_taken_only_where_no_other_has_half_as_much(
+    on_gpu: Any, old_gib: int, free_gib: int, taken: str
+) -> None:
+    old = {"nvmlDeviceGetCudaComputeCapability": (6, 1), "nvmlDeviceGetMemoryInfo": memory(old_gib, 0)}
+    new = {"nvmlDeviceGetCudaComputeCapability": (8, 6), "nvmlDeviceGetMemoryInfo": memory(free_gib + 1, 1)}
+    on_gpu(gpu(FIRST, **old), gpu(SECOND, **new))
+    assert room_beside_others().key == taken
+
+
+def test_old_cards_alone_are_taken_as_any(on_gpu: Any) -> None:
+    old = {"nvmlDeviceGetCudaComputeCapability": (6, 1)}
+    on_gpu(gpu(FIRST, **old), gpu(SECOND, **old, nvmlDeviceGetMemoryInfo=memory(24, 2)))
+    assert room_beside_others().key == SECOND
+
+
 def test_what_the_user_chose_stays_chosen(on_gpu: Any, other_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on_gpu(gpu(FIRST), gpu(SECOND))
     other_run(FIRST)

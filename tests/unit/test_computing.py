@@ -11,12 +11,15 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from tinv_tui.errors import InputError
 from tinv_tui.models import loading
 from tinv_tui.models.frozen import suitable_operators
 from tinv_tui.models.loading import choose_dtype
 from tinv_tui.models.number_formats import computes_in_bf16
 from tinv_tui.runs.sharing import Sharer
 from tinv_tui.worker import computing
+from tinv_tui.worker.computing import has_kernels
+from tinv_tui.worker.setup import choose_device
 
 CPU = torch.device("cpu")
 LARGE: Any = SimpleNamespace(is_small=False)
@@ -88,6 +91,45 @@ def test_a_small_model_takes_one_thread_and_what_the_user_says_holds(monkeypatch
     assert torch.get_num_threads() == 8
     computing.take_threads(SMALL, CPU)
     assert torch.get_num_threads() == 1
+
+
+KNOWN = ["sm_75", "sm_80", "sm_90a", "sm_100", "compute_120"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "found"),
+    [
+        ((6, 1), False),
+        ((7, 0), False),
+        ((7, 5), True),
+        ((8, 6), True),
+        ((10, 3), True),
+        ((11, 0), False),
+        ((13, 0), True),
+    ],
+)
+def test_torch_has_kernels_for_later_ones_of_a_generation_and_what_a_driver_can_build(
+    capability: tuple[int, int], found: bool
+) -> None:
+    assert has_kernels(capability, KNOWN) is found
+    assert has_kernels(capability, ["gfx90a"])
+
+
+def test_a_gpu_that_torch_has_no_kernels_for_is_told_of_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, answer in (
+        ("is_available", True),
+        ("get_device_capability", (6, 1)),
+        ("get_arch_list", KNOWN),
+        ("get_device_name", "Tesla P40"),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
+    with pytest.raises(InputError, match=r"no kernels for Tesla P40 \(compute capability 6\.1\)") as told:
+        choose_device()
+    assert "CUDA_VISIBLE_DEVICES" in told.value.hint
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
+    assert choose_device() == torch.device("cuda")
 
 
 def test_attention_is_safe_where_its_products_are_beyond_fp16() -> None:

@@ -53,7 +53,7 @@ class Machine:
         self._free = list(free_gib)
         self.looks = 0
 
-    def look(self, to_be_had: Callable[[Gpu], float]) -> Room:
+    def look(self, to_be_had: Callable[[Gpu], float], wanted: float) -> Room:
         self.looks += 1
         free = self._free.pop(0) if len(self._free) > 1 else self._free[0]
         return Room(False, "this machine", None if free is None else int(free * GIB), 16 * GIB)
@@ -181,3 +181,23 @@ def test_of_two_gpus_the_one_whose_memory_is_not_spoken_for_is_waited_for(
     assert lock is not None
     lock.release()
     assert room.key == "GPU-second"
+
+
+def test_an_old_card_with_room_is_not_passed_over_for_a_swift_one_without(
+    on_gpu: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each has 4 GiB free; of those of the swift one 1.5 are spoken for."""
+    capability = "nvmlDeviceGetCudaComputeCapability"
+    on_gpu(
+        rtx_3080(nvmlDeviceGetUUID="GPU-old", **{capability: (6, 1)}),
+        rtx_3080(nvmlDeviceGetUUID="GPU-swift", **{capability: (8, 6)}),
+    )
+    other = Sharer(2**22 + 1, "ana", "/my-cat", waiting.time.time(), 3 * GIB // 2)
+    monkeypatch.setattr(waiting, "sharers_of", lambda device: (other,) if device == "GPU-swift" else ())
+    folder = RunFolder(tmp_path / "run")
+    folder.inbox.mkdir(parents=True)
+    for wanted, taken in ((2, "GPU-swift"), (3, "GPU-old")):
+        room, lock = RoomKeeper(wanted * GIB, folder, Told(), Signals()).wait()  # type: ignore[arg-type]
+        assert lock is not None
+        lock.release()
+        assert room.key == taken

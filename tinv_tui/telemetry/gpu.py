@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, TypeVar
@@ -45,7 +45,7 @@ class Gpu:
     ``memory_used_bytes`` includes what the driver reserves: the total less this is what a new program can get.
     ``power_limit_w`` is the limit in force, in watts. ``held_back_by`` says why its clock is lower than it could be, in a
     word or two each; empty where it is not. ``needs_parts`` tells that it is to be cut into parts, none of which was made
-    (or is ours to see): nothing can run on it.
+    (or is ours to see): nothing can run on it. ``capability`` is CUDA's name of its generation, major and minor.
     """
 
     index: int
@@ -63,6 +63,7 @@ class Gpu:
     held_back_by: tuple[str, ...] | None = None
     part: int | None = None
     needs_parts: bool = False
+    capability: tuple[int, int] | None = None
 
     @property
     def label(self) -> str:
@@ -162,6 +163,7 @@ def _read(nvml: ModuleType, index: int, handle: Any, our_pids: Collection[int]) 
         memory_clock_mhz=_ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
         held_back_by=_held_back_by(nvml, handle),
         needs_parts=is_cut and not parts,
+        capability=_ask(lambda: _pair(nvml.nvmlDeviceGetCudaComputeCapability(handle))),
     )
     if not parts:
         return [_with_memory(nvml, whole, handle, our_pids)]
@@ -235,6 +237,11 @@ def _ask(query: Callable[..., _T], *arguments: Any) -> _T | None:
         return query(*arguments)
     except Exception:  # noqa: BLE001  not only NVMLError: an old driver lacks functions, a new one changes structures
         return None
+
+
+def _pair(numbers: Sequence[int]) -> tuple[int, int]:
+    major, minor = numbers
+    return major, minor
 
 
 def _watts(milliwatts: int | None) -> float | None:

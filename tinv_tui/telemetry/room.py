@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -16,6 +16,9 @@ PROCESSOR = "cpu"
 """The key of the host's processor."""
 NVIDIA_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """For the environment of what imports torch: its numbers in CUDA_VISIBLE_DEVICES are those of nvidia-smi and NVML then."""
+
+_TENSOR_CORES = (7, 0)
+"""Of this generation on; those before are several times slower, and later builds of torch have no kernels for them."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,15 @@ def free_on(gpu: Gpu) -> float:
     return gpu.memory_free_bytes or 0
 
 
-def room_for_training(to_be_had: Callable[[Gpu], float] = free_on) -> Room:
+def room_for_training(to_be_had: Callable[[Gpu], float] = free_on, wanted: float = 0.0) -> Room:
     """Where training would run and what is free there now. Takes some milliseconds; never raises.
 
-    The GPU (or part of one) is the first that CUDA_VISIBLE_DEVICES names, else the one where most is ``to_be_had``.
+    The GPU (or part of one) is the first that CUDA_VISIBLE_DEVICES names, else the one where most is ``to_be_had``; one
+    without tensor cores only where no other has half as much, or the bytes that are ``wanted``.
     """
     seen = _gpus() if torch_takes_gpus() else ()
     gpus = tuple(gpu for gpu in seen if not gpu.needs_parts)
-    gpu = _training_gpu(gpus, to_be_had)
+    gpu = _training_gpu(gpus, to_be_had, wanted)
     if gpu is None:
         memory = psutil.virtual_memory()
         return Room(False, "this machine", _within_limit(memory.available), memory.total)
@@ -90,11 +94,19 @@ def _is_set_by_user() -> bool:
     return "CUDA_VISIBLE_DEVICES" in os.environ
 
 
-def _training_gpu(gpus: tuple[Gpu, ...], to_be_had: Callable[[Gpu], float]) -> Gpu | None:
+def _training_gpu(gpus: tuple[Gpu, ...], to_be_had: Callable[[Gpu], float], wanted: float) -> Gpu | None:
     if not _is_set_by_user():
-        return max(gpus, key=lambda gpu: (to_be_had(gpu), -gpu.index, -(gpu.part or 0)), default=None)
+        roomiest = _roomiest(gpus, to_be_had)
+        swift = _roomiest((gpu for gpu in gpus if (gpu.capability or _TENSOR_CORES) >= _TENSOR_CORES), to_be_had)
+        if roomiest is None or swift is None:
+            return roomiest
+        return swift if to_be_had(swift) >= max(wanted, to_be_had(roomiest) / 2) else roomiest
     first = os.environ["CUDA_VISIBLE_DEVICES"].partition(",")[0].strip()
     return next((g for g in gpus if first and (first == str(g.index) or g.uuid.startswith(first))), None)
+
+
+def _roomiest(gpus: Iterable[Gpu], to_be_had: Callable[[Gpu], float]) -> Gpu | None:
+    return max(gpus, key=lambda gpu: (to_be_had(gpu), -gpu.index, -(gpu.part or 0)), default=None)
 
 
 def _within_limit(free_bytes: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -29,6 +31,17 @@ _TRIED_CELLS = 1024
 """Positions of the attention that is tried: a picture of 512 pixels has four times as many, which chooses alike."""
 
 
+def has_kernels(capability: tuple[int, int], known: Sequence[str]) -> bool:
+    """Whether a GPU can run what was built for the ``known`` architectures, as torch names them: sm_90, compute_120.
+
+    What was built for one (sm) runs on those of its generation that are not older; what is left to the driver to build
+    (compute), on all that are not older. Unknown names rule nothing out.
+    """
+    named = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", name) for name in known]
+    built = [(match[1], (int(match[2]), int(match[3]))) for match in named if match]
+    return not built or any(own <= capability and (kind == "compute" or own[0] == capability[0]) for kind, own in built)
+
+
 def take_threads(base: BaseModel, device: torch.device) -> None:
     """Share the processor with the other runs that train on it, unless OMP_NUM_THREADS says how many threads to take.
 
@@ -49,6 +62,18 @@ def round_as_the_unet(device: torch.device, dtype: torch.dtype) -> None:
     """
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = dtype != torch.float32
+
+
+def leave_nothing_to_chance() -> None:
+    """Have a GPU come to the same bytes every time; to be called before it is first used.
+
+    Were torch only to warn of what it has no such way for, it would not take the one that it has for attention either.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # 32 MiB, without which torch refuses matrix products
+    torch.use_deterministic_algorithms(True)
+    # Nothing here reads what was not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
 
 
 def arrange(model: LoadedModel, recipe: Recipe, operators: Operators | None = None) -> LoadedModel:

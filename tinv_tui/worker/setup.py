@@ -13,6 +13,7 @@ import torch
 
 from tinv_tui.checkpoint_file import read_checkpoint
 from tinv_tui.embeddings.packing import pack
+from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.frozen import Operators
 from tinv_tui.models.loading import LoadedModel, choose_dtype, load_model
@@ -31,7 +32,7 @@ from tinv_tui.training.loop import Job
 from tinv_tui.training.prompts import PromptBook
 from tinv_tui.training.state import TrainingState
 from tinv_tui.training.vectors import SplicingEncoder, initial_vectors
-from tinv_tui.worker.computing import arrange, round_as_the_unet, take_threads
+from tinv_tui.worker.computing import arrange, has_kernels, leave_nothing_to_chance, round_as_the_unet, take_threads
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -60,7 +61,19 @@ class CheckpointFiles:
 
 
 def choose_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU that torch sees, or the processor. Raises InputError where this torch has no kernels for the GPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    capability, known = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
+    if not has_kernels(capability, known):
+        name = f"{torch.cuda.get_device_name()} (compute capability {capability[0]}.{capability[1]})"
+        raise InputError(
+            "gpu-unsupported",
+            f"PyTorch {torch.__version__} has no kernels for {name}, only for {', '.join(known)}",
+            "Choose another GPU by its number in CUDA_VISIBLE_DEVICES, or install a PyTorch that has them (2.6 knows cards "
+            "from 2014 on). CUDA_VISIBLE_DEVICES= trains on the processor.",
+        )
+    return torch.device("cuda")
 
 
 def load(
@@ -81,8 +94,7 @@ def load(
     base = settle_prediction(base, recipe.model.prediction_type)
     take_threads(base, device)
     if recipe.training.deterministic and device.type == "cuda":
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
+        leave_nothing_to_chance()
     dtype = choose_dtype(recipe.training.precision, device, base)
     round_as_the_unet(device, dtype)
     vae = identify_vae(Path(recipe.model.vae), base) if recipe.model.vae else None

@@ -44,7 +44,7 @@ class RoomKeeper:
         """The device, taken as soon as it has room, or when ``unpause`` says to start all the same. Raises EndedEarly."""
         self._reporter.update(phase="waiting")
         while True:
-            room = room_for_training(self._to_be_had)
+            room = room_for_training(self._to_be_had, self._wanted)
             if room.free_bytes is None:
                 message = f"{room.device} does not tell how much memory is free: not waiting for it"
                 self._reporter.tell("warning", code="free-memory-unknown", message=message, hint="")
