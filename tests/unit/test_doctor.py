@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 
 from tests.nvml import GIB, FakeNvml, machine, rtx_3080
 from tinv_tui.cli import doctor as command
-from tinv_tui.cli.health import storage
+from tinv_tui.cli.health import software, storage
 from tinv_tui.cli.health.check import Check
 from tinv_tui.cli.health.memory import check_family, check_gpu, check_others
 from tinv_tui.cli.health.past_runs import check_orphans, check_states
@@ -43,6 +46,28 @@ def says(check: Check, ok: bool, message: str, hint: str = "") -> None:
 
 def built_for(cuda: str | None, *, usable: bool = True, problem: str = "") -> Libraries:
     return Libraries("2.13.0", "0.42.1", "5.23.0", cuda, usable and cuda is not None, problem)
+
+
+def test_torch_is_asked_of_the_gpu_that_a_run_would_take(
+    machine: Callable[..., FakeNvml], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cu130")
+    monkeypatch.setattr(os, "environ", {n: v for n, v in os.environ.items() if not n.startswith("CUDA_")})
+    roomier = SimpleNamespace(total=24 * GIB, free=23 * GIB, used=GIB)
+    machine(rtx_3080(), rtx_3080(nvmlDeviceGetUUID="GPU-second", nvmlDeviceGetMemoryInfo=roomier))
+    asked: list[dict[str, str]] = []
+
+    def run(command: list[str], **how: Any) -> None:
+        asked.append(how["env"])
+        raise subprocess.TimeoutExpired(command, 1)
+
+    monkeypatch.setattr(software.subprocess, "run", run)
+    software.check_software()
+    assert asked[0]["CUDA_VISIBLE_DEVICES"] == "GPU-second"
+    assert asked[0]["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "0"
+    software.check_software()
+    assert asked[1]["CUDA_VISIBLE_DEVICES"] == "0"
 
 
 @pytest.mark.parametrize(

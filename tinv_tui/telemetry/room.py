@@ -74,6 +74,14 @@ def room_for_training(to_be_had: Callable[[Gpu], float] = free_on, wanted: float
     )
 
 
+def environment_for(room: Room) -> dict[str, str]:
+    """What to add to the environment of a process so that torch trains where the room is, unless the user has chosen."""
+    wanted = {name: value for name, value in NVIDIA_ORDER.items() if name not in os.environ}
+    if room.was_chosen and room.key and not _is_set_by_user():
+        wanted["CUDA_VISIBLE_DEVICES"] = room.key
+    return wanted
+
+
 def torch_takes_gpus() -> bool:
     """Told by the installed version's name, as torch itself takes a second to ask."""
     try:

@@ -7,7 +7,7 @@ import os
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.neighbours import neighbours_on, room_beside_others, sharing_warning
 from tinv_tui.runs.sharing import DeviceLock, sharers_of
-from tinv_tui.telemetry.room import NVIDIA_ORDER, Room
+from tinv_tui.telemetry.room import Room, environment_for
 from tinv_tui.worker.reporter import Reporter
 from tinv_tui.worker.signals import Signals
 from tinv_tui.worker.waiting import RoomKeeper, take_lock
@@ -15,10 +15,7 @@ from tinv_tui.worker.waiting import RoomKeeper, take_lock
 
 def show_torch_only(room: Room) -> None:
     """Of several GPUs let torch see the one that was chosen, unless the user has chosen already."""
-    for name, value in NVIDIA_ORDER.items():  # a worker may have been started by something else than this program
-        os.environ.setdefault(name, value)
-    if room.was_chosen and room.key and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        os.environ["CUDA_VISIBLE_DEVICES"] = room.key
+    os.environ.update(environment_for(room))
 
 
 class TakenDevice:

@@ -12,7 +12,7 @@ from tinv_tui.cli.health.check import Check
 from tinv_tui.interpreter import PYTHON
 from tinv_tui.models import bundled
 from tinv_tui.telemetry.driver import Driver, read_driver
-from tinv_tui.telemetry.room import NVIDIA_ORDER
+from tinv_tui.telemetry.room import environment_for, room_for_training
 
 OLDEST_DRIVERS = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 """The first Linux driver that runs everything built for a major version of CUDA (NVIDIA's notes on compatibility)."""
@@ -52,13 +52,13 @@ class Libraries:
 
 
 def check_software() -> list[Check]:
-    """Torch is asked in a process of its own: this one stays light."""
+    """Torch is asked in a process of its own, which sees the GPU that a run would take: this one stays light."""
     libraries, failure = None, ""
     try:
         asked = subprocess.run(
             [*PYTHON, "-W", "ignore", "-c", _ASK],
             capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS,
-            env=os.environ | NVIDIA_ORDER,
+            env=os.environ | environment_for(room_for_training()),
         )  # fmt: skip
         told: dict[str, Any] = json.loads(asked.stdout.strip().splitlines()[-1])
         libraries = Libraries(**told)
