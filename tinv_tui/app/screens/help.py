@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.widgets import Static
 
 from tinv_tui.app.keys import DIALOGS, Group, Key, bindings_of, groups_in, groups_on, hint, with_keys
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
+from tinv_tui.app.widgets.lines import Lines
+from tinv_tui.app.wording import Line
+from tinv_tui.printable import wrapped
 
 PANES: dict[str, tuple[str, str]] = {  # title and text; keys stand in it by their ids
     "form-pane": (
@@ -132,7 +135,7 @@ class HelpScreen(Dialog[None]):
             yield Static(self._title, classes="dialog-title", markup=False)
             with VerticalScroll(id="help-body"):
                 yield Static(self._text, classes="dialog-text", markup=False)
-                yield Static(Content.assemble(*_key_table(keys)), id="help-keys")
+                yield _KeyTable(keys)
             yield DialogKeys("↑↓ scroll", hint("help.close"))
 
     def _keys_below(self) -> list[Group]:
@@ -154,16 +157,40 @@ class HelpScreen(Dialog[None]):
         self.dismiss(None)
 
 
-def _key_table(groups: list[Group]) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+class _KeyTable(Lines):
+    """Groups of keys: their names, what they do, and the id by which a keymap of one's own calls each."""
+
+    DEFAULT_CSS = "_KeyTable { height: auto; }"
+
+    def __init__(self, groups: list[Group]) -> None:
+        super().__init__(id="help-keys")
+        self._groups = groups
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        self._lines = tuple(_key_lines(self._groups, width))
+        return len(self._lines)
+
+
+_NAMES_WIDTH = 11
+
+
+def _key_lines(groups: list[Group], width: int) -> Iterator[Line]:
     for number, (heading, keys) in enumerate(groups):
-        rows.append((f"{'' if number == 0 else chr(10)}{heading}\n", "$text-primary"))
-        rows += [row for key in keys for row in _key_row(key)]
-    return rows
+        if number:
+            yield ()
+        yield ((heading, "accent"),)
+        for key in keys:
+            yield from _key_row(key, width)
 
 
-def _key_row(key: Key) -> list[tuple[str, str]]:
-    return [(f"{' '.join(key.names):<11}", "bold"), (key.help, ""), (f"  {key.id}\n", "$foreground-muted")]
+def _key_row(key: Key, width: int) -> Iterator[Line]:
+    """Every row of it stands beside the names, below the one before."""
+    names = f"{' '.join(key.names):<{_NAMES_WIDTH - 1}} "
+    rows = wrapped(f"{key.help}  {key.id}", max(8, width - len(names)), break_on_hyphens=False)
+    for row in rows:
+        own = key.id if row.endswith(key.id) else ""
+        yield ((names, "value"), (row.removesuffix(own), ""), (own, "label"))
+        names = " " * len(names)
 
 
 def help_on_pane(pane: str | None) -> HelpScreen:
