@@ -21,8 +21,8 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8))
 
 
-def turned_jpeg(path: Path, orientation: int) -> Path:
-    """40 x 20 pixels as stored, red above blue; the camera says how to turn it."""
+def turned(path: Path, orientation: int) -> Path:
+    """40 x 20 pixels as stored, red above blue; the camera says how to turn it. The format is the name's."""
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     halves((40, 20), RED, BLUE).save(path, exif=exif, quality=95)

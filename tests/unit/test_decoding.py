@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.dataset_folders import folder
-from tests.odd_pictures import BLUE, GREEN, RED, halves, noise, turned_jpeg
+from tests.odd_pictures import BLUE, GREEN, RED, halves, noise, turned
 from tinv_tui.datasets.decoding import load_for_training, open_upright
 from tinv_tui.datasets.pictures import list_pictures, usable_pictures
 
@@ -18,7 +18,7 @@ __all__ = ["folder"]
 
 
 def test_a_turned_photo_is_opened_upright(folder: Path) -> None:
-    image = open_upright(turned_jpeg(folder / "a.jpg", 6))  # the camera was held a quarter turn to the left
+    image = open_upright(turned(folder / "a.jpg", 6))  # the camera was held a quarter turn to the left
     assert image.getpixel((17, 20))[0] > 200
     assert image.getpixel((2, 20))[2] > 200
 

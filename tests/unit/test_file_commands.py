@@ -152,6 +152,9 @@ def test_sdxl_for_diffusers_is_two_files_and_a_card_says_why_not(tmp_path: Path)
     said = answer("convert", tmp_path / "xl.safetensors", tmp_path / "learned_embeds.bin")
     assert [Path(file).name for file in said["files"]] == ["learned_embeds.bin", "learned_embeds_2.bin"]
     assert said["family"] == "SDXL"
+    back = answer("convert", tmp_path / "learned_embeds.bin", tmp_path / "back.safetensors")
+    assert back["family"] == "SDXL"
+    assert read_embedding(tmp_path / "back.safetensors").vectors.keys() == held.vectors.keys()
     (tmp_path / "learned_embeds.bin").unlink()
     assert (
         answer("convert", tmp_path / "xl.safetensors", tmp_path / "learned_embeds.bin", code=2)["error"]["code"]

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.embedding_files import SDXL
 from tinv_tui.embeddings import library
-from tinv_tui.embeddings.files import Embedding, write_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
+from tinv_tui.embeddings.formats import FORMATS, library_file
 from tinv_tui.embeddings.names import clean_name
+from tinv_tui.embeddings.pairs import second_of
 from tinv_tui.errors import InputError
 from tinv_tui.models.identify import identify
 
@@ -151,3 +154,16 @@ def test_an_embedding_fits_a_model_of_its_family_and_width(width: int, family: s
     details = {"family": family} if family else {}
     held = Embedding("cat", {"emb_params": np.ones((1, width), np.float32)}, details=details)
     assert (library.misfit(held, identify("bundled", Path.cwd())) == "") == fits
+
+
+def test_the_two_files_of_a_pair_are_one_embedding_and_kept_aside_together(shelf: Path) -> None:
+    shelf.mkdir(parents=True, exist_ok=True)
+    path, second = write_embedding(library_file(shelf, "xl", FORMATS["diffusers"]), SDXL, FORMATS["diffusers"])
+    assert [(entry.path, entry.embedding and entry.embedding.family) for entry in library.read_all(shelf)] == [
+        (path, "SDXL")
+    ]
+    before = [path.read_bytes(), second.read_bytes()]
+    kept = library.keep_aside(path, "before-use-2")
+    assert kept is not None
+    assert [kept.read_bytes(), second_of(kept).read_bytes()] == before
+    assert read_embedding(kept).family == "SDXL"

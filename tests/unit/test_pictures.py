@@ -13,7 +13,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, features
 
 from tests.dataset_folders import folder
-from tests.odd_pictures import halves, noise, turned_jpeg
+from tests.odd_pictures import halves, noise, turned
 from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.decoding import load_for_training, open_upright
 from tinv_tui.datasets.infotext import read_infotext
@@ -109,16 +109,17 @@ def test_a_link_to_nothing_is_passed_over(folder: Path) -> None:
     assert list_pictures(folder) == []
 
 
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_turned_photo_has_the_size_it_is_seen_at(folder: Path, orientation: int) -> None:
-    path = turned_jpeg(folder / "a.jpg", orientation)
+def test_a_turned_photo_has_the_size_it_is_seen_at(folder: Path, orientation: int, kind: str) -> None:
+    path = turned(folder / f"a.{kind}", orientation)
     (entry,) = list_pictures(folder)
     assert (entry.width, entry.height) == ((20, 40) if orientation >= 5 else (40, 20))
     assert open_upright(path).size == (entry.width, entry.height)
 
 
 def test_an_orientation_that_does_not_exist_turns_nothing(folder: Path) -> None:
-    path = turned_jpeg(folder / "a.jpg", 9)
+    path = turned(folder / "a.jpg", 9)
     (entry,) = list_pictures(folder)
     assert (entry.width, entry.height) == open_upright(path).size == (40, 20)
 

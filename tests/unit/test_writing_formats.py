@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from tests.embedding_files import SD1, SDXL, tensor
+from tests.embedding_files import SD1, SDXL, rows, tensor
 from tinv_tui.embeddings import reading, writing
 from tinv_tui.embeddings.files import Embedding, read_embedding, read_step, write_embedding
 from tinv_tui.embeddings.formats import FORMATS, format_for
@@ -39,22 +39,39 @@ def test_every_format_reads_back_exactly_and_is_the_same_bytes_each_time(
         written.append([file.read_bytes() for file in files])
         assert sorted((tmp_path / folder).iterdir()) == sorted(files)
     assert written[0] == written[1]
-    parts = [read_embedding(file) for file in files]
-    if len(parts) == 1:
-        assert parts[0].vectors.keys() == held.vectors.keys()
-    for key, part in zip(held.vectors, parts * 2, strict=False):
-        read = part.vectors["emb_params" if len(parts) > 1 else key]
-        assert read.tobytes() == held.vectors[key].tobytes()
-    assert parts[0].name == "my-cat"
-    assert [read_step(file) for file in files] == [part.step for part in parts]
+    for read in map(read_embedding, files):  # of two, either gives the whole
+        assert {key: rows.tobytes() for key, rows in read.vectors.items()} == {
+            key: rows.tobytes() for key, rows in held.vectors.items()
+        }
+        assert (read.name, read.family) == ("my-cat", held.family)
+    assert [read_step(file) for file in files] == [read.step] * len(files)
     if name != "bin" and (name, held.family) != ("pt", "SDXL"):  # these have room for tensors and nothing else
-        assert (parts[0].step, parts[0].base_model) == (held.step, held.base_model)
+        assert (read.step, read.base_model) == (held.step, held.base_model)
 
 
 def test_the_two_files_of_sdxl_for_diffusers_have_its_names(tmp_path: Path) -> None:
     files = write_embedding(tmp_path / "learned_embeds.safetensors", SDXL, FORMATS["diffusers"])
     assert [file.name for file in files] == ["learned_embeds.safetensors", "learned_embeds_2.safetensors"]
     assert [list(safetensors.torch.load_file(file)) for file in files] == [["my-cat"], ["my-cat"]]
+
+
+def test_one_file_of_a_pair_alone_is_told_for_what_it_is_where_it_says_so(tmp_path: Path) -> None:
+    told = replace(SDXL, details={"family": "SDXL"})
+    first, second = write_embedding(tmp_path / "a.safetensors", told, FORMATS["diffusers"])
+    of_another = tmp_path / "b_2.safetensors"
+    second.rename(of_another)
+    for half, missing in ((first, "a_2.safetensors"), (of_another, "b.safetensors")):
+        with pytest.raises(InputError, match=f"one half of an SDXL embedding.*{missing} is not beside it"):
+            read_embedding(half)
+    write_embedding(tmp_path / "a_2.safetensors", replace(SD1, vectors={"emb_params": rows(3, 1280)}))
+    with pytest.raises(InputError, match="or not its other half"):  # of three vectors, not two
+        read_embedding(first)
+
+
+def test_two_embeddings_whose_names_differ_by_2_are_two(tmp_path: Path) -> None:
+    for name in ("a", "a_2"):
+        write_embedding(tmp_path / f"{name}.safetensors", SD1, FORMATS["kohya"])
+        assert read_embedding(tmp_path / f"{name}.safetensors").family == "SD1"
 
 
 @pytest.mark.parametrize(

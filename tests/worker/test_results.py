@@ -183,11 +183,12 @@ def test_a_result_of_another_format_is_what_its_name_finds() -> None:
     assert "zork.safetensors hid the result" in told["message"]
 
     use_copy(run.folder, "2")
-    assert find(shelf, "zork") == shelf / "zork.safetensors"
+    assert find(shelf, "zork") == shelf / "zork.pt"
+    assert read_embedding(shelf / "zork.pt").step == 2
     assert asyncio.run(resumed_here(run, steps=5)) == 0
     assert find(shelf, "zork") == shelf / "zork.pt"
     assert read_embedding(shelf / "zork.pt").step == 5
-    assert read_embedding(shelf / "zork.before-step-5.safetensors").step == 2
+    assert read_embedding(shelf / "zork.before-step-5.pt").step == 2
 
 
 def test_a_run_goes_on_from_one_of_several_in_another_tools_file(tmp_path: Path) -> None:

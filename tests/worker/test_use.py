@@ -6,13 +6,14 @@ import asyncio
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.worker.helpers import reach, recipe, train_here, trained
 from tests.worker.test_cli import answer
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import before
-from tinv_tui.embeddings.files import read_embedding
+from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.runs.events import read_all
@@ -22,6 +23,8 @@ from tinv_tui.runs.liveness import RunLock
 from tinv_tui.runs.plan import plan_run
 from tinv_tui.runs.use import copies_of, use_copy
 from tinv_tui.training.evaluation import Evaluation
+
+ROWS = np.ones((1, 64), dtype=np.float32)
 
 
 def shelf() -> list[str]:
@@ -49,8 +52,8 @@ def test_a_copy_of_an_ended_run_becomes_the_result_and_nothing_is_lost() -> None
     assert now.vectors["emb_params"].tobytes() == copy.vectors["emb_params"].tobytes()
 
     assert use_copy(run.folder, "3").embedding.step == 3
-    assert use_copy(run.folder, "2").kept == paths.embeddings_folder() / "zork.before-use-2-2.safetensors"
-    assert use_copy(run.folder, "2").kept is None  # it is that already
+    assert use_copy(run.folder, "2").kept == (paths.embeddings_folder() / "zork.before-use-2-2.safetensors",)
+    assert use_copy(run.folder, "2").kept == ()  # it is that already
     best = use_copy(run.folder, "best").embedding.step
     evaluations = [e for e in read_all(run.folder.events) if e["kind"] == "evaluation" and e["best"]]
     assert best == evaluations[-1]["step"]
@@ -89,6 +92,42 @@ def test_whatever_it_is_taken_from_a_result_tells_the_same_of_its_run(monkeypatc
         assert use_copy(folder, word).path.read_bytes() == of_copies[word]  # of the checkpoint
 
 
+def test_every_format_of_the_result_holds_the_step_that_is_used_and_nothing_hides_it() -> None:
+    """A1111 loads all of ``zork.pt`` and ``zork.safetensors``, and keeps the last."""
+    made = recipe(training__steps=4, saving__embedding_every=2, saving__formats=["pt", "kohya", "bin"])
+    run = trained(made).folder
+    ended = {path.name: path.read_bytes() for path in paths.embeddings_folder().iterdir()}
+    assert set(ended) == {"zork.pt", "zork.kohya.safetensors", "zork.bin"}
+    write_embedding(paths.embeddings_folder() / "zork.safetensors", Embedding("zork", {"emb_params": ROWS}, 0))
+    said = answer("use", "zork", "2")
+    assert [Path(file).name for file in said["files"]] == list(ended)
+    copy = read_embedding(run.copies / "zork-2.safetensors").vectors["emb_params"]
+    for file in said["files"]:
+        assert read_embedding(Path(file)).vectors["emb_params"].tobytes() == copy.tobytes()
+    kept = [Path(file) for file in said["kept_files"]]
+    assert [path.name for path in kept] == [
+        "zork.before-use-2.pt",
+        "zork.kohya.before-use-2.safetensors",
+        "zork.before-use-2.bin",
+        "zork.before-use-2.safetensors",
+    ]
+    assert [path.read_bytes() for path in kept[:3]] == list(ended.values())
+    assert not (paths.embeddings_folder() / "zork.safetensors").exists()
+    assert use_copy(run, "2").kept == ()
+
+
+def test_of_a_step_that_was_made_again_the_later_is_used() -> None:
+    """Its first picture is of what a rollback, or a resume at another rate, has undone."""
+    run = trained(recipe(training__steps=2, saving__image_every=1, preview__steps=1)).folder
+    first, again = run.image_embeddings / "zork-1.png", run.image_embeddings / "zork-1-2.png"
+    again.write_bytes((run.image_embeddings / "zork-2.png").read_bytes())
+    (run.image_embeddings / "zork-1-10.png").write_bytes(first.read_bytes())
+    for later in (run.image_embeddings / "zork-1-10.png", again, first):
+        assert next(copy.path for copy in copies_of(run) if copy.word == "1") == later
+        later.unlink()
+    assert [copy.word for copy in copies_of(run)] == ["best", "last", "2"]
+
+
 def moved_away(*_: object) -> BaseModel:
     raise InputError("model-missing", "the model has been moved", "")
 
@@ -101,7 +140,7 @@ async def test_a_copy_can_be_used_while_the_run_goes_on_and_its_end_does_not_los
     with pytest.raises(InputError, match="no copy '3'"):
         use_copy(run, "3")
     used = use_copy(run, "2")
-    assert (used.is_live, used.kept, shelf()) == (True, None, ["zork.safetensors"])
+    assert (used.is_live, used.kept, shelf()) == (True, (), ["zork.safetensors"])
     chosen = used.path.read_bytes()
     post_command(run.inbox, "stop")
     assert await life == 0
@@ -116,7 +155,7 @@ def test_without_a_copy_the_checkpoint_is_what_there_is() -> None:
     run = trained(recipe(training__steps=3))
     (paths.embeddings_folder() / "zork.safetensors").unlink()
     used = use_copy(run.folder, "last")
-    assert (used.embedding.step, used.kept, used.embedding.base_model) == (3, None, "bundled")
+    assert (used.embedding.step, used.kept, used.embedding.base_model) == (3, (), "bundled")
     assert json.loads(json.dumps(dict(used.embedding.details)))["init_text"] == "thing"
     run.folder.state.write_bytes(b"damaged")
     assert [copy.word for copy in copies_of(run.folder)] == ["best", "last"]

@@ -28,7 +28,9 @@ def _use(run: str, step: str, as_json: bool) -> None:
             "vectors": used.embedding.count,
             "family": used.embedding.told_family,
             "step": used.embedding.step,
-            "kept": str(used.kept) if used.kept else None,
+            "files": [str(path) for path in used.paths],
+            "kept": str(used.kept[0]) if used.kept else None,
+            "kept_files": [str(path) for path in used.kept],
             "run": str(folder.path),
             "message": used.in_words(),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -135,7 +135,7 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
     """
     try:
         with no_warnings, open_picture(path) as image:
-            width, height = image.size
+            width, height = _stored_size(image)
             kind, orientation = image.format or "", image.getexif().get(0x0112)
             if orientation in (5, 6, 7, 8):
                 width, height = height, width
@@ -155,6 +155,14 @@ def _header(path: Path, _size: int, _written: int, _changed: int) -> _Header:
     if width * height > MOST_PIXELS:
         raise _Unusable(f"too large: {width} x {height} pixels")
     return _Header(width, height, kind, orientation in range(2, 9))
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Before it is turned. Of a TIFF, some versions of Pillow tell the size that it is seen at."""
+    if image.format == "TIFF":
+        tags: Mapping[int, int] = image.tag_v2  # type: ignore[attr-defined]  # its class comes with the first TIFF
+        return tags[0x0100], tags[0x0101]
+    return image.size
 
 
 def _may_be_cut_short(path: Path, image: Image.Image) -> bool:

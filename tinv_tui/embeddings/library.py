@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from tinv_tui.atomic import write_atomic
 from tinv_tui.embeddings.embedding import UNTRAINABLE
 from tinv_tui.embeddings.files import Embedding, read_embedding, read_step
 from tinv_tui.embeddings.formats import NAMED_BY_FILE
+from tinv_tui.embeddings.pairs import is_second, second_of
 from tinv_tui.errors import InputError
 from tinv_tui.models.base_model import BaseModel
 from tinv_tui.models.families import FAMILIES, Family
@@ -50,13 +52,14 @@ class Entry:
 
 
 def read_all(library: Path) -> list[Entry]:
-    """Every file of the library, by name; none is left out because it cannot be read."""
+    """Every embedding of the library, by name; no file is left out because it cannot be read."""
     try:
         files = [p for p in library.iterdir() if p.is_file() and not p.name.startswith(".")]
     except OSError:
         return []
     files.sort(key=lambda path: (path.stem.lower(), path.name))
-    return [_read_entry(path) for path in files]
+    entries = [_read_entry(path) for path in files]
+    return [entry for entry in entries if entry.embedding is None or not is_second(entry.path, entry.embedding)]
 
 
 def _read_entry(path: Path) -> Entry:
@@ -111,6 +114,12 @@ def find(library: Path, name: str) -> Path | None:
     return next(iter(_files_called(library, name)), None)
 
 
+def what_hides(library: Path, name: str, results: Collection[Path]) -> Path | None:
+    """The file that is found by the name in place of those: created, or chosen, where the results are of other formats."""
+    first = find(library, name)
+    return first if first not in results and any(path.suffix in NAMED_BY_FILE for path in results) else None
+
+
 def _files_called(library: Path, name: str) -> list[Path]:
     """All files that answer to the name: another tool's ``x.pt`` does, beside our own."""
     files = (library / f"{name}{suffix}" for suffix in NAMED_BY_FILE)
@@ -147,8 +156,17 @@ def keep_aside(path: Path, why: str) -> Path | None:
         kept = path.with_name(f"{path.stem}.{why}{'' if number == 1 else f'-{number}'}{path.suffix}")
         if not kept.exists():
             write_atomic(kept, path.read_bytes())
+            if (second := second_of(path)).is_file() and _is_pair(path):
+                write_atomic(second_of(kept), second.read_bytes())
             return kept
         number += 1
+
+
+def _is_pair(path: Path) -> bool:
+    try:
+        return is_second(second_of(path), read_embedding(path))
+    except InputError:
+        return False
 
 
 def is_embedding(path: Path) -> bool:

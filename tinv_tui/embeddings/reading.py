@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinv_tui.embeddings.embedding import SDXL_TENSORS, Embedding, family_of
 from tinv_tui.embeddings.formats import CARD_SUFFIXES, READABLE
 from tinv_tui.embeddings.headers import OUR_KEY, whole_step, with_header
+from tinv_tui.embeddings.pairs import joined
 from tinv_tui.embeddings.recognise import Found, find_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.models.no_weights import what_came_instead
@@ -34,13 +35,16 @@ _CODES = {
 def read_embedding(path: Path, term: str = "", *, suffix: str = "") -> Embedding:
     """Read an embedding: ours, another tool's, or that of a picture. ``term`` chooses where a file holds several.
 
-    ``suffix`` is the extension that a file is to get which has a temporary name yet.
+    ``suffix`` is the extension that a file is to get which has a temporary name yet; such a file is read by itself. Of two
+    that belong together either gives the whole.
 
     What the file says of itself is put on one line, without control characters. Raises InputError naming what is wrong
     with the file, or what it is instead.
     """
     try:
         held = _read(path, term, (suffix or path.suffix).lower(), _rows)
+        if not suffix:
+            held = joined(path, held, lambda other: _read(other, "", other.suffix.lower(), _rows))
     except OSError as error:
         raise InputError("embedding-broken", f"{path} cannot be read: {error.strerror or error}", "") from None
     return replace(

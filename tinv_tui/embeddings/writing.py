@@ -18,6 +18,7 @@ from tinv_tui.embeddings.cards import card_bytes
 from tinv_tui.embeddings.embedding import SDXL_TENSORS, Embedding
 from tinv_tui.embeddings.formats import OWN, Format, check_writable
 from tinv_tui.embeddings.headers import OUR_KEY, header_text
+from tinv_tui.embeddings.pairs import second_of
 from tinv_tui.embeddings.reading import read_embedding
 from tinv_tui.embeddings.torch_writing import torch_bytes
 from tinv_tui.errors import InputError
@@ -36,7 +37,7 @@ _ARCHITECTURES = {
 def files_of(path: Path, embedding: Embedding, form: Format = OWN) -> list[Path]:
     """The files that :func:`write_embedding` writes: diffusers has one for each text encoder."""
     if form.keys is None and len(embedding.vectors) > 1:
-        return [path, path.with_name(f"{path.stem}_2{path.suffix}")]
+        return [path, second_of(path)]
     return [path]
 
 

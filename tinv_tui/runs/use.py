@@ -15,7 +15,7 @@ from tinv_tui import paths
 from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
-from tinv_tui.embeddings.formats import CARD_SUFFIXES
+from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.embeddings.packing import split
 from tinv_tui.errors import InputError
@@ -46,16 +46,23 @@ class Copy:
 
 @dataclass(frozen=True)
 class Used:
-    """What became the result. ``kept`` is the file that the result before it was moved to, None when there was none."""
+    """What became the result. ``paths`` are its files, one or more in each format of the recipe; what was there before
+    is in ``kept``."""
 
-    path: Path
+    paths: tuple[Path, ...]
     embedding: Embedding
-    kept: Path | None
+    kept: tuple[Path, ...]
     is_live: bool
 
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
     def in_words(self) -> str:
-        said = f"{self.path} now holds step {self.embedding.step}"
-        said += f"; what it held is in {self.kept.name}" if self.kept else ""
+        first, *more = self.paths
+        beside = f" and {', '.join(path.name for path in more)}" if more else ""
+        said = f"{first}{beside} now hold{'s'[: not more]} step {self.embedding.step}"
+        said += f"; what was there is in {', '.join(path.name for path in self.kept)}" if self.kept else ""
         return said + ("; the run goes on, and will keep this one aside when it ends" if self.is_live else "")
 
 
@@ -95,22 +102,42 @@ def use_copy(folder: RunFolder, word: str) -> Used:
     embedding = replace(
         held, name=name, step=before + chosen.step, details={**held.details, library.CHOSEN: str(chosen.step)}
     )
+    files, kept = _put_on_shelf(name, embedding, recipe, f"before-use-{chosen.step}")
+    return Used(files, embedding, kept, state_of(folder)[0] in LIVE_STATES)
+
+
+def _put_on_shelf(
+    name: str, embedding: Embedding, recipe: Recipe, why: str
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Write every format of the recipe: which of several files a name loads is another tool's choice. Its files, and those
+    in which what they replace is kept. Raises InputError, OSError."""
     shelf = paths.embeddings_folder()
     shelf.mkdir(parents=True, exist_ok=True)
-    path = shelf / f"{name}.safetensors"
-    kept = None if _is_held(path, embedding) else library.keep_aside(path, f"before-use-{chosen.step}")
-    write_embedding(path, embedding)
-    return Used(path, embedding, kept, state_of(folder)[0] in LIVE_STATES)
+    files, kept = list[Path](), list[Path | None]()
+    for form in (FORMATS[form] for form in recipe.saving.formats):
+        path = library_file(shelf, name, form)
+        if not _is_held(path, embedding):
+            kept.append(library.keep_aside(path, why))
+        files += write_embedding(path, embedding, form)
+    while (hidden_by := library.what_hides(shelf, name, files)) is not None:
+        kept.append(library.keep_aside(hidden_by, why))
+        hidden_by.unlink()
+    return tuple(files), tuple(path for path in kept if path is not None)
 
 
 def _files(folder: RunFolder) -> dict[int, Path]:
-    """Copies by step; where none was saved, a picture that carries the embedding."""
+    """Copies by step; where none was saved, a picture that carries the embedding.
+
+    A step that was made again, at another rate say, has several pictures: the last of them, ``name-20-2``, is of the run.
+    """
     found: dict[int, Path] = {}
+    name = re.escape(_name(folder))
     for place, suffix in ((folder.image_embeddings, ".png"), (folder.copies, ".safetensors")):
-        name = re.escape(_name(folder))
-        for path in sorted(place.glob(f"*{suffix}")):
-            match = re.fullmatch(rf"{name}-(\d+){re.escape(suffix)}", path.name)
-            if match:
+        last = dict[int, int]()
+        for path in place.glob(f"*{suffix}"):
+            match = re.fullmatch(rf"{name}-(\d+)(?:-(\d+))?{re.escape(suffix)}", path.name)
+            if match and int(match[2] or 1) > last.get(int(match[1]), 0):
+                last[int(match[1])] = int(match[2] or 1)
                 found[int(match[1])] = path
     return found
 
@@ -174,6 +201,6 @@ def _is_held(path: Path, embedding: Embedding) -> bool:
         held = read_embedding(path)
     except InputError:
         return False
-    return held.step == embedding.step and all(
+    return held.step in (None, embedding.step) and all(  # None: of a format without a place for it
         key in held.vectors and held.vectors[key].tobytes() == rows.tobytes() for key, rows in embedding.vectors.items()
     )

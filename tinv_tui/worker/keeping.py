@@ -13,8 +13,8 @@ from torch import Tensor
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import forget_before
 from tinv_tui.embeddings.files import Embedding, write_embedding
-from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, NAMED_BY_FILE, library_file
-from tinv_tui.embeddings.library import find, is_chosen, is_embedding, is_trained, keep_aside
+from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
+from tinv_tui.embeddings.library import is_chosen, is_embedding, is_trained, keep_aside, what_hides
 from tinv_tui.embeddings.packing import unpack
 from tinv_tui.runs.frozen_dataset import FrozenDataset
 from tinv_tui.runs.provenance import SmoothedLoss, details_of, history_of
@@ -118,7 +118,7 @@ class Keeper:
                 self._work.reporter.tell("saved", step=step, path=str(written), what="result")
                 results.append(written)
             self._work.room.write(self._work.folder.results, partial(remember_result, self._work.folder, path), size)
-        while (hides := _hides(library, name, results)) is not None:
+        while (hides := what_hides(library, name, results)) is not None:
             self._work.room.write(hides, partial(self._put_aside, hides, step), size)
         return results[0]
 
@@ -174,9 +174,3 @@ class Keeper:
             details=details_of(recipe, model.base.family.name, self._work.pictures, model_hash),
             history=history_of(recipe, self._dataset, self.smoothed.last, best),
         )
-
-
-def _hides(library: Path, name: str, results: list[Path]) -> Path | None:
-    """The file that is found by the name in place of those: created, or chosen, where the results are of other formats."""
-    first = find(library, name)
-    return first if first not in results and any(path.suffix in NAMED_BY_FILE for path in results) else None
