@@ -8,7 +8,7 @@ import pytest
 
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, make_recipe
-from tinv_tui.runs.changes import CHANGEABLE, LIVE, change_live
+from tinv_tui.runs.changes import CHANGEABLE, LIVE, change_live, change_recipe
 
 
 def recipe(**training: Any) -> Recipe:
@@ -74,3 +74,22 @@ def test_the_nearest_key_is_named() -> None:
 
 def test_what_may_change_live_may_change_at_a_resume_too() -> None:
     assert set(LIVE) < set(CHANGEABLE)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "step", "rates", "clips"),
+    [
+        (["training.learning_rate=0.001"], 40, "0.005:40, 0.001", "0.1"),
+        (["training.learning_rate=0.02:60, 0.001"], 40, "0.005:40, 0.02:20, 0.001", "0.1"),
+        (["training.learning_rate=0.001"], 0, "0.001", "0.1"),
+        (["training.clip_schedule=1"], 40, "0.005", "0.1:40, 1.0"),
+        (["training.clip_schedule=1", "training.clip=norm"], 40, "0.005", "1"),
+        (["training.learning_rate=0.001", "training.rate_steps=absolute"], 40, "0.001", "0.1"),
+    ],
+)
+def test_a_resume_at_another_rate_is_kept_as_the_run_was_trained(
+    overrides: list[str], step: int, rates: str, clips: str
+) -> None:
+    changed, changes = change_recipe(recipe(), overrides, step)
+    assert (changed.training.learning_rate, changed.training.clip_schedule) == (rates, clips)
+    assert {f"{key}={new}" for key, _, new in changes} == set(overrides)

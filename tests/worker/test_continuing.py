@@ -15,6 +15,7 @@ from tinv_tui.recipe import Recipe
 from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.creation import create_embedding, plan_creation
 from tinv_tui.runs.plan import plan_run
+from tinv_tui.runs.use import use_copy
 
 
 def short(**changes: object) -> Recipe:
@@ -85,6 +86,17 @@ def test_the_step_count_of_a_continued_embedding_goes_on_or_restarts(step_count:
     assert copy.step == 3  # a run counts its own steps
     assert np.array_equal(copy.vectors["emb_params"], shelved("zork").vectors["emb_params"])
     assert not np.array_equal(before.vectors["emb_params"], copy.vectors["emb_params"])
+
+
+def test_who_goes_on_from_a_copy_counts_the_steps_before_its_run_too() -> None:
+    trained(short())
+    second = trained(short(embedding__continue_from="zork", saving__embedding_every=2))
+    copy = second.folder.copies / "zork-2.safetensors"
+    trained(short(embedding__name="third", embedding__continue_from=str(copy)))
+    assert shelved("third").step == 3 + 2 + 3
+    assert use_copy(second.folder, "2").embedding.step == 3 + 2
+    trained(short(embedding__name="fourth", embedding__continue_from="zork"))
+    assert shelved("fourth").step == 3 + 2 + 3
 
 
 def test_a_resumed_run_counts_on_from_what_it_first_continued() -> None:

@@ -137,8 +137,16 @@ async def test_what_is_set_at_a_resume_is_written_into_the_recipe_and_told() -> 
     written = tomllib.loads(run.folder.recipe.read_text())
     assert [f"{section}.{key}" for section, table in written.items() for key in table] == all_keys()
     kept = load_recipe(run.folder.recipe)
-    assert (kept.training.learning_rate, kept.training.steps, kept.preview.prompts) == ("0.001", 6, ("a zork",))
+    assert (kept.training.steps, kept.preview.prompts) == (6, ("a zork",))
     assert sorted(p.name for p in run.folder.images.iterdir()) == ["zork-4.png", "zork-6.png"]
+
+    # The recipe tells how every step was trained: another run of it comes to the same.
+    assert kept.training.learning_rate == "0.005:3, 0.001"
+    again = trained(kept.model_copy(update={"embedding": kept.embedding.model_copy(update={"name": "zork-again"})}))
+    for one in (run, again):
+        assert [float(row["learn_rate"]) for row in rows_of(one)] == [0.005] * 3 + [0.001] * 3
+    states = [TrainingState.load(one.folder.state, torch.device("cpu")) for one in (run, again)]
+    assert torch.equal(states[0].vectors, states[1].vectors)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ FAMILY_OF_WIDTHS = {
 }
 """The widths of an embedding's tensors, in the order of :data:`TENSORS`, and who takes them."""
 
+STEPS_BEFORE = "steps_before"
+"""The detail of a copy whose run went on from another embedding: the steps that were in that one."""
+
 UNTRAINABLE = ("SD3", "Flux")
 """Families whose embeddings are known for what they are, and which no base model here takes."""
 
@@ -61,6 +64,12 @@ class Embedding:
     def base_model_hash(self) -> str | None:
         """Of the base model's file: SHA-256 in hex, or the first ten digits of it where A1111 wrote the file."""
         return self.details.get("base_model_hash") or self.details.get("sd_checkpoint")
+
+    @property
+    def steps_in_all(self) -> int:
+        """What its file tells of the steps that are in it; of a copy, with those before its run."""
+        before = self.details.get(STEPS_BEFORE, "")
+        return (self.step or 0) + (int(before) if before.isdecimal() and len(before) < 16 else 0)
 
     @property
     def norms(self) -> list[float]:

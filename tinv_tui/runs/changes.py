@@ -38,8 +38,11 @@ Change = tuple[str, Any, Any]
 """Key, old and new value, as JSON has them."""
 
 
-def change_recipe(recipe: Recipe, overrides: Sequence[str]) -> tuple[Recipe, list[Change]]:
-    """The recipe with ``section.key=value`` overrides, and what they changed. Raises InputError for other keys."""
+def change_recipe(recipe: Recipe, overrides: Sequence[str], step: int = 0) -> tuple[Recipe, list[Change]]:
+    """The recipe of a run that was trained up to ``step``, with ``section.key=value`` overrides, and what they changed.
+
+    Schedules go on telling what holds up to there, as after :func:`change_live`. Raises InputError for other keys.
+    """
     before = recipe.model_dump(mode="json")
     values = recipe.model_dump(mode="json")
     for override in overrides:
@@ -54,7 +57,14 @@ def change_recipe(recipe: Recipe, overrides: Sequence[str]) -> tuple[Recipe, lis
     changed = make_recipe(values, "--set")
     after = changed.model_dump(mode="json")
     differing = [key for key in CHANGEABLE if _value(before, key) != _value(after, key)]
-    return changed, [(key, _value(before, key), _value(after, key)) for key in differing]
+    changes = [(key, _value(before, key), _value(after, key)) for key in differing]
+    if not step or "training.rate_steps" in differing:  # which gives the whole of a text another meaning
+        return changed, changes
+    for key, old, new in changes:
+        # What was not clipped, or in another way, no schedule of limits tells.
+        if key == "training.learning_rate" or (key == "training.clip_schedule" and "training.clip" not in differing):
+            after = _with(after, key, changed_from(old, new, step, recipe.training.rate_steps, key=key))
+    return make_recipe(after, "--set"), changes
 
 
 def change_live(recipe: Recipe, key: str, value: Any, step: int) -> tuple[Recipe, Change | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinv_tui import atomic, paths
+from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.errors import InputError
 from tinv_tui.printable import many
 from tinv_tui.recipe import Recipe
@@ -51,7 +52,9 @@ def _prepare_resume(
         raise InputError("run-live", f"{folder.name} is {state}", "It needs no resuming.")
     await_last_breath(folder)
     recipe = load_recipe(folder.recipe)
-    changed, changes = change_recipe(recipe, [*overrides, *([f"training.steps={steps}"] if steps else [])])
+    asked = [*overrides, *([f"training.steps={steps}"] if steps else [])]
+    kept = _checkpointed(folder)
+    changed, changes = change_recipe(recipe, asked, kept)
     total = changed.training.steps
     reached = status.step if status else 0
     if total < reached or (total == reached and state == "finished"):
@@ -72,10 +75,18 @@ def _prepare_resume(
     if inputs.changes:
         accept_inputs(folder, recipe)
         changes += [(change.key, "as the run began", f"changed: {change.what}") for change in inputs.changes]
-    _tell_changes(folder, changes, inputs.pictures_gone, reached)
+    _tell_changes(folder, changes, inputs.pictures_gone, kept)
     take_commands(folder.inbox)  # what an earlier worker never took is not meant for this one
     write_status(folder.status, Status(name=recipe.embedding.name, step=reached, steps=total))
     return earlier.offset
+
+
+def _checkpointed(folder: RunFolder) -> int:
+    """The step that the run goes on from; 0 where it begins anew."""
+    try:
+        return int(newest_sound(folder.state)[1]["step"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _tell_changes(folder: RunFolder, changes: Sequence[Change], pictures_gone: int, step: int) -> None:

@@ -14,6 +14,7 @@ import safetensors.numpy
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import newest_sound
 from tinv_tui.embeddings import library
+from tinv_tui.embeddings.embedding import STEPS_BEFORE
 from tinv_tui.embeddings.files import Embedding, read_embedding, write_embedding
 from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
 from tinv_tui.embeddings.names import clean_name
@@ -99,8 +100,9 @@ def use_copy(folder: RunFolder, word: str) -> Used:
     held = read_embedding(chosen.path) if chosen.path is not None else _from_checkpoint(folder, chosen)
     if chosen.path is None or chosen.path.suffix in CARD_SUFFIXES:
         held = _as_the_run_tells_it(folder, recipe, held, chosen.step)
+    details = {key: value for key, value in held.details.items() if key != STEPS_BEFORE}  # they are in its step now
     embedding = replace(
-        held, name=name, step=before + chosen.step, details={**held.details, library.CHOSEN: str(chosen.step)}
+        held, name=name, step=before + chosen.step, details={**details, library.CHOSEN: str(chosen.step)}
     )
     files, kept = _put_on_shelf(name, embedding, recipe, f"before-use-{chosen.step}")
     return Used(files, embedding, kept, state_of(folder)[0] in LIVE_STATES)

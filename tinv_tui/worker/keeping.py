@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from tinv_tui import paths
 from tinv_tui.checkpoint_file import forget_before
+from tinv_tui.embeddings.embedding import STEPS_BEFORE
 from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.embeddings.formats import CARD_SUFFIXES, FORMATS, library_file
 from tinv_tui.embeddings.library import is_chosen, is_embedding, is_trained, keep_aside, what_hides
@@ -94,6 +96,8 @@ class Keeper:
         name = f"{self._work.job.recipe.embedding.name}-{step}"
         path = self._work.folder.copies / f"{name}.safetensors"
         embedding = self.embedding(rows, step, name, state)
+        if state.steps_before:  # a copy tells its own run's steps: who goes on from it adds these
+            embedding = replace(embedding, details={**embedding.details, STEPS_BEFORE: str(state.steps_before)})
         self._work.room.write(path, lambda: write_embedding(path, embedding), 2 * rows.nbytes)
         self._work.reporter.tell("saved", step=step, path=str(path), what="copy")
         return path

@@ -198,7 +198,7 @@ def prepare_state(
         rows = initial_vectors(recipe.embedding.init_text, recipe.embedding.vectors, model)
     state = TrainingState.fresh(rows)
     if start is not None and recipe.embedding.step_count == "go on":
-        state.steps_before = start.step or 0
+        state.steps_before = start.steps_in_all
     state.family, state.tensors = model.base.family.name, model.base.tensors
     state.environment = _environment(model)
     state.plan = plan
