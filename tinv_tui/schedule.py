@@ -10,6 +10,7 @@ from tinv_tui.errors import InputError
 
 Reading = Literal["duration", "absolute"]
 HIGH_RATE = 0.1
+TOO_HIGH = f"rates of {HIGH_RATE:g} and above usually destroy an embedding"
 HIGHEST_RATE = 1000.0
 MOST_STEPS = 100_000_000
 """More steps than any run has."""
@@ -39,6 +40,10 @@ class Plan:
             if step <= span.last:
                 return span.rate
         return self.spans[-1].rate
+
+    def after(self, step: int) -> Plan:
+        """What is left of it once a step is done; of warnings, none."""
+        return Plan(tuple(Span(s.rate, max(s.first, step + 1), s.last) for s in self.spans if s.last > step))
 
     def in_words(self) -> str:
         """``0.005 for 1–500, 0.001 for 501–1500``: shown wherever the text is typed."""
@@ -95,7 +100,7 @@ def parse_rates(text: str, steps: int, reading: Reading = "duration", *, key: st
         warnings.append(("rate-short", f"{key}: counts run out at step {reached}; {final.rate:g} holds to {steps}"))
         spans[-1] = Span(final.rate, final.first, steps)
     if key == "training.learning_rate" and max(s.rate for s in spans) >= HIGH_RATE:
-        warnings.append(("rate-high", f"{key}: rates of {HIGH_RATE:g} and above usually destroy an embedding"))
+        warnings.append(("rate-high", f"{key}: {TOO_HIGH}"))
     return Plan(tuple(spans), tuple(warnings))
 
 

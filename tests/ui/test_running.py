@@ -38,6 +38,16 @@ async def test_start_preview_save_pause_change_stop(pictures: Path, monkeypatch:
 
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, PickScreen) and "training.steps" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskValueScreen) and "✔ 0.005 for" in screen_text(app))
+        await pilot.press(*"0.001:1, 5")  # the first lies behind
+        await until(pilot, lambda: "! 5 for" in screen_text(app) and "usually destroy" in screen_text(app))
+        assert "0.001 for" not in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is workbench)
+
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, PickScreen) and "training.steps" in screen_text(app))
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, AskValueScreen) and "5000" in screen_text(app))
         await pilot.press("1")  # in place of what stood there

@@ -8,7 +8,7 @@ import pytest
 
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, make_recipe
-from tinv_tui.runs.changes import CHANGEABLE, LIVE, change_live, change_recipe
+from tinv_tui.runs.changes import CHANGEABLE, LIVE, change_live, change_recipe, rates_ahead
 
 
 def recipe(**training: Any) -> Recipe:
@@ -93,3 +93,16 @@ def test_a_resume_at_another_rate_is_kept_as_the_run_was_trained(
     changed, changes = change_recipe(recipe(), overrides, step)
     assert (changed.training.learning_rate, changed.training.clip_schedule) == (rates, clips)
     assert {f"{key}={new}" for key, _, new in changes} == set(overrides)
+
+
+@pytest.mark.parametrize(
+    ("rates", "ahead", "warning"),
+    [
+        ("0.005", "0.005 for 41–100", ""),
+        ("0.001:30, 0.002", "0.002 for 41–100", ""),
+        ("0.2:30, 0.002:30, 0.001", "0.002 for 41–60, 0.001 for 61–100", ""),
+        ("0.002:60, 5", "0.002 for 41–60, 5 for 61–100", "rates of 0.1 and above usually destroy an embedding"),
+    ],
+)
+def test_what_a_rate_comes_to_from_here_is_told_and_warned_of(rates: str, ahead: str, warning: str) -> None:
+    assert rates_ahead(recipe(learning_rate=rates), 40) == (ahead, warning)

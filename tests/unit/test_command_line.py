@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import json
 import os
 import subprocess
@@ -229,3 +230,18 @@ def test_a_home_one_may_not_look_into_is_told(tmp_path: Path, monkeypatch: pytes
     told = CliRunner(env={"TINV_HOME": str(tmp_path)}).invoke(commands, ["runs"])
     assert told.exit_code == 2
     assert f"you may not look into {tmp_path}" in told.output
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_what_a_locale_has_no_letter_for_is_a_question_mark_and_no_error(
+    stopped: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dash in the table of runs, say."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    monkeypatch.setattr(sys, "argv", ["tinv-tui", "runs"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    sys.stdout.flush()
+    assert ended.value.code == 0
+    assert f"{stopped}" in written.getvalue().decode(encoding)

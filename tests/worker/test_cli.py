@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.worker.helpers import recipe as make
 from tinv_tui import paths
 from tinv_tui.cli import commands, main
 from tinv_tui.models import bundled
-from tinv_tui.recipe_file import to_toml
+from tinv_tui.recipe_file import load_recipe, to_toml
 from tinv_tui.runs.folder import all_runs, find_run
 from tinv_tui.runs.liveness import state_of
 
@@ -101,6 +102,17 @@ def test_detached_runs_are_steered_by_name(recipe_file: Path) -> None:
     assert answer("unpause", "zork")["ok"]
     assert answer("preview", "zork", "--prompt", "a photo of a zork")["ok"]
     assert answer("save", "zork")["ok"]
+
+    error = answer("set", "zork", "training.learning_rate=0.2", 'saving.formats=["pti"]', code=2)["error"]
+    assert error["code"] == "format-misfit"
+    assert (
+        load_recipe(Path(started["run"]) / "recipe.toml").training.learning_rate == "0.005"
+    )  # none of both is in force
+    said = answer("set", "zork", "training.learning_rate=0.001:1, 0.2")["message"]
+    assert re.search(r"after step \d+: 0\.2 for \d+–100000; rates of 0\.1 and above usually destroy an embedding", said)
+    for minutes, is_soon in ((1, True), (0, False)):
+        answer("set", "zork", f"training.minutes={minutes}")
+        eventually(lambda is_soon=is_soon: (answer("show", "zork")["eta_seconds"] < 61) is is_soon)
     assert answer("stop", "zork")["ok"]
     deadline = time.monotonic() + 20
     while answer("show", "zork")["state"] != "stopped":
@@ -144,6 +156,13 @@ def test_a_command_line_that_is_hung_up_leaves_the_run_going(recipe_file: Path) 
     step = answer("show", "zork")["step"]
     _wait_for_step(step + 5)
     assert answer("stop", "zork", "--no-save")["ok"]
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def _wait_for_step(step: int) -> None:

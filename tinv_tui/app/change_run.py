@@ -11,6 +11,7 @@ from tinv_tui.errors import InputError
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.form_values import Mark
     from tinv_tui.app.watcher import RunNow
     from tinv_tui.recipe import Recipe
 
@@ -36,13 +37,13 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
         app.control.note(str(error), "bad")
         return
 
-    def problem(text: str) -> str:
+    def look(text: str) -> tuple[Mark, str]:
         latest = app.control.now
         at = latest if latest is not None and latest.folder == now.folder else now
-        return _problem(recipe, key, text, at.view.step)
+        return _look(recipe, key, text, at.view.step)
 
     explanation = f"{field_of(key).description or ''}\nIt holds from the next step on."
-    text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), problem))
+    text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), look))
     if text is not None:
         app.control.tell("set", to=run, key=key, value=_value(key, text))
 
@@ -72,12 +73,16 @@ def _value(key: str, text: str) -> object:
     return value_of(key, text)
 
 
-def _problem(recipe: Recipe, key: str, text: str, step: int) -> str:
+def _look(recipe: Recipe, key: str, text: str, step: int) -> tuple[Mark, str]:
+    """What is wrong with a value, or what there is to know of it."""
     from tinv_tui.app.form_values import short
-    from tinv_tui.runs.changes import change_live
+    from tinv_tui.runs.changes import change_live, rates_ahead
 
     try:
-        change_live(recipe, key, _value(key, text), step)
+        changed, _ = change_live(recipe, key, _value(key, text), step)
     except InputError as error:
-        return short(error, key)
-    return ""
+        return "✖", short(error, key)
+    if key != "training.learning_rate":
+        return "✔", ""
+    ahead, warning = rates_ahead(changed, step)
+    return ("!", f"{ahead}; {warning}") if warning else ("✔", ahead)

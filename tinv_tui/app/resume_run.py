@@ -12,6 +12,7 @@ from tinv_tui.errors import InputError
 
 if TYPE_CHECKING:
     from tinv_tui.app.app import TinvApp
+    from tinv_tui.app.form_values import Mark
     from tinv_tui.runs.folder import RunFolder
 
 
@@ -27,9 +28,7 @@ async def ask_and_resume(app: TinvApp, folder: RunFolder) -> None:
     steps: int | None = None
     if status is not None and state == "finished" and status.step >= status.steps:
         told = f"It has made all its {status.steps} steps. It goes on from there: how many shall it be in the end?"
-        asked = AskValueScreen(
-            f"Go on with {folder.name}?", told, str(2 * status.steps), partial(_problem, status.step)
-        )
+        asked = AskValueScreen(f"Go on with {folder.name}?", told, str(2 * status.steps), partial(_look, status.step))
         answer = await app.push_screen_wait(asked)
         if answer is None:
             return
@@ -54,10 +53,10 @@ async def ask_and_resume(app: TinvApp, folder: RunFolder) -> None:
     app.open_run(folder)  # where the log says what came of it
 
 
-def _problem(done: int, text: str) -> str:
+def _look(done: int, text: str) -> tuple[Mark, str]:
     if not text.strip().isdecimal():
-        return "a whole number of steps"
-    return "" if int(text) > done else f"more than {done}: so many are made already"
+        return "✖", "a whole number of steps"
+    return ("✔", "") if int(text) > done else ("✖", f"more than {done}: so many are made already")
 
 
 async def _resume(app: TinvApp, folder: RunFolder, steps: int | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -107,6 +108,7 @@ def main() -> None:
     from tinv_tui.errors import InputError
 
     _open_missing_streams()
+    _say_what_can_be_said()
     try:
         sys.exit(commands(standalone_mode=False))
     except click.ClickException as error:
@@ -126,3 +128,10 @@ def _open_missing_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  open as long as the program runs
+
+
+def _say_what_can_be_said() -> None:
+    """In a locale that has not all of Unicode (Latin-1, say) what it has no letter for is a question mark, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -144,6 +145,7 @@ def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Change the learning rate, the number of steps, previews or intervals of a run while it goes on."""
     from tinv_tui.recipe_file import load_recipe, read_override  # pydantic, which a stop does not wait for
     from tinv_tui.runs.changes import change_live, change_recipe
+    from tinv_tui.runs.plan import check_changes
 
     handle = Run(find_run(run))
     pairs = [read_override(change, "set") for change in changes]
@@ -156,8 +158,24 @@ def _set(run: str, changes: tuple[str, ...], as_json: bool) -> None:
         raise InputError("run-not-live", message, f"tinv-tui resume {handle.folder.handle} {sets}")
     for key, value in pairs:  # all of them are looked at before the first is sent
         recipe, _ = change_live(recipe, key, value, status.step if status else 0)
-    said = [_command(handle, "set", key=key, value=value) for key, value in pairs]
+    check_changes(recipe, handle.folder.path)
+    said = list[str]()
+    for key, value in pairs:
+        try:
+            said.append(_command(handle, "set", key=key, value=value))
+        except (JobFailed, InputError) as error:  # what the run did before is told too
+            raise _after(said, error) from None
     _say(handle, "set", "\n".join(said), as_json)
+
+
+def _after(said: Sequence[str], error: JobFailed | InputError) -> JobFailed | InputError:
+    """The error with what was done before it."""
+    if not said:
+        return error
+    done = f"; before that: {'; '.join(said)}"
+    if isinstance(error, JobFailed):
+        return JobFailed(error.code, f"{error}{done}", error.hint, error.exit_code, error.more | {"done": list(said)})
+    return InputError(error.code, f"{error.message}{done}", error.hint)
 
 
 stop = command("stop")(_stop)

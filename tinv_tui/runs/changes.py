@@ -9,7 +9,7 @@ from typing import Any
 from tinv_tui.errors import InputError
 from tinv_tui.recipe import Recipe, all_keys, is_text, make_recipe
 from tinv_tui.recipe_file import apply_override, parse_value
-from tinv_tui.schedule import changed_from
+from tinv_tui.schedule import HIGH_RATE, TOO_HIGH, changed_from, parse_rates
 
 _FIXED = ("saving.log_directory",)
 CHANGEABLE: tuple[str, ...] = (
@@ -92,6 +92,14 @@ def change_live(recipe: Recipe, key: str, value: Any, step: int) -> tuple[Recipe
     if recorded == _value(before, key):
         return recipe, None
     return make_recipe(_with(before, key, recorded), "set"), (key, _value(before, key), new)
+
+
+def rates_ahead(recipe: Recipe, step: int) -> tuple[str, str]:
+    """The rates that a run takes after a step, in words, and what there is to warn of in them; "" for nothing."""
+    training = recipe.training
+    ahead = parse_rates(training.learning_rate, training.steps, training.rate_steps).after(step)
+    is_high = any(span.rate >= HIGH_RATE for span in ahead.spans)
+    return ahead.in_words(), TOO_HIGH if is_high else ""
 
 
 def _as_typed(key: str, value: Any) -> Any:

@@ -143,8 +143,8 @@ class RunAttendant:
         now = time.monotonic()
         state.seconds += now - self._counted
         self._counted = now
-        if minutes := self._work.job.recipe.training.minutes:
-            self._work.reporter.seconds_left = max(0.0, minutes * 60 - state.seconds)
+        minutes = self._work.job.recipe.training.minutes
+        self._work.reporter.seconds_left = max(0.0, minutes * 60 - state.seconds) if minutes else None
 
     def _look_at_norms(self, state: TrainingState) -> None:
         excess = self._range.excess(state.vectors)

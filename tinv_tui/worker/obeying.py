@@ -9,7 +9,7 @@ from dataclasses import replace
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
 from tinv_tui.recipe_file import to_toml
-from tinv_tui.runs.changes import change_live
+from tinv_tui.runs.changes import change_live, rates_ahead
 from tinv_tui.runs.inbox import Command, take_commands
 from tinv_tui.runs.plan import check_changes
 from tinv_tui.training.state import TrainingState
@@ -160,4 +160,9 @@ class CommandDesk:
         _, old, new = change
         work.reporter.update(steps=recipe.training.steps)
         work.reporter.tell("changed", key=key, old=old, new=new, step=state.step)
-        return f"{key} {old} → {new} after step {state.step}"
+        said = f"{key} {old} → {new} after step {state.step}"
+        if key == "training.learning_rate":
+            ahead, warning = rates_ahead(recipe, state.step)
+            said += f": {ahead}" if "," in new else ""  # its counts may lie behind
+            said += f"; {warning}" if warning else ""
+        return said

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from tinv_tui.app.form_values import Mark
 from tinv_tui.app.keys import bindings_of, hint
 from tinv_tui.app.screens.dialog import Dialog
 from tinv_tui.app.widgets.dialog_keys import DialogKeys
@@ -17,24 +18,24 @@ from tinv_tui.app.widgets.text_field import TextField
 
 
 class AskValueScreen(Dialog[str | None]):
-    """Answers with the text, which has passed ``problem``; None when it was left."""
+    """Answers with the text, in which ``look`` found no fault; None when it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("value")
 
-    def __init__(self, title: str, explanation: str, suggestion: str, problem: Callable[[str], str]) -> None:
-        """``problem`` says what is wrong with a text; nothing when it is right."""
+    def __init__(self, title: str, explanation: str, suggestion: str, look: Callable[[str], tuple[Mark, str]]) -> None:
+        """``look`` says what there is to say of a text: ✖ and what is wrong with it, else a note, or nothing."""
         super().__init__()
         self._title = title
         self._explanation = explanation
         self._suggestion = suggestion
-        self._problem = problem
+        self._look = look
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static(self._explanation, classes="dialog-text", markup=False)
             yield TextField(id="value")
-            yield Static("", id="value-problem", markup=False)
+            yield Static("", id="value-said", markup=False)
             yield DialogKeys("enter take", hint("value.cancel"))
 
     def on_mount(self) -> None:
@@ -45,12 +46,14 @@ class AskValueScreen(Dialog[str | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        problem = self._problem(event.value)
-        self.query_one("#value-problem", Static).update(f"✖ {problem}" if problem else "")
+        mark, said = self._look(event.value)
+        line = self.query_one("#value-said", Static)
+        line.update(f"{mark} {said}" if said else "")
+        line.set_class(mark in ("✖", "!"), "-warning")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._problem(event.value):
+        if self._look(event.value)[0] == "✖":
             self.app.bell()
         else:
             self.dismiss(event.value)
