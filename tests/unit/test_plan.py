@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.plans import codes, message, pictures, plan, recipe
 from tinv_tui import paths
 from tinv_tui.cli.checking import describe_plan
+from tinv_tui.embeddings.files import Embedding, write_embedding
 from tinv_tui.errors import InputError
 from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.estimates import estimate_time
@@ -81,6 +83,15 @@ def test_the_run_keeps_the_plans_answers_in_its_recipe(plan: Any) -> None:
     assert load_recipe(folder.recipe) == made.recipe
     assert (folder.name, state_of(folder)[0]) == ("zork", "starting")
     assert folder.path.parent.parent == paths.runs_folder()
+
+
+def test_runs_that_were_planned_at_one_moment_have_names_of_the_one_that_was_asked_for(plan: Any) -> None:
+    rows = np.ones((1, 64), dtype=np.float32)
+    paths.embeddings_folder().mkdir(parents=True)
+    write_embedding(paths.embeddings_folder() / "zork.safetensors", Embedding("zork", {"emb_params": rows}, 5))
+    plans = [plan() for _ in range(3)]
+    assert {made.recipe.embedding.name for made in plans} == {"zork-2"}
+    assert [make_run(made).name for made in plans] == ["zork-2", "zork-3", "zork-4"]
 
 
 def test_a_plan_of_a_planned_recipe_changes_nothing(plan: Any, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tinv_tui.runs.memory import memory_need, memory_warnings, settings_in_words
 from tinv_tui.runs.neighbours import in_words
 from tinv_tui.runs.plan import RunPlan, plan_run
 from tinv_tui.runs.run import Run
+from tinv_tui.runs.status import read_status
 from tinv_tui.telemetry.room import room_for_training
 
 _wait_free = click.option(
@@ -58,7 +59,16 @@ def _train(
     fetch_if_missing(asked, recipe.absolute().parent)
     plan = plan_run(asked, recipe.absolute().parent, source=str(recipe))
     _say_plan(plan)
-    _go(Run(make_run(plan)), plan.recipe.training.steps, headless, detach, as_json, wanted)
+    _go(_made(plan), plan.recipe.training.steps, headless, detach, as_json, wanted)
+
+
+def _made(plan: RunPlan) -> Run:
+    """The run of a plan, and a word where another has taken its name meanwhile. Raises InputError."""
+    folder, planned = make_run(plan), plan.recipe.embedding.name
+    status = read_status(folder.status)
+    if status is not None and status.name != planned:
+        say(f"warning: {planned!r} was taken meanwhile: this one is called {status.name!r}", err=True)
+    return Run(folder)
 
 
 train = command("train")(_train)
@@ -79,7 +89,7 @@ def _demo(steps: int, chosen: str | None, wait_free: float | None, headless: boo
         return
     plan = plan_run(recipe, Path.cwd(), source="demo")
     _say_plan(plan)
-    _go(Run(make_run(plan)), steps, headless, False, as_json, wanted)
+    _go(_made(plan), steps, headless, False, as_json, wanted)
 
 
 demo = command("demo")(_demo)

@@ -34,19 +34,22 @@ _LAST_BREATH_SECONDS = 20.0
 def make_run(plan: RunPlan) -> RunFolder:
     """The run folder of a plan, its recipe written. Raises InputError.
 
-    Two commands that were planned at the same moment may have chosen one name: it is settled here, one at a time.
+    Two commands that were planned at the same moment may have chosen one name: it is settled here, one at a time, and may be
+    another than the plan's.
     """
     try:
         paths.home().mkdir(parents=True, exist_ok=True)
         with in_turn(paths.home() / ".names.lock"):
-            recipe = plan.recipe.model_copy(update={"embedding": _with_free_name(plan.recipe)})
+            recipe = plan.recipe.model_copy(update={"embedding": _with_free_name(plan)})
             return _make_run(recipe, plan.settled)
     except OSError as error:
         raise InputError("home-unwritable", f"{paths.home()}: {error}", "Set TINV_HOME to a folder of yours.") from None
 
 
-def _with_free_name(recipe: Recipe) -> EmbeddingSection:
-    return recipe.embedding.model_copy(update={"name": settle_name(recipe)[0]})
+def _with_free_name(plan: RunPlan) -> EmbeddingSection:
+    embedding = plan.recipe.embedding
+    asked = plan.recipe.model_copy(update={"embedding": embedding.model_copy(update={"name": plan.asked_name})})
+    return embedding.model_copy(update={"name": settle_name(asked)[0]})
 
 
 def _make_run(recipe: Recipe, settled: dict[str, Any]) -> RunFolder:

@@ -42,6 +42,8 @@ class RunPlan:
     """A recipe with every open question answered. ``recipe`` holds absolute paths, final name, sizes and seed."""
 
     recipe: Recipe
+    asked_name: str
+    """What the embedding was to be called; the recipe has the name that was free."""
     model: BaseModel
     pictures: tuple[PictureEntry, ...]
     groups: dict[Size, list[int]]
@@ -85,7 +87,7 @@ def plan_run(
     among a handful of pictures decide whether there are enough; not at all without ``reads_pixels``.
     """
     require_complete(recipe, source)
-    recipe = resolve_paths(recipe, beside)
+    recipe, asked_name = resolve_paths(recipe, beside), recipe.embedding.name
     model = settle_prediction(identify(recipe.model.path, beside), recipe.model.prediction_type)
     warnings = list[tuple[str, str]]()
     name, said = (recipe.embedding.name, []) if name_is_settled else settle_name(recipe)
@@ -160,6 +162,7 @@ def plan_run(
     settled = Recipe.model_validate(values)
     return RunPlan(
         recipe=settled,
+        asked_name=asked_name,
         model=model,
         pictures=tuple(pictures),
         groups=groups,
