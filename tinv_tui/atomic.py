@@ -35,6 +35,9 @@ _TROUBLE_OF: dict[int, DiskTrouble] = {
 _NO_MODES = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What a file system says that has one owner and one mode for all, as a share of Windows has."""
 
+_NAME_BYTES = 255 - len("...tmp") - 8
+"""Of a file's name in that of its temporary file, which has eight characters of its own."""
+
 
 def disk_trouble(error: OSError) -> DiskTrouble | None:
     """What keeps the disk from taking a write, where that may pass, and then all is well; None for any other error."""
@@ -66,13 +69,18 @@ def write_together(
     temporaries = dict[Path, Path]()
     try:
         for path, data in contents.items():
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+            begins = os.fsencode(path.name)[:_NAME_BYTES].decode(errors="ignore")
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{begins}.", suffix=".tmp")
             temporaries[path] = Path(temporary)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    if durable:
+                        os.fsync(file.fileno())
+            except OSError as error:  # of a full disk the system does not say which file
+                error.filename = error.filename or str(path)
+                raise
             chmod_where_it_can(Path(temporary), 0o666 & ~_UMASK & os.stat(path.parent).st_mode)
         for path, made in temporaries.items():
             check(path, made)

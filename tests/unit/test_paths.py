@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ import pytest
 
 from tinv_tui import paths
 from tinv_tui.atomic import write_atomic, write_together
-from tinv_tui.errors import InputError
+from tinv_tui.errors import InputError, in_words
 
 
 def test_home_is_tinv_in_the_users_home_unless_the_environment_says_otherwise(
@@ -89,6 +91,24 @@ def test_a_file_is_written_and_replaced_and_nothing_else_is_left(tmp_path: Path,
     write_atomic(path, "größer".encode(), durable=durable)
     assert path.read_text(encoding="utf-8") == "größer"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".txt", "猫" * 83 + ".txt"])
+def test_any_name_that_a_file_can_have_can_be_written(tmp_path: Path, name: str) -> None:
+    """Its temporary file has a name too."""
+    write_atomic(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_the_system_has_against_a_write_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError) as caught:
+        write_atomic(tmp_path / "a.json", "x")
+    assert in_words(caught.value) == f"{tmp_path}/a.json: No space left on device"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_written_file_gets_the_modes_that_the_umask_allows(tmp_path: Path) -> None:

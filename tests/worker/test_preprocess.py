@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -69,6 +71,28 @@ def preprocess(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_what_the_disk_does_not_take_is_told_in_a_line_and_what_was_written_stays(source: Path, tmp_path: Path) -> None:
+    """No file may be larger than a picture of noise is, which is told as a full disk is."""
+    Image.new("RGB", (160, 120)).save(source / "a.png")  # comes first, and is small
+    for name in ("b.png", "d.jpg"):
+        (source / name).unlink()
+    command = [*COMMAND, str(source), str(tmp_path / "made"), "--json", "--processes", "1"]
+    limit = 64 * 2**10
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=100, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert re.fullmatch(rf"preprocess failed: {tmp_path}/made/\S+\.png: File too large", told["error"]["message"])
+    assert "each picture whole" in told["error"]["hint"]
+    assert told["written"]
+    kept = {path for path in (tmp_path / "made").iterdir() if path.suffix == ".png"}
+    assert kept == {Path(written["image"]) for written in told["written"]}
+    for path in kept:
+        Image.open(path).load()
 
 
 def test_nothing_that_lies_in_the_folder_it_is_called_in_is_run(

@@ -49,7 +49,7 @@ class JobLine:
             say_over("")
 
 
-def _kept_story(kind: str, error: JobBroken) -> str:
+def kept_story(kind: str, error: JobBroken) -> str:
     """Where the last words of a job that broke are to be read: too many lines for an error. "" where it had no more."""
     if not error.hint:
         return ""
@@ -73,6 +73,6 @@ def wait_for_job(kind: str, on_news: Callable[[Progress], None] = lambda _: None
     try:
         return asyncio.run(run_job(kind, show, **arguments))
     except JobBroken as error:
-        raise JobFailed("job-broken", f"{kind} failed: {error}", _kept_story(kind, error), 1) from None
+        raise JobFailed("job-broken", f"{kind} failed: {error}", kept_story(kind, error), 1) from None
     finally:
         line.close()

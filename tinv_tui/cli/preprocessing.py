@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from tinv_tui.cli.job_line import kept_story
 from tinv_tui.cli.output import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -145,7 +146,8 @@ async def _run(
         await listen()
         result = {**(job.result or {}), "interrupted": False}
     except JobBroken as error:
-        raise JobFailed("internal", str(error), error.hint, EXIT_FAILED, {"written": written}) from None
+        hint = kept_story("preprocess", error) or "What is written stays, each picture whole and with its caption."
+        raise JobFailed("job-broken", f"preprocess failed: {error}", hint, EXIT_FAILED, {"written": written}) from None
     except asyncio.CancelledError:
         await job.cancel()
         try:

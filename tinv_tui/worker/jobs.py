@@ -14,7 +14,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from tinv_tui.errors import InputError, as_input_error
+from tinv_tui.errors import InputError, as_input_error, in_words
 from tinv_tui.telemetry.room import room_for_training
 from tinv_tui.worker.device import show_torch_only
 
@@ -92,7 +92,9 @@ def main() -> int:
     except (InputError, OSError) as error:
         wrong = error if isinstance(error, InputError) else as_input_error(error)
         if wrong is None:
-            raise
+            assert isinstance(error, OSError)
+            print(in_words(error), file=sys.stderr)  # a full disk: no more is to be said than what and where
+            return 1
         desk.answer("input-error", {"code": wrong.code, "message": wrong.message, "hint": wrong.hint})
         return 2
     return 0
