@@ -47,7 +47,7 @@ def load_recipe(
 def read_tables(path: Path) -> dict[str, Any]:
     """The nested tables of a TOML recipe, unchecked. Raises InputError when it cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         _check_depth(values)
         return values
     except FileNotFoundError:

@@ -160,7 +160,7 @@ def test_the_model_is_looked_for_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [{"steps": "many"}, {"steps": 0}, {"training_width": 513}, {"num_vectors_per_token": 99}, {"latent_sampling_method": "?"},
-     {"clip_grad_mode": "l2"}, {"batch_size": None}],
+     {"clip_grad_mode": "l2"}, {"batch_size": None}, {"preview_seed": float("inf"), "preview_prompt": "a"}],
 )  # fmt: skip
 def test_a_value_that_is_not_possible_is_a_note_not_an_end(tmp_path: Path, changes: dict[str, Any]) -> None:
     _, notes = import_settings(settings(tmp_path, **changes))

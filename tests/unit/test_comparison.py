@@ -15,6 +15,7 @@ from tinv_tui.app.plot import plot
 from tinv_tui.cli import commands
 from tinv_tui.runs import budget
 from tinv_tui.runs.comparison import common_steps, differing_keys, free_path, read_all, read_compared, write_curves
+from tinv_tui.runs.curve import MOST_POINTS
 from tinv_tui.runs.folder import RunFolder
 
 
@@ -55,6 +56,21 @@ def test_curves_become_a_table_with_empty_cells_where_a_run_has_nothing(two: lis
     assert float(last[f"{names[0]} smoothed"]) > 0
     assert last[f"{names[1]} smoothed"] == ""
     assert {row["step"]: row[f"{names[0]} evaluation"] for row in rows}["200"] == "0.1081000"
+
+
+def test_a_table_of_a_long_run_has_a_row_for_each_of_its_steps(two: list[RunFolder], tmp_path: Path) -> None:
+    """The curve that is drawn of it has stretches of several steps."""
+    steps = 3 * MOST_POINTS
+    rows = (f"{step},0,{step},{0.5 + step % 7 / 100:.7f},0.005\n" for step in range(1, steps + 1))
+    two[0].losses.write_text("step,epoch,epoch_step,loss,learn_rate\n" + "".join(rows))
+    runs = [read_compared(folder) for folder in two]
+    assert len(runs[0].smoothed) < MOST_POINTS
+    write_curves(runs, tmp_path / "curves.csv")
+    table = list(csv.DictReader((tmp_path / "curves.csv").open()))
+    assert [int(row["step"]) for row in table] == list(range(1, steps + 1))
+    smoothed = [row[f"{two[0].handle} smoothed"] for row in table]
+    assert all(smoothed)
+    assert float(smoothed[-1]) == pytest.approx(runs[0].last_loss, abs=1e-6)
 
 
 def test_a_run_that_is_gone_has_nothing_and_breaks_nothing(two: list[RunFolder]) -> None:

@@ -45,9 +45,9 @@ def test_every_other_character_is_dropped(name: str, cleaned: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "***", "..", ".", ". .", ".hidden", "../a", "a/b", "a\\b", "/etc", "猫" * 70]
+    "name", ["", "  ", "***", "..", ".", ". .", ".hidden", "../a", "a/b", "a\\b", "/etc", "猫" * 70, "-x", "*-x"]
 )
-def test_a_name_that_is_empty_hidden_a_path_or_too_long_is_refused(name: str) -> None:
+def test_a_name_that_is_empty_hidden_a_path_an_option_or_too_long_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=r"embedding\.name"):
         clean_name(name)
 

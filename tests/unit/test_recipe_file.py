@@ -32,6 +32,10 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
         load_recipe(path)
 
 
+def test_a_mark_that_windows_editors_put_in_front_is_no_part_of_it(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path, '\ufeff[embedding]\nname = "cat"\n')).embedding.name == "cat"
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no recipe at .*cat\.toml"):
         load_recipe(tmp_path / "cat.toml")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_a_viewer_has_the_recipe_as_it_is_now_also_after_it_could_not_be_read_on
     assert name_now() is None
     aside.rename(run.recipe)
     assert name_now() == "dog"
+
+
+def test_the_time_of_an_event_is_that_of_this_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {"v": 1, "t": "2026-11-22T23:15:00.000+00:00", "kind": "note", "message": "x"}
+    try:
+        for zone, told in (("Asia/Tokyo", "08:15:00  x"), ("UTC", "23:15:00  x")):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert in_words(event) == told
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_note_is_told_as_it_stands() -> None:

@@ -52,6 +52,22 @@ def test_the_best_becomes_the_result_where_it_is_wanted() -> None:
     assert TrainingState.load(folder.state, CPU).seconds > 0
 
 
+@pytest.mark.parametrize("samples", [4, 0])
+def test_where_no_step_is_better_than_the_start_the_result_is_the_last_and_that_is_said(
+    samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = count()
+    monkeypatch.setattr(Evaluation, "loss", lambda *_: 1.0 + next(worse))
+    wanted = {"training__steps": 2, "saving__result": "best", "training__evaluation_samples": samples}
+    _, ended = train(**wanted)
+    assert result().step == 2
+    assert ended["reason"] == (
+        "all steps done; the result is the last: no step was measured to be better than the start"
+    )
+    warned = dict(plan_run(recipe(**wanted), Path.cwd()).warnings)
+    assert ("best-unmeasured" in warned) == (samples == 0)
+
+
 async def test_a_run_ends_when_its_minutes_are_over_with_the_best_so_far_and_counts_over_resumes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -137,7 +138,8 @@ async def _follow(run: Run) -> None:
 def in_words(event: Event) -> str:
     """One event as a line a person can read; as it is, where a later version tells it in another way."""
     try:
-        return f"{str(event['t'])[11:19]}  {_said(event)}"
+        at = datetime.fromisoformat(str(event["t"])).astimezone()  # as this machine's clock has it, and the app's log
+        return f"{at:%H:%M:%S}  {_said(event)}"
     except (KeyError, TypeError, ValueError):
         return json.dumps(event, ensure_ascii=False)
 

@@ -29,6 +29,12 @@ def clean_name(name: str) -> str:
         raise InputError(
             "name-hidden", f"embedding.name: {name!r} starts with a dot", "Start with a letter or a digit."
         )
+    if cleaned.startswith("-"):
+        raise InputError(
+            "name-dash",
+            f"embedding.name: {name!r} starts with a dash, as the options of a command do",
+            "Start with a letter or a digit.",
+        )
     if len(cleaned.encode()) > 200:
         raise InputError("name-long", "embedding.name: the name is longer than 200 bytes", "Use a shorter one.")
     return cleaned

@@ -40,7 +40,7 @@ class _Reader:
             value = kind(str(given))
             if is_good(value):
                 return value
-        except ValueError:
+        except (ValueError, OverflowError):  # of infinity
             pass
         self.notes.append(f"{key} = {given!r} is not possible here; {default} is used")
         return default

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
+import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from tinv_tui.atomic import write_atomic
 from tinv_tui.errors import InputError
 from tinv_tui.recipe_file import load_recipe
 from tinv_tui.runs.budget import seconds_spent
-from tinv_tui.runs.curve import LossRow, LossTail
+from tinv_tui.runs.curve import LossRow, LossTail, Smoothing, read_losses
 from tinv_tui.runs.events import EventReader
 from tinv_tui.runs.folder import RunFolder
 from tinv_tui.runs.history import RunHistory
@@ -43,6 +47,8 @@ class ComparedRun:
     """Time spent by all its workers, as of its newest checkpoint: without loading, encoding and pauses."""
     previews: dict[int, Path]
     """By step; the last one where several were drawn."""
+    table: Path | None = None
+    """Its losses, step by step, where ``smoothed`` is as fine as a plot."""
 
     @property
     def last_loss(self) -> float | None:
@@ -86,6 +92,7 @@ def read_compared(folder: RunFolder) -> ComparedRun:
         best=view.best,
         training_seconds=seconds_spent(folder) or None,
         previews={preview.step: preview.path for preview in view.previews},
+        table=folder.losses if history.has_table else None,
     )
 
 
@@ -108,14 +115,31 @@ def common_steps(runs: Sequence[ComparedRun]) -> list[int]:
 
 def write_curves(runs: Sequence[ComparedRun], path: Path) -> None:
     """A CSV of a row per step: for each run its smoothed training loss and its evaluation loss. Raises OSError."""
-    columns = [column for run in runs for column in (dict(run.smoothed), dict(run.evaluations))]
+    columns = [column for run in runs for column in (_every_step(run), iter(run.evaluations))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step", *(f"{run.name} {kind}" for run in runs for kind in ("smoothed", "evaluation"))])
-    for step in sorted({step for column in columns for step in column}):
-        losses = [column.get(step) for column in columns]
-        writer.writerow([step, *("" if loss is None else f"{loss:.7f}" for loss in losses)])
+    told = heapq.merge(*(_of_column(number, losses) for number, losses in enumerate(columns)))
+    for step, cells in groupby(told, key=itemgetter(0)):
+        row = [""] * len(columns)
+        for _, number, loss in cells:
+            row[number] = f"{loss:.7f}"
+        writer.writerow([step, *row])
     write_atomic(path, text.getvalue())
+
+
+def _every_step(run: ComparedRun) -> Iterator[LossRow]:
+    if run.table is None:
+        yield from run.smoothed
+        return
+    smoothing = Smoothing()
+    for step, loss in read_losses(run.table):
+        if math.isfinite(loss):
+            yield step, smoothing.add(loss)
+
+
+def _of_column(number: int, losses: Iterator[LossRow]) -> Iterator[tuple[int, int, float]]:
+    return ((step, number, loss) for step, loss in losses)
 
 
 def free_path(folder: Path, names: Sequence[str]) -> Path:

@@ -158,6 +158,9 @@ def plan_run(
                 f"the {len(pictures)} pictures more than once",
             )
         )
+    if recipe.saving.result == "best" and not recipe.training.evaluation_samples:
+        said_of = "training.evaluation_samples = 0 measures none"
+        warnings.append(("best-unmeasured", f"saving.result = best: {said_of}, so the result is the last"))
     warnings += _preview_warnings(model, name, recipe)
     settled = Recipe.model_validate(values)
     return RunPlan(

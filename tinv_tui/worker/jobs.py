@@ -89,15 +89,20 @@ def main() -> int:
         desk.answer("result", result)
     except Cancelled:
         return 130
-    except (InputError, OSError) as error:
-        wrong = error if isinstance(error, InputError) else as_input_error(error)
-        if wrong is None:
-            assert isinstance(error, OSError)
-            print(in_words(error), file=sys.stderr)  # a full disk: no more is to be said than what and where
-            return 1
-        desk.answer("input-error", {"code": wrong.code, "message": wrong.message, "hint": wrong.hint})
-        return 2
+    except InputError as error:
+        return _refused(desk, error)
+    except OSError as error:
+        wrong = as_input_error(error)
+        if wrong is not None:
+            return _refused(desk, wrong)
+        print(in_words(error), file=sys.stderr)  # a full disk: no more is to be said than what and where
+        return 1
     return 0
+
+
+def _refused(desk: Desk, wrong: InputError) -> int:
+    desk.answer("input-error", {"code": wrong.code, "message": wrong.message, "hint": wrong.hint})
+    return 2
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ def run_session(folder: RunFolder, signals: Signals, reporter: Reporter) -> int:
             reason = f"the {work.job.recipe.training.minutes:g} minutes are over"
         if result and chosen != state.step:
             reason += f"; the result is the best so far, of step {chosen}"
+        elif result and work.job.recipe.saving.result == "best" and state.best_step != state.step:
+            reason += "; the result is the last: no step was measured to be better than the start"
         end("finished" if finished else "stopped", reason, embedding=result)
         return 0
     except EndedEarly as ended:
