@@ -42,7 +42,7 @@ class ModelSection(Section):
 class EmbeddingSection(Section):
     name: str = ""
     """The new word, also the file's name. Required. Choose one that is no ordinary word, and that no other name starts
-    with. Letters and digits of any script, . _ - and spaces stay; other characters are dropped."""
+    with. Letters and digits of any script, . _ - and spaces stay; other characters are dropped, and a path is refused."""
     vectors: int = Field(1, ge=1, le=75)
     """Vectors per token. N of them leave 75 - N tokens of a prompt's 75 for other words; more hold more, and want more
     pictures: about five for each, or they overfit."""

@@ -13,11 +13,13 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.captioners import save_deepdanbooru
+from tests.odd_pictures import noise
 from tests.ui.support import NARROW, WIDE, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.app.screens.confirm import ConfirmScreen
 from tinv_tui.app.screens.pick import PickScreen
 from tinv_tui.app.screens.preprocess import PreprocessScreen
+from tinv_tui.app.screens.workbench import Workbench
 
 
 @pytest.fixture(autouse=True)
@@ -124,12 +126,41 @@ async def test_a_job_is_cancelled_by_a_key_that_asks_and_shows_its_rate(tmp_path
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(re.search(r"[1-9]/300  .*/s  .* left", screen_text(pilot.app))))
         await until(pilot, lambda: "s cancel…" in screen_text(pilot.app))
+        assert "they are being written" in screen_text(pilot.app)
+        await pilot.press("1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
+        await pilot.press("ctrl+q")  # wherever one is by then
+        await until(pilot, lambda: "Leave, and stop preprocessing?" in screen_text(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Workbench))
+        await pilot.press("f4")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PreprocessScreen))
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await pilot.press("enter")
         await until(pilot, lambda: "■ cancelled" in screen_text(pilot.app))
         assert 0 < len(list((tmp_path / "made").glob("*.png"))) < 600
         assert not list((tmp_path / "made").glob(".*"))
+
+
+@pytest.mark.parametrize("answer", ["enter", "ctrl+q"])
+async def test_who_leaves_while_it_preprocesses_has_been_asked(tmp_path: Path, answer: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    noise(300, 300).save(source / "0.png")
+    for number in range(1, 300):
+        os.link(source / "0.png", source / f"{number}.png")
+    app = TinvApp(recipe(source))
+    async with app.run_test(size=NARROW) as pilot:
+        screen = await opened(pilot, source=str(source), destination=str(tmp_path / "made"), processes="1")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: screen.leaving_ends is not None)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert app.is_running
+        await pilot.press(answer)
+        await until(pilot, lambda: not app.is_running)
+    assert len(list((tmp_path / "made").glob("*.png"))) < 600
 
 
 async def test_captions_are_ticked_where_a_captioner_is_here_else_the_command_is_told(

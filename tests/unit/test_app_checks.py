@@ -184,6 +184,17 @@ def test_a_good_form_has_a_plan_and_facts(pictures: Path) -> None:
     assert "2 without caption" in said
 
 
+def test_captions_count_where_the_template_uses_them(pictures: Path) -> None:
+    (pictures / "1.txt").write_text("on a table")
+    texts = texts_of(filled(pictures), FIELDS)
+    for template, fact in (
+        ("subject_filewords", ("!", "1 without caption")),
+        ("subject", ("~", "1 caption, which the template does not use")),
+    ):
+        facts = check_form(texts | {"dataset.template": template}, Recipe(), pictures).facts
+        assert [told for told in facts if "caption" in told[1]] == [fact]
+
+
 def test_missing_fields_are_named_as_missing(pictures: Path) -> None:
     checked = check_form(texts_of(Recipe(), FIELDS), Recipe(), pictures)
     assert checked.missing == {"model.path", "embedding.name", "dataset.path"}

@@ -104,6 +104,17 @@ def test_without_a_table_a_changed_rate_is_marked_from_its_event() -> None:
     assert gathered.view().markers == (Marker(4, "rate"),)
 
 
+def test_an_evaluation_that_hardly_changes_looks_like_it_and_one_that_falls_like_that() -> None:
+    def told(*losses: float) -> set[str]:
+        gathered = table(*((step, 0.3) for step in range(1, 101)))
+        events = [event("evaluation", step=20 * n, loss=loss, best=True) for n, loss in enumerate(losses, 1)]
+        gathered.add_events(events)
+        return set(plain(gathered.view(), LossLook(), 40, 4)[-1].removeprefix("eval").strip())
+
+    assert len(told(0.35053, 0.35052, 0.35051, 0.3505)) <= 2
+    assert len(told(0.3505, 0.345, 0.34, 0.33)) == 4
+
+
 def test_every_row_is_as_wide_as_told_at_most_and_there_are_as_many_as_told() -> None:
     gathered = table(*((step, 1 / step) for step in range(1, 2_345)))
     gathered.add_events([event("evaluation", step=20 * n, loss=0.3 - n / 1000, best=True) for n in range(100)])

@@ -222,6 +222,24 @@ class TinvApp(KeysInOrder[None]):
 
     # ----- actions
 
+    async def action_quit(self) -> None:
+        """Leave. Where that ends something it is asked first; a second time is answer enough."""
+        from tinv_tui.app.screens.confirm import ConfirmScreen
+
+        screens = (screen for stack in self._screen_stacks.values() for screen in stack)
+        ended = next(
+            (told for screen in screens if isinstance(screen, ModeScreen) and (told := screen.leaving_ends)), None
+        )
+        if ended is None or self.screen.id == "leaving":
+            self.exit()
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "leave":
+                self.exit()
+
+        self.push_screen(ConfirmScreen(*ended, [("leave", "Leave")], id="leaving"), answered)
+
     def action_show(self, mode: str) -> None:
         if isinstance(self.screen, ModeScreen):
             self.switch_mode(mode)

@@ -102,10 +102,15 @@ class Scale:
         return math.log10(max(value, _SMALLEST)) if self.log else value
 
 
-def limits(values: Iterable[float | None], *, log: bool = False) -> Scale:
-    """What a chart of ``values`` shows; the few highest, as before a run settles, are cut off."""
+def limits(values: Iterable[float | None], *, log: bool = False, least: float = 0.0) -> Scale:
+    """What a chart of ``values`` shows; the few highest, as before a run settles, are cut off.
+
+    It spans no less than the ``least`` part of what it shows: what hardly changes looks so.
+    """
     ordered = sorted(value for value in values if value is not None) or [0.0]
-    return Scale(ordered[0], ordered[int(_SHOWN * (len(ordered) - 1))], log)
+    low, high = ordered[0], ordered[int(_SHOWN * (len(ordered) - 1))]
+    lacks = max(0.0, least * abs(low + high) / 2 - (high - low))
+    return Scale(low - lacks / 2, high + lacks / 2, log)
 
 
 def draw(values: Sequence[float | None], height: int, scale: Scale) -> list[str]:

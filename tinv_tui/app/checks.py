@@ -20,7 +20,7 @@ from tinv_tui.datasets.captions import NameCaptions
 from tinv_tui.datasets.checks import CheckSettings, check_headers
 from tinv_tui.datasets.findings import Finding
 from tinv_tui.datasets.pictures import PictureEntry, list_pictures, usable_pictures, without
-from tinv_tui.datasets.templates import fill_template, read_template
+from tinv_tui.datasets.templates import FILEWORDS, fill_template, read_template
 from tinv_tui.embeddings import library
 from tinv_tui.embeddings.names import clean_name
 from tinv_tui.errors import InputError
@@ -233,7 +233,8 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
     if plan.recipe.dataset.exclude:
         facts.append(("~", f"{len(set(plan.recipe.dataset.exclude))} left out of the training"))
     bare = sum(picture.caption is None for picture in plan.pictures)
-    if bare:
+    uses_captions = any(FILEWORDS in line for line in plan.template)
+    if bare and uses_captions:
         facts.append(("!", f"{bare} without caption"))
     estimate = estimate_time(plan, probe)
     if estimate.seconds is None:
@@ -254,6 +255,8 @@ def _facts(plan: RunPlan, probe: Probe | None, need: MemoryNeed) -> tuple[tuple[
     if runs:  # shorter than the warning: what is free is said above
         facts.append(("!", f"trains here too: {in_words(runs, most=2)}; each takes longer"))
     facts += [("!", message) for code, message in warnings if code not in ("caption-missing", "device-shared")]
+    if bare < len(plan.pictures) and not uses_captions:
+        facts.append(("~", f"{many(len(plan.pictures) - bare, 'caption')}, which the template does not use"))
     disk = shutil.disk_usage(_existing(paths.home())).free
     if disk < 2**30:
         facts.append(("!", f"only {wording.memory(disk)} of disk left"))

@@ -30,6 +30,8 @@ _WORDS: Final[dict[Happening, str]] = {
 _GUTTER = 6
 _ROOMY = 12
 """From so many rows on, a chart has both training curves, labels on its axes, and a legend."""
+_LEAST_SPAN = 0.005
+"""Of the evaluation loss: a change of a thousandth is no descent, and looks like none."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def draw_loss(view: RunView, look: LossLook, width: int, height: int) -> list[Li
     lines = _training(points, axis, rows - low, look, roomy=is_roomy)
     if low:
         evaluation = chart.held(view.evaluations, axis)
-        scale = chart.limits(evaluation, log=look.log)
+        scale = chart.limits(evaluation, log=look.log, least=_LEAST_SPAN)
         lines += _labelled([((row, "chart-eval"),) for row in chart.draw(evaluation, low, scale)], scale, name="eval")
     return lines + below
 

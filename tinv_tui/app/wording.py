@@ -129,6 +129,7 @@ def cut_path(text: str, width: int) -> str:
     """A path shortened at its beginning, where it can at a slash: the end tells more."""
     if cells(text) <= width:
         return text
+    text = text.rstrip("/")
     parts = text.split("/")
     while len(parts) > 1:
         del parts[0]

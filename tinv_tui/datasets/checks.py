@@ -148,7 +148,10 @@ def _check_caption(entry: PictureEntry, settings: CheckSettings) -> list[tuple[s
     if chunks > 1:
         least = "" if settings.tokenizer is not None else " or more"
         found.append(
-            ("caption-long", f"its prompt takes {tokens} tokens{least}: {chunks} chunks of {CHUNK}, nothing is cut")
+            (
+                "caption-long",
+                f"its longest prompt takes {tokens} tokens{least}: {chunks} chunks of {CHUNK}, nothing is cut",
+            )
         )
     said = next((word for word in (NAME, settings.name) if word and _says(entry.caption or "", word)), None)
     if wanted and said is not None:

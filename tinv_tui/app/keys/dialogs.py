@@ -56,7 +56,6 @@ DIALOGS: tuple[Dialog, ...] = (
             _help("caption", "f1"),
             Key("caption.leave", "escape", "leave", "leave without", "Leave it as it was", priority=True),
         ),
-        ("field",),
     ),
     Dialog(
         "words",
@@ -74,7 +73,6 @@ DIALOGS: tuple[Dialog, ...] = (
             Key("template.keep", "ctrl+s", "keep", "keep", "Keep the template"),
             Key("template.leave", "escape", "leave", "leave without", "Leave it as it was", priority=True),
         ),
-        ("field",),
     ),
     Dialog(
         "models",

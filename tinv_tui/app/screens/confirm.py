@@ -23,9 +23,11 @@ class ConfirmScreen(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("confirm")
 
-    def __init__(self, question: str, explanation: str, answers: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, question: str, explanation: str, answers: Sequence[tuple[str, str]], *, id: str | None = None
+    ) -> None:
         """``answers`` are (id, label); the first has the focus."""
-        super().__init__()
+        super().__init__(id=id)
         self._question = question
         self._explanation = explanation
         self._answers = answers

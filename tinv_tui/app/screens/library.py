@@ -203,7 +203,7 @@ def _facts(row: Row, width: int) -> list[Line]:
     lines += wording.flow([("date", row.entry.modified.strftime("%Y-%m-%d %H:%M"))], width)
     if held is not None and not row.reason:
         is_new = held.step == 0 and row.entry.to_continue == row.entry.name
-        does = f"{name_of('library.use')} {'trains it' if is_new else 'goes on from it'}"
+        does = f"{name_of('library.use')} takes it to Train{'' if is_new else ', to go on from it'}"
         lines += [(), ((does, "label"),)]
     return lines
 

@@ -75,6 +75,11 @@ class ModeScreen(HiddenWhereTiny):
             super()._compositor_refresh()
 
     @property
+    def leaving_ends(self) -> tuple[str, str] | None:
+        """What of this screen does not go on without the app: a question and what it comes to; None for nothing."""
+        return None
+
+    @property
     def field_in_focus(self) -> str | None:
         """The setting whose control has the focus, where the screen has a form."""
         return None

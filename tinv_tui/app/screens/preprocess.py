@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tinv_tui.sections import PreprocessSection
 
 PreprocessForm = Form[CheckedPreprocess]
+_WHAT_STAYS = "What is written stays, each picture whole and with its caption. The rest is not made."
 
 
 class PreprocessScreen(ModeScreen):
@@ -77,6 +78,8 @@ class PreprocessScreen(ModeScreen):
     def _put_source(self) -> None:
         if self._source:
             self.form.put(SOURCE, self._source)
+            if self.form.texts[DESTINATION].strip().rstrip("/") == self._source.rstrip("/"):
+                self.form.put(DESTINATION, "")  # that of the job before, whose pictures are the source now
             self.set_focus(self.form.control(DESTINATION))
             self._source = ""
 
@@ -108,6 +111,10 @@ class PreprocessScreen(ModeScreen):
     @property
     def field_in_focus(self) -> str | None:
         return self.form.key_of(self.focused) if self.is_furnished else None
+
+    @property
+    def leaving_ends(self) -> tuple[str, str] | None:
+        return ("Leave, and stop preprocessing?", _WHAT_STAYS) if self._job is not None else None
 
     # ----- what comes in
 
@@ -145,6 +152,8 @@ class PreprocessScreen(ModeScreen):
         ]
         rows.show(lines)
         there = f"{plan.replaced} of them are there already" if plan.replaced else "nothing is written yet"
+        if self._job is not None:
+            there = "they are being written"
         pane.set_title(
             f"What will be written  {wording.cut_path(str(plan.destination), max(12, width - 26))}",
             f"{many(len(plan.names), 'picture')} · {len(plan.skipped)} skipped · {there}",
@@ -186,14 +195,13 @@ class PreprocessScreen(ModeScreen):
         if self._job is None:
             return
         job = self._job
-        question = "Cancel preprocessing?"
-        explanation = "What is written stays, each picture whole and with its caption. The rest is not made."
+        question = "Stop preprocessing?"
 
         def answered(answer: str | None) -> None:
             if answer == "cancel-job":
                 in_background(self, job.cancel(), group="preprocess-cancel")
 
-        self.app.push_screen(ConfirmScreen(question, explanation, [("cancel-job", "Cancel the job")]), answered)
+        self.app.push_screen(ConfirmScreen(question, _WHAT_STAYS, [("cancel-job", "Stop")]), answered)
 
     async def _start(self) -> None:
         try:

@@ -39,7 +39,7 @@ class SteeringScreen(ModeScreen):
             return
         question = f"Pause {now.name} and give its memory back?"
         explanation = (
-            f"Its worker ends after this step; {name_of('run.pause')} starts another, which goes on to the same bytes."
+            f"Its worker ends after this step; {name_of('run.pause')} starts another, which goes on as it would have."
         )
 
         run = self.app.control.run
@@ -53,17 +53,28 @@ class SteeringScreen(ModeScreen):
     def action_change(self) -> None:
         from tinv_tui.app.change_run import pick_and_change
 
-        if self.app.control.now is not None and self.app.control.is_live:
+        if self.app.control.now is not None and self._hears:
             asking = pick_and_change(self.app, self.app.control.now)
             in_background(self.app, asking, group="change", exclusive=True)
 
     def action_preview(self) -> None:
-        if self.app.control.is_live:
+        if self._hears:
             self.app.control.tell("preview")
 
     def action_save(self) -> None:
-        if self.app.control.is_live:
+        if self._hears:
             self.app.control.tell("save")
+
+    @property
+    def _hears(self) -> bool:
+        """Whether the run takes commands; where it would once it goes on, that is said."""
+        now = self.app.control.now
+        if now is None or not now.is_live:
+            return False
+        if not now.has_worker:
+            said = f"{now.name} has given its memory back and takes no commands: {name_of('run.pause')} goes on"
+            self.app.control.note(said, "warning")
+        return now.has_worker
 
     def action_use(self) -> None:
         from tinv_tui.app.use_copy import pick_and_use
@@ -78,7 +89,7 @@ class SteeringScreen(ModeScreen):
 
     def action_stop(self) -> None:
         now = self.app.control.now
-        if now is None or not now.is_live:
+        if now is None or not self._hears:
             return
         question = f"Stop {now.name} at step {now.view.step}?"
         explanation = "Either way its checkpoint is kept and the run can be resumed."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,7 +222,9 @@ class DatasetPane(Pane):
             lines += [((row, "bad"),) for row in wrapped(f"✖ {self._refused[1]}", width)]
         if entry is not None and self._is_left_out(entry):
             back = f"{name_of('dataset.exclude')} takes it back"
-            lines.append((("○ ", "label"), (f"left out of the training; {back}", "")))
+            marks = itertools.chain(["○ "], itertools.repeat("  "))
+            rows = wrapped(f"left out of the training; {back}", width - 2)
+            lines += [((mark, "label"), (row, "")) for mark, row in zip(marks, rows, strict=False)]
         own = self._of(entry) if entry is not None else []
         self.findings.show(lines + finding_lines([*own, *self._findings.get(None, ())], width))
 

@@ -207,8 +207,8 @@ class Form(VerticalScroll, Generic[Outcome]):
             control.set(text == "true")
         elif isinstance(control, Choice):
             control.choose(text)
-        else:
-            control.value = text
+        elif control.value != text:
+            control.say(text)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -159,7 +159,7 @@ class FormPane(Pane):
         if now is None or not now.is_live:
             self.start_now()
             return
-        question = f"{now.name} is {now.state}. Start {recipe.embedding.name} beside it?"
+        question = f"{now.name} is {now.state}. Start another run beside it?"
         explanation = "Both share the machine, and each takes longer."
 
         def answered(answer: str | None) -> None:

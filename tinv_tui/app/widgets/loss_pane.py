@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 _CHART_BYTES_PER_SECOND = 1000
 """What a chart that is drawn anew may cost on a slow link: a large one is drawn less often, its numbers every time."""
 
+_TAKEN_BY_A_WORKER = frozenset({"run.preview", "run.save", "run.change", "run.release", "run.stop"})
+"""Keys of a live run that has one."""
 _LEAST_HEIGHT = 4
 """Below that, folded, one line tells it all."""
+_LEAST_CHART = 3
+"""Rows of a chart beside what is wrong."""
 
 
 class LossPane(Pane):
@@ -49,7 +53,9 @@ class LossPane(Pane):
 
     @property
     def idle_keys(self) -> frozenset[str]:
-        return frozenset({"embedding.try"}) if self._now is None else frozenset()
+        if self._now is None:
+            return frozenset({"embedding.try"})
+        return _TAKEN_BY_A_WORKER if self._now.is_live and not self._now.has_worker else frozenset()
 
     def show(self, now: RunNow | None) -> None:
         self._now = now
@@ -86,14 +92,18 @@ class LossPane(Pane):
         if height < _LEAST_HEIGHT:
             self.text.show([_in_short(self._now, self.look, width)])
             return
-        trouble = _trouble(self._now, width)
-        head = [] if trouble else _numbers(self._now, width)
         foot = _foot(self._now, width)
-        room = height - len(head) - len(foot)
-        body = trouble or _waiting(self._now)
-        body = body[: max(0, room)] if body else self._drawn(self._now, width, room)
+        room = max(0, height - len(foot))
+        trouble = _trouble(self._now, width)[:room]
+        head, room = _numbers(self._now, width), room - len(trouble)
+        if trouble and room - len(head) < _LEAST_CHART:
+            head = []  # what is wrong comes first, then the curve of what was learned
+        room -= len(head)
+        body = _waiting(self._now)[: max(0, room)]
+        if not body and (not trouble or (self._now.view.curve and room >= _LEAST_CHART)):
+            body = self._drawn(self._now, width, room)
         blank = [()] * max(0, room - len(body))
-        self.text.show([*head, *body, *blank, *foot])
+        self.text.show([*trouble, *head, *body, *blank, *foot])
 
     def _drawn(self, now: RunNow, width: int, height: int) -> list[Line]:
         """The chart; while it is too large to be sent again so soon, the one before."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.binding import BindingType
 from textual.widgets import Input, TextArea
+from textual.widgets.input import Selection
 
 from tinv_tui.app.keys import bindings_of
 
@@ -47,6 +48,14 @@ class TextField(_EditsAtOnce, Input):
         self.set_reactive(Input.compact, True)
         self.set_class(True, "-textual-compact", "-valid", update=False)
         self.cursor_blink = False
+
+    def say(self, text: str) -> None:
+        """Another text, which one goes on from at its end."""
+        self.value = text
+        if self.has_focus:
+            self.cursor_position = len(text)
+        else:  # in silence: a field that has not the focus shows its beginning, and no cursor
+            self.set_reactive(Input.selection, Selection.cursor(len(text)))
 
     def _on_paste(self, event: events.Paste) -> None:
         """A pasted path may be quoted, or come as a file:// address, with a line end behind it."""
