@@ -239,6 +239,17 @@ def test_the_time_is_estimated_from_a_run_that_does_the_same_work(plan: Any) -> 
     assert "its 1 minutes end it at about step" in cut_short.basis
 
 
+def test_the_time_has_that_of_previews_where_the_earlier_run_drew_as_many(
+    plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_status(make_run(plan()).status, Status(state="finished", name="zork", steps_per_second=4.0))
+    monkeypatch.setattr("tinv_tui.runs.estimates.spent", lambda _: (200, 100.0))
+    alike, others = plan(training__steps=100), plan(training__steps=100, saving__image_every=7)
+    assert (estimate_time(alike).seconds, "without previews" in estimate_time(alike).basis) == (50.0, False)
+    assert (estimate_time(others).seconds, "without previews" in estimate_time(others).basis) == (25.0, True)
+    assert "without previews" not in estimate_time(plan(training__steps=100, saving__image_every=0)).basis
+
+
 def test_a_run_whose_recipe_is_damaged_does_not_hinder_the_estimate(plan: Any) -> None:
     folder = make_run(plan())
     write_status(folder.status, Status(state="finished", steps_per_second=4.0))

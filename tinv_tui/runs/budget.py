@@ -19,7 +19,13 @@ def require_time_left(folder: RunFolder, recipe: Recipe) -> None:
 
 def seconds_spent(folder: RunFolder) -> float:
     """Time spent as of its checkpoint, by all its workers together; 0 where there is none yet."""
+    return spent(folder)[1]
+
+
+def spent(folder: RunFolder) -> tuple[int, float]:
+    """The step of a run's checkpoint, and the seconds it took to there: training, previews and saving."""
     try:
-        return float(newest_sound(folder.state)[1].get("seconds", 0.0))
+        facts = newest_sound(folder.state)[1]
+        return int(facts.get("step", 0)), float(facts.get("seconds", 0.0))
     except (OSError, ValueError, TypeError):
-        return 0.0
+        return 0, 0.0

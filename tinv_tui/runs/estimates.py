@@ -9,11 +9,14 @@ from tinv_tui.errors import InputError
 from tinv_tui.models.memory_plan import MemoryPlan
 from tinv_tui.recipe import Recipe
 from tinv_tui.recipe_file import load_recipe
+from tinv_tui.runs.budget import spent
 from tinv_tui.runs.folder import all_runs
 from tinv_tui.runs.plan import RunPlan
 from tinv_tui.runs.status import read_status
 
 _LOOK_BACK = 50
+_ENOUGH_STEPS = 20
+"""Of a run of fewer, what comes only now and then says little of one that is longer."""
 Work = tuple[object, ...]
 """What the time of a step and its memory depend on; equal for recipes that do the same work."""
 
@@ -56,13 +59,13 @@ class Probe:
 
     def in_words(self) -> str:
         squeezed = f"; to fit into memory: {self.plan}" if self.plan else ""
-        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted{squeezed}"
+        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted, previews not{squeezed}"
 
 
 def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
     """From a probe where there is one, else from the newest run with the same model, size and batch.
 
-    Previews are not counted, and of earlier runs neither are loading and encoding.
+    Of that run loading and encoding are not counted, and previews only where it drew as many; the basis says where not.
     """
     if probe is not None:
         return _within_its_minutes(plan.recipe, probe.seconds_of(plan), probe.in_words())
@@ -75,8 +78,14 @@ def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
         except InputError:
             continue
         if work_of(other) == work_of(plan.recipe):
-            seconds = plan.recipe.training.steps / status.steps_per_second
-            return _within_its_minutes(plan.recipe, seconds, f"measured in {run.path.parent.name}/{run.name}")
+            step, spent_seconds = spent(run)
+            basis = f"measured in {run.path.parent.name}/{run.name}"
+            if step >= _ENOUGH_STEPS and spent_seconds and _draws(other) == _draws(plan.recipe):
+                seconds_per_step = spent_seconds / step
+            else:
+                seconds_per_step = 1 / status.steps_per_second
+                basis += ", without previews" if plan.recipe.saving.image_every else ""
+            return _within_its_minutes(plan.recipe, seconds_per_step * plan.recipe.training.steps, basis)
     return Estimate(None, "unknown: no run with this model, size and batch yet; --probe measures it")
 
 
@@ -87,6 +96,12 @@ def _within_its_minutes(recipe: Recipe, seconds: float, basis: str) -> Estimate:
         return Estimate(seconds, basis)
     reached = int(steps * minutes * 60 / seconds)
     return Estimate(minutes * 60, f"{basis}; its {minutes:g} minutes end it at about step {reached} of {steps}")
+
+
+def _draws(recipe: Recipe) -> tuple[object, ...]:
+    """What the time that goes into previews depends on, beside the work of a step."""
+    p = recipe.preview
+    return recipe.saving.image_every, p.steps, max(1, len(p.prompts)), p.width, p.height
 
 
 def work_of(recipe: Recipe) -> Work:
