@@ -198,3 +198,16 @@ async def test_keys_are_heard_while_a_picture_is_read_for_its_preview_settings(
         await pilot.press("escape")
         go_on.set()
         await until(pilot, lambda: workbench.form.texts["preview.prompts"] == "a slow zork")
+
+
+async def test_what_the_program_filled_in_is_gone_on_from_at_its_end(pictures: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=NARROW) as pilot:
+        form = (await ready(pilot)).form
+        form.put("embedding.init_text", "ginger cat")
+        form.control("embedding.init_text").focus()
+        await pilot.press("s")
+        assert form.texts["embedding.init_text"] == "ginger cats"
+        await pilot.press("home", "x")
+        form.put("embedding.init_text", "a dog")  # by a preset, say, while one is in it
+        await pilot.press("s")
+        assert form.texts["embedding.init_text"] == "a dogs"

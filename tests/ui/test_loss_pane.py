@@ -10,6 +10,7 @@ import pytest
 from tests.ui.support import NARROW, WIDE, past_run, ready, recipe, screen_text, until
 from tinv_tui.app.app import TinvApp
 from tinv_tui.runs.folder import RunFolder
+from tinv_tui.runs.status import read_status, write_status
 
 
 def with_table(run: RunFolder, steps: int) -> RunFolder:
@@ -85,3 +86,43 @@ async def test_a_large_chart_is_not_sent_every_second_but_its_numbers_are(pictur
         assert "0.7777" in workbench.loss.text.plain
         changed = [row for row in range(len(before)) if before[row] != after[row]]
         assert changed == [0]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_lost_run_keeps_its_curve_below_what_is_wrong(
+    size: tuple[int, int], pictures: Path, tmp_path: Path
+) -> None:
+    """Now it is wanted most: was it worth going on with?"""
+    run = with_table(past_run(recipe(pictures), tmp_path / "home", state="running"), 300)
+    status = read_status(run.status)
+    assert status is not None
+    write_status(run.status, dataclasses.replace(status, state="running", pid=2**22 + 1))
+    told = [line for line in run.events.read_text().splitlines() if '"ended"' not in line]
+    run.events.write_text("\n".join(told) + "\n")
+    async with TinvApp(run=run).run_test(size=size) as pilot:
+        loss = (await ready(pilot)).loss
+        await until(pilot, lambda: "gone without a last" in " ".join(loss.text.plain.split()))
+        assert "tinv-tui resume zork" in " ".join(loss.text.plain.split())
+        assert "█" in loss.text.plain
+        assert len(loss.text.plain.splitlines()) == loss.text.size.height
+
+
+async def test_keys_that_only_a_worker_hears_go_from_the_foot_where_it_has_ended(
+    pictures: Path, tmp_path: Path
+) -> None:
+    run = past_run(recipe(pictures), tmp_path / "home")
+    status = read_status(run.status)
+    assert status is not None
+    write_status(run.status, dataclasses.replace(status, state="paused", released=True, pid=0))
+    told = [line for line in run.events.read_text().splitlines() if '"ended"' not in line]
+    run.events.write_text("\n".join(told) + "\n")
+    app = TinvApp(run=run)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await until(pilot, lambda: "memory given back" in screen_text(app))
+        foot = screen_text(app).splitlines()[-1]
+        assert "p go on" in foot
+        for label in ("preview", "save", "change", "stop"):
+            assert label not in foot
+        await pilot.press("v", "c")
+        await until(pilot, lambda: "takes no commands: p goes on" in app.control.notes[-1].text)

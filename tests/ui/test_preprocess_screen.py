@@ -176,3 +176,14 @@ async def test_captions_are_ticked_where_a_captioner_is_here_else_the_command_is
         await pilot.press("ctrl+o")
         await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
         assert "wd-swinv2" in screen_text(pilot.app)
+
+
+async def test_a_set_that_was_just_made_is_not_made_anew_into_its_own_folder(pictures: Path, tmp_path: Path) -> None:
+    async with TinvApp(recipe(pictures)).run_test(size=WIDE) as pilot:
+        screen = await opened(pilot, source=str(pictures), destination=str(tmp_path / "made"))
+        screen.take_source(str(tmp_path / "made"))
+        assert screen.form.texts["preprocess.source"] == str(tmp_path / "made")
+        assert screen.form.texts["preprocess.destination"] == ""
+        screen.form.put("preprocess.destination", str(tmp_path / "other"))
+        screen.take_source(str(pictures))
+        assert screen.form.texts["preprocess.destination"] == str(tmp_path / "other")
