@@ -59,7 +59,8 @@ class Probe:
 
     def in_words(self) -> str:
         squeezed = f"; to fit into memory: {self.plan}" if self.plan else ""
-        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, loading and encoding counted, previews not{squeezed}"
+        counted = "loading and encoding counted, previews not"
+        return f"probed on {self.device}: {self.seconds_per_step:.3g} s a step, {counted}{squeezed}"
 
 
 def estimate_time(plan: RunPlan, probe: Probe | None = None) -> Estimate:
