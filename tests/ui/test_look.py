@@ -243,3 +243,18 @@ async def test_what_is_wrong_in_the_settings_is_said_over_any_screen_and_the_app
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), seconds=5)
         await until(pilot, lambda: not pilot.app.screen.query("Toast"), seconds=5)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_what_is_said_over_the_screen_is_there_to_its_last_word_and_no_taller_than_it_is(
+    size: tuple[int, int], pictures: Path
+) -> None:
+    """Also where it only just takes a second line."""
+    async with TinvApp(recipe(pictures)).run_test(size=size, notifications=True) as pilot:
+        await ready(pilot)
+        for length in (20, *range(63, 78)):
+            pilot.app.clear_notifications()
+            await until(pilot, lambda: not pilot.app.screen.query("Toast"))
+            pilot.app.notify(("word " * 20)[: length - 4] + " END", timeout=60)
+            await until(pilot, lambda: "END" in screen_text(pilot.app), seconds=5)
+            assert pilot.app.screen.query("Toast").first().region.height == (1 if length <= 69 else 2)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -140,3 +142,24 @@ async def test_the_keys_of_previews_do_nothing_where_there_is_none(pictures: Pat
         await pilot.pause()
         assert app.screen is workbench
         assert workbench.preview.gallery.shown is None
+
+
+async def test_a_preview_that_is_being_read_is_not_said_to_be_none(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, draw = threading.Event(), Picture._draw
+
+    def slow(self: Picture, path: Path, width: int, height: int, left: threading.Event) -> Any:
+        assert read.wait(60)
+        return draw(self, path, width, height, left)
+
+    monkeypatch.setattr(Picture, "_draw", slow)
+    async with TinvApp(run=run).run_test(size=WIDE) as pilot:
+        try:
+            workbench = await looking_at_previews(pilot)
+            await pilot.pause(0.2)
+            assert not workbench.preview.picture.is_drawn
+            assert "no preview" not in screen_text(pilot.app)
+        finally:
+            read.set()
+        await until(pilot, lambda: workbench.preview.picture.is_drawn)

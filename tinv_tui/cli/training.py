@@ -62,15 +62,6 @@ def _train(
     _go(_made(plan), plan.recipe.training.steps, headless, detach, as_json, wanted)
 
 
-def _made(plan: RunPlan) -> Run:
-    """The run of a plan, and a word where another has taken its name meanwhile. Raises InputError."""
-    folder, planned = make_run(plan), plan.recipe.embedding.name
-    status = read_status(folder.status)
-    if status is not None and status.name != planned:
-        say(f"warning: {planned!r} was taken meanwhile: this one is called {status.name!r}", err=True)
-    return Run(folder)
-
-
 train = command("train")(_train)
 
 
@@ -166,6 +157,15 @@ def _go(run: Run, steps: int, headless: bool, detach: bool, as_json: bool, wait_
         from tinv_tui.app.opening import run_app
 
         run_app(run=run.folder)
+
+
+def _made(plan: RunPlan) -> Run:
+    """The run of a plan, and a word where another has taken its name meanwhile. Raises InputError."""
+    folder, planned = make_run(plan), plan.recipe.embedding.name
+    status = read_status(folder.status)
+    if status is not None and status.name != planned:
+        say(f"warning: {planned!r} was taken meanwhile: this one is called {status.name!r}", err=True)
+    return Run(folder)
 
 
 def _say_plan(plan: RunPlan) -> None:

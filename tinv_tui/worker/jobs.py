@@ -95,6 +95,8 @@ def main() -> int:
         wrong = as_input_error(error)
         if wrong is not None:
             return _refused(desk, wrong)
+        if error.filename is None:
+            raise
         print(in_words(error), file=sys.stderr)  # a full disk: no more is to be said than what and where
         return 1
     return 0

@@ -53,20 +53,19 @@ class SteeringScreen(ModeScreen):
     def action_change(self) -> None:
         from tinv_tui.app.change_run import pick_and_change
 
-        if self.app.control.now is not None and self._hears:
+        if self.app.control.now is not None and self._can_be_told():
             asking = pick_and_change(self.app, self.app.control.now)
             in_background(self.app, asking, group="change", exclusive=True)
 
     def action_preview(self) -> None:
-        if self._hears:
+        if self._can_be_told():
             self.app.control.tell("preview")
 
     def action_save(self) -> None:
-        if self._hears:
+        if self._can_be_told():
             self.app.control.tell("save")
 
-    @property
-    def _hears(self) -> bool:
+    def _can_be_told(self) -> bool:
         """Whether the run takes commands; where it would once it goes on, that is said."""
         now = self.app.control.now
         if now is None or not now.is_live:
@@ -89,7 +88,7 @@ class SteeringScreen(ModeScreen):
 
     def action_stop(self) -> None:
         now = self.app.control.now
-        if now is None or not self._hears:
+        if now is None or not self._can_be_told():
             return
         question = f"Stop {now.name} at step {now.view.step}?"
         explanation = "Either way its checkpoint is kept and the run can be resumed."

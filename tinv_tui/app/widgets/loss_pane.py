@@ -96,11 +96,11 @@ class LossPane(Pane):
         room = max(0, height - len(foot))
         trouble = _trouble(self._now, width)[:room]
         head, room = _numbers(self._now, width), room - len(trouble)
-        if trouble and room - len(head) < _LEAST_CHART:
+        if trouble and (not self._now.view.curve or room - len(head) < _LEAST_CHART):
             head = []  # what is wrong comes first, then the curve of what was learned
         room -= len(head)
-        body = _waiting(self._now)[: max(0, room)]
-        if not body and (not trouble or (self._now.view.curve and room >= _LEAST_CHART)):
+        body = [] if trouble else _waiting(self._now)[: max(0, room)]
+        if not body and (not trouble or room >= _LEAST_CHART):
             body = self._drawn(self._now, width, room)
         blank = [()] * max(0, room - len(body))
         self.text.show([*trouble, *head, *body, *blank, *foot])

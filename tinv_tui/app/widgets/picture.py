@@ -180,7 +180,8 @@ class Picture(Widget):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         if not self._drawing.strips:
-            said = f"{name_of('app.pictures')} draws it" if self._is_held_back else self._problem or self._empty
+            lacking = "" if self._path is not None else self._empty  # one that is being read is there
+            said = f"{name_of('app.pictures')} draws it" if self._is_held_back else self._problem or lacking
             text = said if y == self.size.height // 2 else ""
             pad = max(0, (self.size.width - len(text)) // 2)
             return Strip([Segment(" " * pad + text, base)]).adjust_cell_length(self.size.width, base)
