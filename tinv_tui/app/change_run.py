@@ -42,7 +42,8 @@ async def pick_and_change(app: TinvApp, now: RunNow) -> None:
         at = latest if latest is not None and latest.folder == now.folder else now
         return _look(recipe, key, text, at.view.step)
 
-    explanation = f"{field_of(key).description or ''}\nIt holds from the next step on."
+    about = " ".join((field_of(key).description or "").split())
+    explanation = f"{about}\nIt holds from the next step on."
     text = await app.push_screen_wait(AskValueScreen(key, explanation.strip(), _text(recipe, key), look))
     if text is not None:
         app.control.tell("set", to=run, key=key, value=_value(key, text))
